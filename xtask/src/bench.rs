@@ -1,0 +1,195 @@
+//! The benchmarks, and the page that keeps their ratios.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use anyhow::{Context as _, bail, ensure};
+use cargo_metadata::{Metadata, TargetKind};
+use xshell::{Shell, cmd};
+
+use crate::console::say;
+use crate::workspace::{cargo, members};
+
+const PACKAGE: &str = "meshwork-benches";
+const PAGE: &str = "docs/benchmarks.md";
+
+/// Which benchmarks, how thoroughly, and whether to keep the result.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Benchmarks to run, by file name; all of them when none is named.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+    /// Take few samples: shows that a benchmark works, measures roughly.
+    #[arg(long)]
+    quick: bool,
+    /// Write the ratios into docs/benchmarks.md.
+    #[arg(long, conflicts_with = "names")]
+    report: bool,
+}
+
+/// Runs the benchmarks.
+///
+/// # Errors
+/// When a name is unknown, a benchmark fails, or a report has no ratio to keep.
+pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
+    let names = chosen(&targets(&members()?), &args.names)?;
+    let mut call = cargo(sh).args(["bench", "-p", PACKAGE]);
+    // Named one by one: `cargo bench` would also start the test harness of the library, which
+    // refuses the arguments of a benchmark.
+    for name in &names {
+        call = call.args(["--bench", name]);
+    }
+    if args.quick {
+        call = call.args(["--", "--quick"]);
+    }
+    let ratios = ratios_of(call.into())?;
+    if args.report {
+        ensure!(!ratios.is_empty(), "no benchmark printed a line that starts with `ratio `");
+        let page = page(&Circumstances::read(sh, args.quick)?, &ratios);
+        fs::write(PAGE, page).with_context(|| format!("cannot write {PAGE}"))?;
+        say(format!("bench: wrote {} ratios to {PAGE}", ratios.len()));
+    }
+    Ok(())
+}
+
+/// The benchmarks that the package declares, sorted.
+fn targets(metadata: &Metadata) -> Vec<String> {
+    let package = metadata.packages.iter().filter(|package| package.name == PACKAGE);
+    let mut names: Vec<String> = package
+        .flat_map(|package| &package.targets)
+        .filter(|target| target.kind.contains(&TargetKind::Bench))
+        .map(|target| target.name.clone())
+        .collect();
+    names.sort();
+    names
+}
+
+fn chosen(known: &[String], named: &[String]) -> anyhow::Result<Vec<String>> {
+    ensure!(!known.is_empty(), "{PACKAGE} declares no benchmark");
+    if let Some(unknown) = named.iter().find(|name| !known.contains(name)) {
+        bail!("no benchmark `{unknown}`; there are: {}", known.join(", "));
+    }
+    Ok(if named.is_empty() { known.to_vec() } else { named.to_vec() })
+}
+
+/// Runs a command and keeps the lines of its output that state a ratio.
+fn ratios_of(mut command: Command) -> anyhow::Result<Vec<String>> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let output = child.stdout.take().context("the output was not piped")?;
+    let ratios = ratios_in(BufReader::new(output), |line| say(line))?;
+    let status = child.wait()?;
+    ensure!(status.success(), "the benchmarks failed: {status}");
+    Ok(ratios)
+}
+
+/// Passes every line on as it comes and keeps those that state a ratio.
+fn ratios_in(output: impl BufRead, mut pass_on: impl FnMut(&str)) -> anyhow::Result<Vec<String>> {
+    let mut ratios = Vec::new();
+    for line in output.lines() {
+        let line = line?;
+        pass_on(&line);
+        if line.starts_with("ratio ") {
+            ratios.push(line);
+        }
+    }
+    Ok(ratios)
+}
+
+/// Where and when a report was made.
+#[derive(Debug)]
+struct Circumstances {
+    machine: String,
+    compiler: String,
+    commit: String,
+    date: String,
+    quick: bool,
+}
+
+impl Circumstances {
+    fn read(sh: &Shell, quick: bool) -> anyhow::Result<Self> {
+        let cores = thread::available_parallelism()?;
+        let changed = !cmd!(sh, "git status --porcelain --untracked-files=no").read()?.is_empty();
+        let commit = cmd!(sh, "git rev-parse --short=12 HEAD").read()?;
+        Ok(Self {
+            machine: format!("{}, {cores} cores", cpu_model()),
+            compiler: cmd!(sh, "rustc --version").read()?,
+            commit: if changed { format!("{commit}, with local changes") } else { commit },
+            date: cmd!(sh, "date -u +%Y-%m-%d").read()?,
+            quick,
+        })
+    }
+}
+
+/// What Linux calls the processor; its architecture elsewhere.
+fn cpu_model() -> String {
+    let described = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = described.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+fn page(circumstances: &Circumstances, ratios: &[String]) -> String {
+    let Circumstances { machine, compiler, commit, date, quick } = circumstances;
+    let samples = if *quick { "few (`--quick`): rough figures" } else { "criterion's default" };
+    format!(
+        "# Benchmarks\n\n\
+         Written by `cargo xtask bench --report`; do not edit. Both sides of a ratio were measured in\n\
+         one run on one machine, so it carries over better than the time of either side.\n\n\
+         | | |\n|---|---|\n\
+         | machine | {machine} |\n| compiler | {compiler} |\n| commit | {commit} |\n\
+         | date | {date} |\n| samples | {samples} |\n\n\
+         ```text\n{}\n```\n",
+        ratios.join("\n"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn without_names_every_benchmark_is_chosen() -> anyhow::Result<()> {
+        let known = names(&["conversation", "stream"]);
+        assert_eq!(chosen(&known, &[])?, known);
+        assert_eq!(chosen(&known, &names(&["stream"]))?, names(&["stream"]));
+        Ok(())
+    }
+
+    #[test]
+    fn an_unknown_benchmark_is_refused_with_the_known_ones() {
+        let error = chosen(&names(&["conversation", "stream"]), &names(&["steam"]));
+        let text = error.expect_err("steam is no benchmark").to_string();
+        assert_eq!(text, "no benchmark `steam`; there are: conversation, stream");
+    }
+
+    #[test]
+    fn only_lines_that_state_a_ratio_are_kept() -> anyhow::Result<()> {
+        let output = "ratio bulk 0.97\nthe ratio of it\n  ratio indented\nratio trips 1.01";
+        let mut passed_on = Vec::new();
+        let kept = ratios_in(output.as_bytes(), |line| passed_on.push(line.to_owned()))?;
+        assert_eq!(kept, ["ratio bulk 0.97", "ratio trips 1.01"]);
+        assert_eq!(passed_on.join("\n"), output);
+        Ok(())
+    }
+
+    #[test]
+    fn the_page_says_under_which_circumstances_it_was_written() {
+        let circumstances = Circumstances {
+            machine: "Abacus, 2 cores".to_owned(),
+            compiler: "rustc 1.95.0".to_owned(),
+            commit: "0123456789ab".to_owned(),
+            date: "2026-11-21".to_owned(),
+            quick: true,
+        };
+        let page = page(&circumstances, &names(&["ratio bulk 0.97"]));
+        for part in ["Abacus, 2 cores", "1.95.0", "0123456789ab", "2026-11-21", "--quick"] {
+            assert!(page.contains(part), "{part} is missing");
+        }
+        assert!(page.contains("```text\nratio bulk 0.97\n```"));
+    }
+}
