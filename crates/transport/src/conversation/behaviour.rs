@@ -1,0 +1,217 @@
+//! The swarm's half of a conversation: connections, and the core that runs over them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use libp2p_core::transport::PortUse;
+use libp2p_core::{Endpoint, Multiaddr};
+use libp2p_swarm::behaviour::{ConnectionClosed, FromSwarm};
+use libp2p_swarm::{
+    CloseConnection, ConnectionDenied, ConnectionId, NetworkBehaviour, NotifyHandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+use machine::{Input, PeerId, Undelivered};
+
+use super::handler::{Allowance, Handler, Notice, Order};
+use crate::driver::{Carrier, Driver, Event};
+use crate::{JobLimits, Runnable, Worker};
+
+/// The bounds of a conversation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Config {
+    /// Messages that may wait for one link. Default 256.
+    pub outbox_messages_max: usize,
+    /// Bytes that may wait for one link, frames with their prefixes. Default 1 MiB; a single
+    /// larger frame passes when nothing else waits.
+    pub outbox_bytes_max: usize,
+    /// The core's slow work.
+    pub jobs: JobLimits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            outbox_messages_max: 256,
+            outbox_bytes_max: 1024 * 1024,
+            jobs: JobLimits::default(),
+        }
+    }
+}
+
+/// A core, holding conversations.
+#[derive(Debug)]
+pub struct Behaviour<M: Runnable> {
+    driver: Driver<M>,
+    links: Links<M>,
+}
+
+/// The connections on which both directions are there, and what the swarm is asked to do.
+#[derive(Debug)]
+struct Links<M: Runnable> {
+    config: Config,
+    /// Of each joined peer, oldest first; the first carries our messages.
+    ready: BTreeMap<PeerId, Vec<Link>>,
+    out: VecDeque<ToSwarm<Event<M>, Order<M::Message>>>,
+}
+
+#[derive(Debug)]
+struct Link {
+    connection: ConnectionId,
+    allowance: Allowance,
+}
+
+impl<M: Runnable> Behaviour<M> {
+    /// Starts `core`; `worker` does its jobs.
+    pub fn new(core: M, worker: impl Worker<M>, config: Config) -> Self {
+        Self {
+            driver: Driver::new(core, worker, config.jobs),
+            links: Links { config, ready: BTreeMap::new(), out: VecDeque::new() },
+        }
+    }
+
+    /// Hands the core a command.
+    pub fn command(&mut self, command: M::Command) {
+        self.feed(Input::Command(command));
+    }
+
+    /// The core, to read.
+    pub fn core(&self) -> &M {
+        self.driver.core()
+    }
+
+    fn feed(&mut self, input: Input<M>) {
+        self.driver.feed(input, &mut self.links);
+    }
+
+    fn link_over(&mut self, peer: PeerId, connection: ConnectionId) {
+        if self.links.remove(peer, connection) {
+            self.feed(Input::Left { peer });
+        }
+    }
+}
+
+impl<M: Runnable> Links<M> {
+    /// Whether it was the peer's last.
+    fn remove(&mut self, peer: PeerId, connection: ConnectionId) -> bool {
+        let Some(links) = self.ready.get_mut(&peer) else { return false };
+        links.retain(|link| link.connection != connection);
+        let last = links.is_empty();
+        if last {
+            self.ready.remove(&peer);
+        }
+        last
+    }
+
+    fn order(&mut self, peer: PeerId, connection: ConnectionId, order: Order<M::Message>) {
+        self.out.push_back(ToSwarm::NotifyHandler {
+            peer_id: peer,
+            handler: NotifyHandler::One(connection),
+            event: order,
+        });
+    }
+
+    fn hang_up(&mut self, peer: PeerId, connection: ConnectionId) {
+        let connection = CloseConnection::One(connection);
+        self.out.push_back(ToSwarm::CloseConnection { peer_id: peer, connection });
+    }
+}
+
+impl<M: Runnable> Carrier<M> for Links<M> {
+    fn send(&mut self, peer: PeerId, message: M::Message) -> Result<(), (M::Message, Undelivered)> {
+        let Some(Link { connection, allowance }) = self.ready.get(&peer).and_then(|l| l.first())
+        else {
+            return Err((message, Undelivered::NotConnected));
+        };
+        let mut frame = BytesMut::new();
+        if wire::frame::put(&message, &mut frame).is_err() {
+            return Err((message, Undelivered::TooLarge));
+        }
+        let Config { outbox_messages_max, outbox_bytes_max, .. } = self.config;
+        if !allowance.0.take(frame.len(), outbox_messages_max, outbox_bytes_max) {
+            return Err((message, Undelivered::OutboxFull));
+        }
+        let connection = *connection;
+        self.order(peer, connection, Order::Send { message, frame: frame.freeze() });
+        Ok(())
+    }
+
+    fn close(&mut self, peer: PeerId) {
+        let links: Vec<_> = self.ready.get(&peer).into_iter().flatten().collect();
+        for connection in links.into_iter().map(|link| link.connection).collect::<Vec<_>>() {
+            self.order(peer, connection, Order::Leave);
+        }
+    }
+
+    fn emit(&mut self, event: Event<M>) {
+        self.out.push_back(ToSwarm::GenerateEvent(event));
+    }
+}
+
+impl<M: Runnable> NetworkBehaviour for Behaviour<M> {
+    type ConnectionHandler = Handler<M>;
+    type ToSwarm = Event<M>;
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: &Multiaddr,
+    ) -> Result<Handler<M>, ConnectionDenied> {
+        Ok(Handler::new())
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: PeerId,
+        _: &Multiaddr,
+        _: Endpoint,
+        _: PortUse,
+    ) -> Result<Handler<M>, ConnectionDenied> {
+        Ok(Handler::new())
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        if let FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) = event
+        {
+            self.link_over(peer_id, connection_id);
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        notice: THandlerOutEvent<Self>,
+    ) {
+        match notice {
+            Notice::Ready { name, usage: allowance } => {
+                let links = self.links.ready.entry(peer).or_default();
+                links.push(Link { connection, allowance });
+                if links.len() == 1 {
+                    self.feed(Input::Joined { peer, name });
+                }
+            }
+            Notice::Received(message) => self.feed(Input::Received { peer, message }),
+            Notice::Undelivered(message, cause) => {
+                self.feed(Input::Undelivered { peer, message, cause });
+            }
+            Notice::Malformed(error) => {
+                self.links.emit(Event::Malformed { peer, error });
+                self.links.hang_up(peer, connection);
+            }
+            Notice::Over => self.link_over(peer, connection),
+            Notice::Left => self.links.hang_up(peer, connection),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Event<M>, THandlerInEvent<Self>>> {
+        if let Some(step) = self.links.out.pop_front() {
+            return Poll::Ready(step);
+        }
+        self.driver.poll(cx, &mut self.links);
+        self.links.out.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+}

@@ -1,0 +1,307 @@
+//! One connection's half of a conversation.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use asynchronous_codec::FramedRead;
+use bytes::Bytes;
+use futures::{AsyncRead, AsyncWrite, FutureExt, StreamExt};
+use futures_timer::Delay;
+use libp2p_swarm::handler::{
+    ConnectionEvent, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
+};
+use libp2p_swarm::{
+    ConnectionHandler, ConnectionHandlerEvent, Stream, StreamUpgradeError, SubstreamProtocol,
+};
+use machine::Undelivered;
+use wire::frame::{Codec, ReadError};
+
+use super::offer::Offer;
+use super::outbox::{Outbox, Usage};
+use crate::Runnable;
+use crate::negotiation::is_refused_name;
+
+/// How long a farewell waits for the remote to have read it. A lost packet or two on a slow link
+/// fit in; a remote that never reads holds its connection no longer than this.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The per-connection half of [`Behaviour`](super::Behaviour).
+pub struct Handler<M: Runnable> {
+    outbox: Outbox<M::Message>,
+    usage: Arc<Usage>,
+    outbound: Outbound,
+    inbound: Inbound<M>,
+    /// Whether the behaviour knows that both directions are there.
+    ready: bool,
+    notices: VecDeque<Notice<M>>,
+}
+
+enum Outbound {
+    Closed,
+    Opening,
+    Open(Stream, &'static str),
+    /// Said all; waits until the remote has read it.
+    Leaving(Stream, Delay),
+    /// The peer does not run this protocol, or the substream is over.
+    Done,
+}
+
+enum Inbound<M: Runnable> {
+    Awaited,
+    Open(FramedRead<Stream, Codec<M::Message>>),
+    Done,
+}
+
+/// What the behaviour asks of a connection.
+pub enum Order<T> {
+    /// Say this; its room in the outbox is taken.
+    Send {
+        /// The message, to give back.
+        message: T,
+        /// The same as it goes on the wire, length prefix included.
+        frame: Bytes,
+    },
+    /// Say what waits, then hang up.
+    Leave,
+}
+
+/// What a connection tells the behaviour.
+pub enum Notice<M: Runnable> {
+    /// Both directions are there.
+    Ready {
+        /// The name negotiated for what we say.
+        name: &'static str,
+        /// The outbox's allowance.
+        usage: Allowance,
+    },
+    /// The remote said something.
+    Received(M::Message),
+    /// It was not written whole.
+    Undelivered(M::Message, Undelivered),
+    /// Not the protocol.
+    Malformed(wire::Malformed),
+    /// One direction is over.
+    Over,
+    /// Everything is said and read.
+    Left,
+}
+
+/// The allowance of one outbox.
+#[derive(Clone, Debug)]
+pub struct Allowance(pub(super) Arc<Usage>);
+
+impl<T> fmt::Debug for Order<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Send { .. } => "Send",
+            Self::Leave => "Leave",
+        })
+    }
+}
+
+impl<M: Runnable> fmt::Debug for Notice<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ready { name, .. } => write!(f, "Ready({name})"),
+            Self::Received(message) => write!(f, "Received({message:?})"),
+            Self::Undelivered(message, cause) => write!(f, "Undelivered({message:?}, {cause})"),
+            Self::Malformed(error) => write!(f, "Malformed({error})"),
+            Self::Over => f.write_str("Over"),
+            Self::Left => f.write_str("Left"),
+        }
+    }
+}
+
+impl<M: Runnable> fmt::Debug for Handler<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handler").field("ready", &self.ready).finish_non_exhaustive()
+    }
+}
+
+impl<M: Runnable> Handler<M> {
+    pub(super) fn new() -> Self {
+        let usage = Arc::new(Usage::default());
+        Self {
+            outbox: Outbox::new(Arc::clone(&usage)),
+            usage,
+            outbound: Outbound::Closed,
+            inbound: Inbound::Awaited,
+            ready: false,
+            notices: VecDeque::new(),
+        }
+    }
+
+    fn note_ready(&mut self) {
+        if let (Outbound::Open(_, name), Inbound::Open(_), false) =
+            (&self.outbound, &self.inbound, self.ready)
+        {
+            self.ready = true;
+            let usage = Allowance(Arc::clone(&self.usage));
+            self.notices.push_back(Notice::Ready { name, usage });
+        }
+    }
+
+    /// Nothing more is written; what was not comes back.
+    fn stop_writing(&mut self, cause: Undelivered) {
+        self.outbound = Outbound::Done;
+        self.notices.extend(self.outbox.take_unsent().map(|m| Notice::Undelivered(m, cause)));
+        self.notices.push_back(Notice::Over);
+    }
+
+    /// Ready when the state changed.
+    fn drive_outbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.outbound {
+            Outbound::Open(stream, _) => match self.outbox.poll_write(cx, Pin::new(stream)) {
+                Poll::Ready(Err(_)) => self.stop_writing(Undelivered::NotConnected),
+                // Nothing is ever said on it, but reading tells of a refused name and of the end.
+                Poll::Ready(Ok(())) | Poll::Pending => match end_of(stream, cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(cause) => self.stop_writing(cause),
+                },
+            },
+            Outbound::Leaving(stream, deadline) => {
+                let said = match self.outbox.poll_write(cx, Pin::new(stream)) {
+                    Poll::Ready(Ok(())) => Pin::new(&mut *stream).poll_close(cx),
+                    unsaid => unsaid,
+                };
+                let over = match said {
+                    Poll::Pending => false,
+                    Poll::Ready(Err(_)) => true,
+                    Poll::Ready(Ok(())) => end_of(stream, cx).is_ready(),
+                };
+                if !over && deadline.poll_unpin(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                self.stop_writing(Undelivered::NotConnected);
+                self.notices.push_back(Notice::Left);
+            }
+            Outbound::Closed | Outbound::Opening | Outbound::Done => return Poll::Pending,
+        }
+        Poll::Ready(())
+    }
+
+    /// At most one message, and none before the core knows the peer.
+    fn drive_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Notice<M>> {
+        let (Inbound::Open(stream), true) = (&mut self.inbound, self.ready) else {
+            return Poll::Pending;
+        };
+        let notice = match futures::ready!(stream.poll_next_unpin(cx)) {
+            Some(Ok(message)) => return Poll::Ready(Notice::Received(message)),
+            Some(Err(ReadError::Malformed(error))) => Notice::Malformed(error),
+            Some(Err(ReadError::Io(_))) | None => Notice::Over,
+        };
+        self.inbound = Inbound::Done;
+        Poll::Ready(notice)
+    }
+}
+
+/// Waits for the remote's end of a substream on which it has nothing to say, and tells why it
+/// ended. After an error the stream must not be touched again.
+fn end_of(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Undelivered> {
+    let mut byte = [0];
+    Pin::new(stream).poll_read(cx, &mut byte).map(|end| match end {
+        Err(error) if is_refused_name(&error) => Undelivered::Unsupported,
+        Ok(_) | Err(_) => Undelivered::NotConnected,
+    })
+}
+
+impl<M: Runnable> ConnectionHandler for Handler<M> {
+    type FromBehaviour = Order<M::Message>;
+    type ToBehaviour = Notice<M>;
+    type InboundProtocol = Offer;
+    type OutboundProtocol = Offer;
+    type InboundOpenInfo = ();
+    type OutboundOpenInfo = ();
+
+    fn listen_protocol(&self) -> SubstreamProtocol<Offer> {
+        SubstreamProtocol::new(Offer::new(M::NAMES), ())
+    }
+
+    fn connection_keep_alive(&self) -> bool {
+        !matches!(self.outbound, Outbound::Done)
+    }
+
+    fn on_behaviour_event(&mut self, order: Order<M::Message>) {
+        match (order, &mut self.outbound) {
+            (Order::Send { message, frame }, Outbound::Closed | Outbound::Opening)
+            | (Order::Send { message, frame }, Outbound::Open(..)) => {
+                self.outbox.push(message, frame);
+            }
+            (Order::Send { message, frame }, Outbound::Leaving(..) | Outbound::Done) => {
+                self.outbox.push(message, frame);
+                let unsent = self.outbox.take_unsent();
+                self.notices
+                    .extend(unsent.map(|m| Notice::Undelivered(m, Undelivered::NotConnected)));
+            }
+            (Order::Leave, outbound @ Outbound::Open(..)) => {
+                if let Outbound::Open(stream, _) = std::mem::replace(outbound, Outbound::Done) {
+                    self.outbound = Outbound::Leaving(stream, Delay::new(FAREWELL));
+                }
+            }
+            (Order::Leave, Outbound::Leaving(..)) => {}
+            (Order::Leave, Outbound::Closed | Outbound::Opening | Outbound::Done) => {
+                self.notices.push_back(Notice::Left);
+            }
+        }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Offer, (), Notice<M>>> {
+        loop {
+            // Local work first: what is already known.
+            if let Some(notice) = self.notices.pop_front() {
+                return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(notice));
+            }
+            if matches!(self.outbound, Outbound::Closed) {
+                self.outbound = Outbound::Opening;
+                let protocol = self.listen_protocol();
+                return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
+            }
+            // Then what we say.
+            if self.drive_outbound(cx).is_ready() {
+                continue;
+            }
+            // Last, new work from the remote.
+            return self.drive_inbound(cx).map(ConnectionHandlerEvent::NotifyBehaviour);
+        }
+    }
+
+    fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<Option<Notice<M>>> {
+        if !matches!(self.outbound, Outbound::Done) {
+            self.stop_writing(Undelivered::NotConnected);
+        }
+        Poll::Ready(self.notices.pop_front())
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer>) {
+        match event {
+            ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
+                protocol: (stream, _),
+                ..
+            }) => {
+                self.inbound = Inbound::Open(FramedRead::new(stream, Codec::default()));
+                self.note_ready();
+            }
+            ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
+                protocol: (stream, name),
+                ..
+            }) => {
+                self.outbound = Outbound::Open(stream, name);
+                self.note_ready();
+            }
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
+                self.stop_writing(match error {
+                    StreamUpgradeError::NegotiationFailed => Undelivered::Unsupported,
+                    _ => Undelivered::NotConnected,
+                });
+            }
+            _ => {}
+        }
+    }
+}

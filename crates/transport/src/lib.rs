@@ -1,0 +1,57 @@
+//! From a key to a swarm: transports, limits, and the three shapes of exchange that run a core in it.
+//!
+//! One node's life:
+//! 1. [`identity::load_or_create`] yields its key, [`Builder`] a swarm over TCP, QUIC or memory;
+//! 2. [`limits::Behaviour`] refuses connections over the caps before they cost anything;
+//! 3. each protocol core ([`machine::Machine`]) runs in one of three shapes, and there is no
+//!    fourth: a [`conversation`], a [`question`], a [`session`];
+//! 4. slow work leaves the swarm task: signatures go to the [`pool`], the rest to a [`Worker`].
+//!
+//! | quantity | unit | default | bound |
+//! |---|---|---|---|
+//! | [`conversation::Config::outbox_messages_max`] | messages per link | 256 | |
+//! | [`conversation::Config::outbox_bytes_max`] | bytes per link | 1 MiB | |
+//! | [`question::Config::timeout`] | time | 10 s | |
+//! | [`question::Config::waiting_max`] | questions of others | 256 | |
+//! | [`JobLimits::under_way_max`] | jobs per core | 64 | |
+//! | [`JobLimits::deadline`] | time per job | 30 s | |
+//! | [`limits::Config`] | connections | see there | |
+//!
+//! *Not here*: who may connect and on which terms (`handshake`), what the protocols say.
+
+pub mod address;
+mod builder;
+pub mod clock;
+pub mod conversation;
+mod driver;
+pub mod identity;
+pub mod limits;
+pub mod negotiation;
+pub mod pool;
+pub mod question;
+pub mod session;
+pub mod timer;
+mod worker;
+
+pub use self::builder::{BuildError, Builder};
+pub use self::driver::Event;
+pub use self::worker::{JobLimits, NoJobs, Worker};
+
+/// A core that can hold a [`conversation`] in a swarm.
+pub trait Runnable:
+    machine::Machine<Message: wire::Frame + Send + Unpin, Event: Send, Fault: Send, Done: Send>
+    + Send
+    + 'static
+{
+}
+
+impl<M> Runnable for M where
+    M: machine::Machine<
+            Message: wire::Frame + Send + Unpin,
+            Event: Send,
+            Fault: Send,
+            Done: Send,
+        > + Send
+        + 'static
+{
+}
