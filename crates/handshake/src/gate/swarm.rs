@@ -1,0 +1,263 @@
+//! Between the swarm and the inner behaviour.
+
+use std::task::{Context, Poll};
+
+use futures::stream::StreamExt;
+use libp2p_core::transport::PortUse;
+use libp2p_core::{Endpoint, Multiaddr};
+use libp2p_identity::PeerId;
+use libp2p_swarm::behaviour::{AddressChange, ConnectionClosed, ConnectionEstablished};
+use libp2p_swarm::{
+    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+use rand::RngExt;
+
+use super::{Arrival, Gate, Guest, Stage, Step};
+use crate::exchange::Side;
+use crate::handler::{FromGate, Handler, ToGate};
+use crate::{Event, Refusal, SessionKind};
+
+impl<B: NetworkBehaviour> Gate<B> {
+    fn welcome(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        side: Side,
+        address: &Multiaddr,
+    ) -> Handler<THandler<B>> {
+        let declared = match side {
+            Side::Dialer => self.dials.kind(id),
+            Side::Listener => SessionKind::Outbound,
+        };
+        let nonce = self.rng.random();
+        let version = self.version(declared, nonce, address);
+        let stage = match side {
+            Side::Dialer => Stage::Pending,
+            Side::Listener => Stage::Stranger,
+        };
+        let since = self.clock.now();
+        self.guests.insert(id, Guest { peer, side, declared, nonce, arrival: None, stage, since });
+        Handler::new(self.shared.clone(), peer, side, version)
+    }
+
+    /// One more stranger, or one more handshake, turns out the oldest of its kind.
+    fn make_room(&mut self) {
+        let params = &self.shared.params;
+        let (strangers_max, pending_max) = (params.strangers_max, params.pending_max);
+        self.turn_out_oldest(strangers_max, Stage::is_stranger);
+        self.turn_out_oldest(pending_max, Stage::is_pending);
+    }
+
+    /// Whoever is honest opens the handshake, and ends it, within a round trip or two: the one
+    /// that has been there longest is the least likely to.
+    fn turn_out_oldest(&mut self, max: usize, of_kind: fn(&Stage) -> bool) {
+        let inbound = || {
+            let counts = move |guest: &Guest| guest.side == Side::Listener && of_kind(&guest.stage);
+            self.guests.iter().filter(move |(_, guest)| counts(guest))
+        };
+        if inbound().count() <= max {
+            return;
+        }
+        let oldest = inbound().min_by_key(|(id, guest)| (guest.since, **id));
+        if let Some((peer, id)) = oldest.map(|(id, guest)| (guest.peer, *id)) {
+            self.stays_outside(id, Refusal::Disconnected);
+            self.close(peer, id);
+        }
+    }
+
+    fn on_established(&mut self, new: &ConnectionEstablished<'_>) {
+        if let Some(guest) = self.guests.get_mut(&new.connection_id) {
+            let failed = new.failed_addresses.to_vec();
+            guest.arrival = Some(Arrival { endpoint: new.endpoint.clone(), failed });
+        }
+        self.make_room();
+    }
+
+    fn on_closed(&mut self, closed: ConnectionClosed<'_>) {
+        let (peer, id) = (closed.peer_id, closed.connection_id);
+        let was_inside = matches!(self.guests.get(&id), Some(Guest { stage: Stage::Inside, .. }));
+        if was_inside {
+            self.guests.remove(&id);
+            let inside = self.inside.entry(peer).or_default();
+            inside.retain(|known| *known != id);
+            let remaining_established = inside.len();
+            if inside.is_empty() {
+                self.inside.remove(&peer);
+            }
+            let closed = ConnectionClosed { remaining_established, ..closed };
+            self.inner.on_swarm_event(FromSwarm::ConnectionClosed(closed));
+            if let Some(info) = self.sessions.remove(id) {
+                self.emit(Event::Closed(info));
+            }
+            return;
+        }
+        if self.guests.get(&id).is_some_and(Guest::is_undecided) {
+            self.stays_outside(id, Refusal::Disconnected);
+        }
+        self.guests.remove(&id);
+        self.answer_held_dials(peer);
+    }
+
+    fn on_address_change(&mut self, change: AddressChange<'_>) {
+        let Some(guest) = self.guests.get_mut(&change.connection_id) else { return };
+        if let Some(arrival) = &mut guest.arrival {
+            arrival.endpoint = change.new.clone();
+        }
+        if matches!(guest.stage, Stage::Inside) {
+            self.inner.on_swarm_event(FromSwarm::AddressChange(change));
+        }
+    }
+
+    /// What the swarm counts as `Any` connection includes those that the inner behaviour does not
+    /// know.
+    fn translate(&mut self, step: ToSwarm<B::ToSwarm, THandlerInEvent<B>>) -> Option<Step<B>> {
+        if let ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::Any, event } = step {
+            let id = *self.inside.get(&peer_id)?.first()?;
+            self.notify(peer_id, id, FromGate::Inner(event));
+            return self.out.pop_front();
+        }
+        Some(step.map_out(Event::Inner).map_in(FromGate::Inner))
+    }
+
+    /// Takes requests and the store's answers; pending when there are none.
+    fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Poll::Ready(Some(stored)) = self.storing.poll_next_unpin(cx) {
+            self.on_stored(stored);
+            return Poll::Ready(());
+        }
+        if let Poll::Ready(Some(request)) = self.requests.poll_recv(cx) {
+            self.on_request(request);
+            return Poll::Ready(());
+        }
+        Poll::Pending
+    }
+}
+
+impl Stage {
+    fn is_stranger(&self) -> bool {
+        matches!(self, Self::Stranger)
+    }
+
+    fn is_pending(&self) -> bool {
+        matches!(self, Self::Pending | Self::Accepted { .. })
+    }
+}
+
+impl<B: NetworkBehaviour> NetworkBehaviour for Gate<B> {
+    type ConnectionHandler = Handler<THandler<B>>;
+    type ToSwarm = Event<B::ToSwarm>;
+
+    // The inner behaviour is not asked about pending inbound connections: they are strangers.
+    fn handle_pending_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        match self.banned_ip(remote) {
+            Some(banned) => Err(ConnectionDenied::new(banned)),
+            None => Ok(()),
+        }
+    }
+
+    fn handle_pending_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: Option<PeerId>,
+        addresses: &[Multiaddr],
+        role: Endpoint,
+    ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
+        if let Some(banned) = addresses.iter().find_map(|address| self.banned_ip(address)) {
+            return Err(ConnectionDenied::new(banned));
+        }
+        self.inner.handle_pending_outbound_connection(id, peer, addresses, role)
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<Handler<THandler<B>>, ConnectionDenied> {
+        Ok(self.welcome(id, peer, Side::Listener, remote))
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        address: &Multiaddr,
+        role: Endpoint,
+        _: PortUse,
+    ) -> Result<Handler<THandler<B>>, ConnectionDenied> {
+        // Of two that hole-punch towards each other, one plays the listener.
+        let side = match role {
+            Endpoint::Dialer => Side::Dialer,
+            Endpoint::Listener => Side::Listener,
+        };
+        Ok(self.welcome(id, peer, side, address))
+    }
+
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the swarm's events are not exhaustive")]
+    fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
+        match event {
+            FromSwarm::ConnectionEstablished(new) => self.on_established(&new),
+            FromSwarm::ConnectionClosed(closed) => self.on_closed(closed),
+            FromSwarm::AddressChange(change) => self.on_address_change(change),
+            FromSwarm::DialFailure(failure) => {
+                // Another behaviour may have denied what we welcomed.
+                self.guests.remove(&failure.connection_id);
+                self.on_dial_failure(failure);
+            }
+            FromSwarm::ListenFailure(failure) => {
+                self.guests.remove(&failure.connection_id);
+            }
+            other => self.inner.on_swarm_event(other),
+        }
+    }
+
+    fn on_connection_handler_event(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        event: THandlerOutEvent<Self>,
+    ) {
+        match event {
+            ToGate::Knocked => {
+                if let Some(guest) = self.guests.get_mut(&id) {
+                    guest.stage = Stage::Pending;
+                }
+                self.make_room();
+            }
+            ToGate::Introduced(theirs) => self.on_introduced(id, theirs),
+            ToGate::Agreed => self.on_agreed(id),
+            ToGate::Refused(refusal) => self.stays_outside(id, refusal),
+            ToGate::Left => self.close(peer, id),
+            ToGate::Inner(event) => {
+                if matches!(self.guests.get(&id), Some(Guest { stage: Stage::Inside, .. })) {
+                    self.inner.on_connection_handler_event(peer, id, event);
+                }
+            }
+        }
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ToSwarm<Event<B::ToSwarm>, THandlerInEvent<Self>>> {
+        loop {
+            if let Some(step) = self.out.pop_front() {
+                return Poll::Ready(step);
+            }
+            if self.poll_own(cx).is_ready() {
+                continue;
+            }
+            let Poll::Ready(step) = self.inner.poll(cx) else { return Poll::Pending };
+            if let Some(step) = self.translate(step) {
+                return Poll::Ready(step);
+            }
+        }
+    }
+}

@@ -1,0 +1,374 @@
+//! Visits to seeds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use libp2p_identity::PeerId;
+use machine::{Effect, Instant, JobError, JobId, Undelivered};
+use rand::RngExt;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use transport::question::{Question, QuestionId};
+use wire::signed::SignedRecord;
+
+use super::errands::{Context, Errand};
+use crate::DialError;
+use crate::seed::{
+    Addrs, BadRecord, Done, Event, Fault, GetAddrs, Job, Seed, SeekError, VisitError,
+};
+
+/// The half that visits.
+#[derive(Debug)]
+pub(super) struct Client {
+    local: PeerId,
+    transports: Vec<String>,
+    seeds: Vec<Standing>,
+    /// By the seed's number; one each.
+    visits: BTreeMap<usize, Visit>,
+    joined: BTreeSet<PeerId>,
+    /// There while a seek is under way.
+    seek: Option<Seek>,
+    next_question: u64,
+}
+
+/// A seed, and what we think of it.
+#[derive(Debug)]
+struct Standing {
+    seed: Seed,
+    /// In a row.
+    failures: u32,
+    /// Whether it was ever good.
+    good: bool,
+    rests_until: Instant,
+}
+
+#[derive(Debug)]
+struct Visit {
+    peer: PeerId,
+    due: Instant,
+    /// Whether the connection is there for this visit alone.
+    ours: bool,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Dialling { job: JobId },
+    Asked { id: QuestionId, nonce: u64 },
+    Verifying { job: JobId },
+}
+
+#[derive(Debug, Default)]
+struct Seek {
+    learned: usize,
+    answered: bool,
+}
+
+impl Client {
+    pub(super) fn new(local: PeerId, seeds: Vec<Seed>, transports: Vec<String>) -> Self {
+        let standing =
+            |seed| Standing { seed, failures: 0, good: false, rests_until: Instant::START };
+        Self {
+            local,
+            transports,
+            seeds: seeds.into_iter().map(standing).collect(),
+            visits: BTreeMap::new(),
+            joined: BTreeSet::new(),
+            seek: None,
+            next_question: 0,
+        }
+    }
+
+    pub(super) fn visits(&self) -> usize {
+        self.visits.len()
+    }
+
+    pub(super) fn passing_entries(&self) -> usize {
+        self.visits.len().saturating_add(self.joined.len())
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.visits.values().map(|visit| visit.due).min()
+    }
+
+    pub(super) fn seek(&mut self, have: usize, want: usize, cx: &mut Context<'_>) {
+        let refusal = if have >= want {
+            Some(SeekError::Enough { have, want })
+        } else if self.seek.is_some() {
+            Some(SeekError::AlreadySeeking)
+        } else if self.seeds.is_empty() {
+            Some(SeekError::NoSeeds)
+        } else {
+            None
+        };
+        if let Some(error) = refusal {
+            return cx.errands.emit(Event::Sought { outcome: Err(error) });
+        }
+        let chosen = self.choose(cx);
+        if chosen.is_empty() {
+            let wakes = self.seeds.iter().map(|seed| seed.rests_until).min().unwrap_or(cx.now);
+            let error = SeekError::TooSoon { retry_in: wakes.since(cx.now) };
+            return cx.errands.emit(Event::Sought { outcome: Err(error) });
+        }
+        self.seek = Some(Seek::default());
+        for number in chosen {
+            self.visit(number, cx);
+        }
+    }
+
+    /// Rested seeds: first those that were good, then those that failed least; within a rank at
+    /// random, so that the load spreads and no seed is the only source.
+    fn choose(&self, cx: &mut Context<'_>) -> Vec<usize> {
+        let mut rested: Vec<_> = self
+            .seeds
+            .iter()
+            .enumerate()
+            .filter(|(_, seed)| seed.rests_until <= cx.now)
+            .map(|(number, seed)| (seed.failures, !seed.good, number))
+            .collect();
+        rested.shuffle(cx.rng);
+        rested.sort_by_key(|(failures, untried, _)| (*failures, *untried));
+        rested.into_iter().take(cx.params.fan_out).map(|(_, _, number)| number).collect()
+    }
+
+    fn visit(&mut self, number: usize, cx: &mut Context<'_>) {
+        let Some(Standing { seed, .. }) = self.seeds.get(number) else { return };
+        let peer = seed.peer;
+        let ours = !self.joined.contains(&peer);
+        let stage = if ours {
+            let job = Job::Dial { peer, addresses: seed.addresses.clone() };
+            Stage::Dialling { job: cx.errands.start(Errand::Dial(number), job) }
+        } else {
+            self.ask(peer, cx)
+        };
+        let due = cx.now.after(cx.params.visit_timeout);
+        self.visits.insert(number, Visit { peer, due, ours, stage });
+    }
+
+    fn ask(&mut self, peer: PeerId, cx: &mut Context<'_>) -> Stage {
+        let id = QuestionId(self.next_question);
+        self.next_question = self.next_question.wrapping_add(1);
+        let nonce = cx.rng.random();
+        let ask = GetAddrs { nonce, max: cx.params.wish, transports: self.transports.clone() };
+        cx.errands.effects.push(Effect::Send { peer, message: Question::Ask { id, ask } });
+        Stage::Asked { id, nonce }
+    }
+
+    pub(super) fn on_joined(&mut self, peer: PeerId, cx: &mut Context<'_>) {
+        self.joined.insert(peer);
+        if let Some(number) = self.number_of(peer)
+            && matches!(self.visits.get(&number), Some(Visit { stage: Stage::Dialling { .. }, .. }))
+        {
+            let stage = self.ask(peer, cx);
+            if let Some(visit) = self.visits.get_mut(&number) {
+                visit.stage = stage;
+            }
+        }
+    }
+
+    pub(super) fn on_left(&mut self, peer: PeerId, cx: &mut Context<'_>) {
+        self.joined.remove(&peer);
+        // What it said is being verified: that it has hung up since is only polite.
+        if let Some(number) = self.number_of(peer)
+            && matches!(self.visits.get(&number), Some(Visit { stage: Stage::Asked { .. }, .. }))
+        {
+            self.conclude(number, Err(VisitError::HungUp), cx);
+        }
+    }
+
+    pub(super) fn on_dialled(
+        &mut self,
+        number: usize,
+        id: JobId,
+        outcome: Result<Done, JobError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(peer) = self.seeds.get(number).map(|standing| standing.seed.peer) else { return };
+        let waits = matches!(
+            self.visits.get(&number),
+            Some(Visit { stage: Stage::Dialling { job }, .. }) if *job == id
+        );
+        let error = match outcome {
+            // The visit goes on when the peer has joined, or has long ended without it.
+            Ok(Done::Dialled(Ok(()) | Err(DialError::AlreadyConnected))) => {
+                if !waits && !self.visits.contains_key(&number) && self.joined.contains(&peer) {
+                    cx.errands.close(peer);
+                }
+                return;
+            }
+            Ok(Done::Dialled(Err(error))) => VisitError::Dial(error),
+            Ok(Done::Verified(_) | Done::Probed(_)) => VisitError::Job(JobError::Lost),
+            Err(error) => VisitError::Job(error),
+        };
+        if waits {
+            self.conclude(number, Err(error), cx);
+        }
+    }
+
+    pub(super) fn on_answer(
+        &mut self,
+        peer: PeerId,
+        id: QuestionId,
+        answer: Addrs,
+        cx: &mut Context<'_>,
+    ) {
+        let Some((number, nonce)) = self.asked(peer, id) else {
+            return cx.errands.report(peer, Fault::Unsolicited);
+        };
+        let count = answer.records.len();
+        let fault = if answer.nonce != nonce {
+            Some(Fault::OtherNonce)
+        } else if u32::try_from(count).map_or(true, |count| count > cx.params.wish) {
+            Some(Fault::TooMany { count, wish: cx.params.wish })
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            cx.errands.report(peer, fault);
+            let error = VisitError::Misbehaved(fault);
+            return self.conclude(number, Err(error), cx);
+        }
+        let job = cx.errands.start(Errand::Verify(number), Job::Verify { records: answer.records });
+        if let Some(visit) = self.visits.get_mut(&number) {
+            visit.stage = Stage::Verifying { job };
+        }
+    }
+
+    pub(super) fn on_undelivered(
+        &mut self,
+        peer: PeerId,
+        id: QuestionId,
+        cause: Undelivered,
+        cx: &mut Context<'_>,
+    ) {
+        if let Some((number, _)) = self.asked(peer, id) {
+            let error = VisitError::Undelivered(cause);
+            self.conclude(number, Err(error), cx);
+        }
+    }
+
+    pub(super) fn on_verified(
+        &mut self,
+        number: usize,
+        id: JobId,
+        outcome: Result<Done, JobError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(Visit { peer, stage: Stage::Verifying { job }, .. }) = self.visits.get(&number)
+        else {
+            return;
+        };
+        if *job != id {
+            return;
+        }
+        let peer = *peer;
+        let outcome = match outcome {
+            Ok(Done::Verified(records)) => self.sift(peer, records, cx),
+            Ok(Done::Dialled(_) | Done::Probed(_)) => Err(VisitError::Job(JobError::Lost)),
+            Err(error) => Err(VisitError::Job(error)),
+        };
+        self.conclude(number, outcome, cx);
+    }
+
+    /// One forged record and the seed is a liar: none of its answer is used.
+    fn sift(
+        &self,
+        peer: PeerId,
+        records: Vec<Result<SignedRecord, BadRecord>>,
+        cx: &mut Context<'_>,
+    ) -> Result<Vec<SignedRecord>, VisitError> {
+        let is_forged = |record: &&Result<_, _>| matches!(record, Err(BadRecord::Forged { .. }));
+        let count = records.iter().filter(is_forged).count();
+        if count > 0 {
+            let fault = Fault::Forged { count };
+            cx.errands.report(peer, fault);
+            return Err(VisitError::Misbehaved(fault));
+        }
+        let mut newest: BTreeMap<PeerId, SignedRecord> = BTreeMap::new();
+        for record in records.into_iter().flatten().filter(|record| record.peer() != self.local) {
+            let known = newest.get(&record.peer()).map(SignedRecord::seq);
+            if known.is_none_or(|seq| seq < record.seq()) {
+                newest.insert(record.peer(), record);
+            }
+        }
+        Ok(newest.into_values().collect())
+    }
+
+    pub(super) fn tick(&mut self, cx: &mut Context<'_>) {
+        let late: Vec<_> = self
+            .visits
+            .iter()
+            .filter(|(_, visit)| visit.due <= cx.now)
+            .map(|(number, _)| *number)
+            .collect();
+        for number in late {
+            self.conclude(number, Err(VisitError::TimedOut), cx);
+        }
+    }
+
+    /// The only end of a visit; that of the last is the end of the seek.
+    fn conclude(
+        &mut self,
+        number: usize,
+        outcome: Result<Vec<SignedRecord>, VisitError>,
+        cx: &mut Context<'_>,
+    ) {
+        let Some(Visit { peer, ours, .. }) = self.visits.remove(&number) else { return };
+        if ours && self.joined.contains(&peer) {
+            cx.errands.close(peer);
+        }
+        if let Some(standing) = self.seeds.get_mut(number) {
+            standing.judge(outcome.is_ok(), cx);
+        }
+        if let (Ok(records), Some(seek)) = (&outcome, &mut self.seek) {
+            seek.answered = true;
+            seek.learned = seek.learned.saturating_add(records.len());
+        }
+        cx.errands.emit(match outcome {
+            Ok(records) => Event::Learned { seed: peer, records },
+            Err(error) => Event::Failed { seed: peer, error },
+        });
+        if self.visits.is_empty()
+            && let Some(Seek { learned, answered }) = self.seek.take()
+        {
+            let outcome = if answered { Ok(learned) } else { Err(SeekError::NoAnswer) };
+            cx.errands.emit(Event::Sought { outcome });
+        }
+    }
+
+    fn number_of(&self, peer: PeerId) -> Option<usize> {
+        self.visits.iter().find(|(_, visit)| visit.peer == peer).map(|(number, _)| *number)
+    }
+
+    /// The visit that asked this, and its nonce.
+    fn asked(&self, peer: PeerId, question: QuestionId) -> Option<(usize, u64)> {
+        let number = self.number_of(peer)?;
+        match self.visits.get(&number)?.stage {
+            Stage::Asked { id, nonce } if id == question => Some((number, nonce)),
+            Stage::Asked { .. } | Stage::Dialling { .. } | Stage::Verifying { .. } => None,
+        }
+    }
+}
+
+impl Standing {
+    /// After a success it rests a moment, after each failure in a row twice as long as before.
+    fn judge(&mut self, good: bool, cx: &mut Context<'_>) {
+        self.good |= good;
+        self.failures = if good { 0 } else { self.failures.saturating_add(1) };
+        let rest = match self.failures.checked_sub(1) {
+            None => cx.params.ask_gap,
+            Some(doublings) => {
+                let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
+                cx.params.retry_min.saturating_mul(factor).min(cx.params.retry_max)
+            }
+        };
+        self.rests_until = cx.now.after(jittered(rest, cx.rng));
+    }
+}
+
+/// From the whole of `span` to a fifth more, so that nodes which failed together do not come back
+/// together.
+fn jittered(span: Duration, rng: &mut ChaCha8Rng) -> Duration {
+    let fifth = u64::try_from(span.as_millis()).unwrap_or(u64::MAX).saturating_div(5);
+    span.saturating_add(Duration::from_millis(rng.random_range(0..=fifth)))
+}

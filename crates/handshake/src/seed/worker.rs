@@ -1,0 +1,81 @@
+//! Does the seed protocol's slow work: dials through the gate, signatures on the pool.
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use machine::JobError;
+use transport::address::admissible;
+use transport::pool::{Pool, PoolError};
+use wire::signed::SignedRecord;
+
+use super::{BadRecord, Core, Done, Job};
+use crate::{DialError, Dialer, SessionKind};
+
+/// Does the slow work of a [`Core`].
+#[derive(Clone, Debug)]
+pub struct Worker {
+    dialer: Dialer,
+    pool: Pool,
+    allow_private: bool,
+}
+
+impl Worker {
+    /// Dials through `dialer` and verifies on `pool`. Unless `allow_private`, records without a
+    /// public address are of no use.
+    pub fn new(dialer: Dialer, pool: Pool, allow_private: bool) -> Self {
+        Self { dialer, pool, allow_private }
+    }
+
+    fn dial(
+        &self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        kind: SessionKind,
+    ) -> BoxFuture<'static, Result<(), DialError>> {
+        let dialer = self.dialer.clone();
+        async move { dialer.dial(peer, addresses, kind).await.map(drop) }.boxed()
+    }
+
+    fn verify(
+        &self,
+        records: Vec<Bytes>,
+    ) -> BoxFuture<'static, Result<Vec<Result<SignedRecord, BadRecord>>, JobError>> {
+        let allow_private = self.allow_private;
+        let check = move || records.iter().map(|bytes| open(bytes, allow_private)).collect();
+        let checked = self.pool.run(check);
+        checked
+            .map(|checked| {
+                checked.map_err(|error| match error {
+                    PoolError::Full { .. } => JobError::Refused,
+                    PoolError::Panicked => JobError::Lost,
+                })
+            })
+            .boxed()
+    }
+}
+
+fn open(bytes: &[u8], allow_private: bool) -> Result<SignedRecord, BadRecord> {
+    let record = SignedRecord::open(bytes)
+        .map_err(|error| BadRecord::Forged { reason: error.to_string() })?;
+    let reachable = record.addresses().iter().any(|a| admissible(a, allow_private).is_ok());
+    if reachable { Ok(record) } else { Err(BadRecord::Unreachable) }
+}
+
+impl transport::Worker<Core> for Worker {
+    fn start(&mut self, job: Job) -> BoxFuture<'static, Result<Done, JobError>> {
+        match job {
+            Job::Dial { peer, addresses } => self
+                .dial(peer, addresses, SessionKind::Seed)
+                .map(|dialled| Ok(Done::Dialled(dialled)))
+                .boxed(),
+            Job::Probe { record } => self
+                .dial(record.peer(), record.addresses().to_vec(), SessionKind::Refine)
+                .map(|probed| Ok(Done::Probed(probed)))
+                .boxed(),
+            Job::Verify { records } => {
+                self.verify(records).map(|verified| verified.map(Done::Verified)).boxed()
+            }
+        }
+    }
+}
