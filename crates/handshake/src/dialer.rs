@@ -31,8 +31,8 @@ pub(crate) struct DialRequest {
 /// Why a dial came to nothing.
 #[derive(Clone, Debug, Error)]
 pub enum DialError {
-    /// There is a connection to this peer already.
-    #[error("already connected")]
+    /// There is a connection to this peer already, or a dial that is to make one.
+    #[error("already connected, or about to be")]
     AlreadyConnected,
     /// That is our own peer id.
     #[error("this is ourselves")]
@@ -46,7 +46,7 @@ pub enum DialError {
     /// Too many dials are under way.
     #[error("too many dials under way")]
     Busy,
-    /// The peer is banned.
+    /// The peer is banned, or an address of it.
     #[error("banned: {reason}")]
     Banned {
         /// Why.

@@ -153,10 +153,18 @@ impl Reject {
 }
 
 impl fmt::Display for Reject {
-    /// The detail is the remote's text: control characters are escaped.
+    /// The detail is the remote's text: what cannot be printed is escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.code)?;
-        if self.detail.is_empty() { Ok(()) } else { write!(f, " ({})", self.detail.escape_debug()) }
+        if self.detail.is_empty() {
+            return Ok(());
+        }
+        f.write_str(" (")?;
+        for part in self.detail.split_inclusive('"') {
+            let (text, quote) = part.strip_suffix('"').map_or((part, ""), |text| (text, "\""));
+            write!(f, "{}{quote}", text.escape_debug())?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -193,5 +201,7 @@ mod tests {
     fn what_the_remote_writes_cannot_move_the_cursor() {
         let reject = Reject::new(RejectCode::Full, "\u{1b}[2Jgone");
         assert_eq!(reject.to_string(), "full (\\u{1b}[2Jgone)");
+        let reject = Reject::new(RejectCode::Network, "this is \"n\"\n");
+        assert_eq!(reject.to_string(), r#"network (this is "n"\n)"#, "quotes can be printed");
     }
 }

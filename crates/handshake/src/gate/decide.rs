@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use libp2p_core::ConnectedPoint;
 use libp2p_identity::PeerId;
-use libp2p_swarm::behaviour::{ConnectionEstablished, DialFailure, ListenFailure};
+use libp2p_swarm::behaviour::{ConnectionEstablished, ListenFailure};
 use libp2p_swarm::{
-    ConnectionDenied, ConnectionId, DialError as SwarmError, FromSwarm, ListenError,
-    NetworkBehaviour, THandler,
+    ConnectionDenied, ConnectionId, FromSwarm, ListenError, NetworkBehaviour, THandler,
 };
 use rand::seq::SliceRandom;
 use transport::clock::Clock;
 
+use super::dials::reason_of;
 use super::{Arrival, Gate, Guest, Stage};
 use crate::admission::{self, Facts};
 use crate::exchange::Side;
@@ -33,8 +33,9 @@ impl<B: NetworkBehaviour> Gate<B> {
         match self.judge(id, &theirs) {
             Err(reject) => self.refuse(id, reject),
             Ok(features) => {
-                let accept = FromGate::Accept { features: features.clone() };
-                self.notify(peer, id, accept);
+                if side == Side::Listener {
+                    self.notify(peer, id, FromGate::Accept { features: features.clone() });
+                }
                 if let Some(guest) = self.guests.get_mut(&id) {
                     guest.stage = Stage::Accepted { theirs, features };
                 }
@@ -45,7 +46,7 @@ impl<B: NetworkBehaviour> Gate<B> {
         }
     }
 
-    /// Both sides accepted.
+    /// Both sides accepted; a dialer has yet to say so, and does unless the inner behaviour denies.
     pub(super) fn on_agreed(&mut self, id: ConnectionId) {
         let Some(guest) = self.guests.get_mut(&id) else { return };
         let Stage::Accepted { theirs, features } =
@@ -57,6 +58,9 @@ impl<B: NetworkBehaviour> Gate<B> {
         let info = Arc::new(info_of(id, guest, *theirs, features));
         if guest.declared == SessionKind::Refine {
             let (peer, dialled) = (guest.peer, guest.side == Side::Dialer);
+            if dialled {
+                self.notify(peer, id, FromGate::Accept { features: info.features.clone() });
+            }
             self.notify(peer, id, FromGate::Part);
             if dialled {
                 self.dials.conclude(id, Ok(()));
@@ -71,7 +75,8 @@ impl<B: NetworkBehaviour> Gate<B> {
     fn admit(&mut self, id: ConnectionId, info: Arc<SessionInfo>) {
         let Some(guest) = self.guests.get(&id) else { return };
         let Some(Arrival { endpoint, failed }) = &guest.arrival else { return };
-        let (peer, endpoint, failed) = (guest.peer, endpoint.clone(), failed.clone());
+        let (peer, side) = (guest.peer, guest.side);
+        let (endpoint, failed) = (endpoint.clone(), failed.clone());
         // Whoever is asked for a handler may already want to know what was agreed.
         self.sessions.insert(Arc::clone(&info));
         match self.make_handler(id, peer, &endpoint) {
@@ -91,6 +96,9 @@ impl<B: NetworkBehaviour> Gate<B> {
                         other_established,
                     },
                 ));
+                if side == Side::Dialer {
+                    self.notify(peer, id, FromGate::Accept { features: info.features.clone() });
+                }
                 let holds = info.declared != SessionKind::Seed;
                 self.notify(peer, id, FromGate::Install { handler: Box::new(handler), holds });
                 self.dials.conclude(id, Ok(()));
@@ -99,7 +107,7 @@ impl<B: NetworkBehaviour> Gate<B> {
             }
             Err(cause) => {
                 self.sessions.remove(id);
-                let reject = Reject::new(RejectCode::Denied, cause.to_string());
+                let reject = Reject::new(RejectCode::Denied, reason_of(&cause));
                 self.refuse(id, reject);
             }
         }
@@ -196,42 +204,23 @@ impl<B: NetworkBehaviour> Gate<B> {
         let endpoint = guest.arrival.as_ref().map(|arrival| arrival.endpoint.clone());
         let dialled = guest.side == Side::Dialer;
         self.count_refused(id, refusal.name());
-        if let Some(endpoint) = endpoint {
-            self.fail_inner(peer, id, &endpoint, ConnectionDenied::new(refusal.clone()));
+        match endpoint {
+            Some(ConnectedPoint::Dialer { .. }) => self.dials.hold_refused(peer, id, refusal.clone()),
+            Some(ConnectedPoint::Listener { local_addr, send_back_addr }) => {
+                let error = ListenError::Denied { cause: ConnectionDenied::new(refusal.clone()) };
+                self.inner.on_swarm_event(FromSwarm::ListenFailure(ListenFailure {
+                    local_addr: &local_addr,
+                    send_back_addr: &send_back_addr,
+                    error: &error,
+                    connection_id: id,
+                    peer_id: Some(peer),
+                }));
+            }
+            None => {}
         }
         self.dials.conclude(id, Err(DialError::Refused(refusal.clone())));
         self.answer_held_dials(peer);
         self.emit(Event::Refused { peer, connection: id, address, dialled, refusal });
-    }
-
-    /// To the inner behaviour, establishing the connection failed.
-    fn fail_inner(
-        &mut self,
-        peer: PeerId,
-        id: ConnectionId,
-        endpoint: &ConnectedPoint,
-        cause: ConnectionDenied,
-    ) {
-        match endpoint {
-            ConnectedPoint::Dialer { .. } => {
-                let error = SwarmError::Denied { cause };
-                self.inner.on_swarm_event(FromSwarm::DialFailure(DialFailure {
-                    peer_id: Some(peer),
-                    error: &error,
-                    connection_id: id,
-                }));
-            }
-            ConnectedPoint::Listener { local_addr, send_back_addr } => {
-                let error = ListenError::Denied { cause };
-                self.inner.on_swarm_event(FromSwarm::ListenFailure(ListenFailure {
-                    local_addr,
-                    send_back_addr,
-                    error: &error,
-                    connection_id: id,
-                    peer_id: Some(peer),
-                }));
-            }
-        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Dials: what they are for, and who waits for their end.
 
 use std::collections::BTreeMap;
+use std::error::Error as _;
 
 use libp2p_identity::PeerId;
 use libp2p_swarm::behaviour::DialFailure;
@@ -12,10 +13,15 @@ use tokio::sync::oneshot;
 use transport::address::admissible;
 use transport::clock::Clock;
 
+use super::banning::AddressBanned;
 use super::{Gate, Guest, Stage};
 use crate::dialer::{DialRequest, WAITING_MAX};
 use crate::exchange::Side;
 use crate::{Banned, DialError, Event, Refusal, SessionKind};
+
+/// Dials of the inner behaviour that may wait for the end of a handshake. One more fails at once,
+/// as one to a connected peer does: whoever sends once it is told of a connection still does.
+const HELD_MAX: usize = 256;
 
 type Reply = oneshot::Sender<Result<ConnectionId, DialError>>;
 
@@ -26,8 +32,8 @@ pub(super) struct Dials {
     kinds: BTreeMap<ConnectionId, SessionKind>,
     /// Who waits for their end.
     waiting: BTreeMap<ConnectionId, Reply>,
-    /// Dials of the inner behaviour that the swarm dropped because of a connection that is still
-    /// outside.
+    /// Dials that failed while another connection to the same peer may still come in: to the inner
+    /// behaviour they are a failure only if none does.
     held: Vec<Held>,
 }
 
@@ -35,13 +41,23 @@ pub(super) struct Dials {
 struct Held {
     peer: PeerId,
     id: ConnectionId,
+    /// What the swarm would say of a dial to a connected peer.
     condition: PeerCondition,
+    /// Why, if it got as far as a handshake.
+    refusal: Option<Refusal>,
 }
 
 impl Dials {
     /// What the connection was dialled for; a link of the overlay unless somebody said otherwise.
     pub(super) fn kind(&mut self, id: ConnectionId) -> SessionKind {
         self.kinds.remove(&id).unwrap_or(SessionKind::Outbound)
+    }
+
+    /// The inner behaviour is not told that its dial was refused before the peer's other
+    /// connections are decided about: of two dials towards each other one is refused.
+    pub(super) fn hold_refused(&mut self, peer: PeerId, id: ConnectionId, refusal: Refusal) {
+        let condition = PeerCondition::DisconnectedAndNotDialing;
+        self.held.push(Held { peer, id, condition, refusal: Some(refusal) });
     }
 
     pub(super) fn conclude(&mut self, id: ConnectionId, outcome: Result<(), DialError>) {
@@ -120,10 +136,12 @@ impl<B: NetworkBehaviour> Gate<B> {
         match (failure.peer_id, failure.error) {
             // The swarm thinks that we are connected; the inner behaviour does not.
             (Some(peer), &SwarmError::DialPeerConditionFalse(condition))
-                if outside(peer) && !self.inside.contains_key(&peer) =>
+                if outside(peer)
+                    && !self.inside.contains_key(&peer)
+                    && self.dials.held.len() < HELD_MAX =>
             {
                 let id = failure.connection_id;
-                self.dials.held.push(Held { peer, id, condition });
+                self.dials.held.push(Held { peer, id, condition, refusal: None });
                 self.answer_held_dials(peer);
             }
             _ => self.inner.on_swarm_event(FromSwarm::DialFailure(failure)),
@@ -138,20 +156,17 @@ impl<B: NetworkBehaviour> Gate<B> {
         if !known && of_peer().any(Guest::is_undecided) {
             return;
         }
-        let refusal = of_peer().find_map(|guest| match &guest.stage {
+        let refused = of_peer().find_map(|guest| match &guest.stage {
             Stage::Refused(refusal) => Some(refusal.clone()),
-            Stage::Stranger
-            | Stage::Pending
-            | Stage::Accepted { .. }
-            | Stage::Inside
-            | Stage::Visited => None,
+            _ => None,
         });
-        let refusal = refusal.unwrap_or(Refusal::Disconnected);
         for held in self.dials.held.extract_if(.., |held| held.peer == peer) {
             let error = if known {
                 SwarmError::DialPeerConditionFalse(held.condition)
             } else {
-                SwarmError::Denied { cause: ConnectionDenied::new(refusal.clone()) }
+                let refusal = held.refusal.or_else(|| refused.clone());
+                let refusal = refusal.unwrap_or(Refusal::Disconnected);
+                SwarmError::Denied { cause: ConnectionDenied::new(refusal) }
             };
             let failure =
                 DialFailure { peer_id: Some(peer), error: &error, connection_id: held.id };
@@ -167,10 +182,18 @@ fn dial_error(error: &SwarmError) -> DialError {
         SwarmError::DialPeerConditionFalse(_) => DialError::AlreadyConnected,
         SwarmError::WrongPeerId { obtained, .. } => DialError::OtherPeer { found: *obtained },
         SwarmError::Aborted => DialError::Stopping,
-        SwarmError::Denied { cause } => DialError::Unreachable { reason: cause.to_string() },
+        SwarmError::Denied { cause } => match cause.downcast_ref::<AddressBanned>() {
+            Some(banned) => DialError::Banned { reason: banned.reason.clone() },
+            None => DialError::Unreachable { reason: reason_of(cause) },
+        },
         SwarmError::Transport(attempts) => {
             let reason = attempts.first().map_or_else(String::new, |(_, error)| error.to_string());
             DialError::Unreachable { reason }
         }
     }
+}
+
+/// What a behaviour says about its denial; the wrapper says only that it is one.
+pub(super) fn reason_of(denied: &ConnectionDenied) -> String {
+    denied.source().map_or_else(String::new, ToString::to_string)
 }

@@ -92,7 +92,8 @@ impl<B: NetworkBehaviour> Gate<B> {
             }
             return;
         }
-        if self.guests.get(&id).is_some_and(Guest::is_undecided) {
+        let left_early = |guest: &Guest| guest.is_undecided() && !guest.stage.is_stranger();
+        if self.guests.get(&id).is_some_and(left_early) {
             self.stays_outside(id, Refusal::Disconnected);
         }
         self.guests.remove(&id);
