@@ -3,6 +3,7 @@
 mod banning;
 mod decide;
 mod dials;
+mod held;
 mod swarm;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,6 +29,7 @@ use wire::signed::SignedRecord;
 
 use self::banning::Stored;
 use self::dials::Dials;
+use self::held::HeldDials;
 use crate::bans::Bans;
 use crate::dialer::DialRequest;
 use crate::exchange::Side;
@@ -62,6 +64,7 @@ pub struct Gate<B: NetworkBehaviour> {
     ban_store: Arc<dyn BanStore>,
     storing: FuturesUnordered<BoxFuture<'static, Stored>>,
     dials: Dials,
+    held: HeldDials,
     dialer: Dialer,
     requests: mpsc::Receiver<DialRequest>,
     refused: BTreeMap<&'static str, u64>,
@@ -147,6 +150,7 @@ impl<B: NetworkBehaviour> Gate<B> {
             ban_store,
             storing,
             dials: Dials::default(),
+            held: HeldDials::default(),
             dialer,
             requests,
             refused: BTreeMap::new(),

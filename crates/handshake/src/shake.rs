@@ -113,7 +113,8 @@ impl Shake {
                 self.frames.send(Raw(frame)).await?;
             }
             self.frames.close().await?;
-            while let Some(Ok(_)) = self.frames.next().await {}
+            // What they still say may be anything, so it is not read as frames.
+            futures::io::copy(self.frames.into_inner(), &mut futures::io::sink()).await?;
             Ok::<_, WriteError>(())
         };
         futures::pin_mut!(said);

@@ -87,15 +87,15 @@ impl Builder {
             transports: BTreeSet::new(),
             dns: false,
             idle_timeout: Duration::from_secs(10),
-            negotiating_inbound_max: 32,
+            negotiating_inbound_max: 8,
             connection_timeout: Duration::from_secs(10),
         }
     }
 
     /// Adds TCP: `/ip4/…/tcp/…`, `/ip6/…/tcp/…`.
     ///
-    /// A dial leaves from the port that this node listens on, and within this machine also from
-    /// the address it listens on, so that who listens on 127.7.0.1 is seen as 127.7.0.1.
+    /// A dial leaves from the port that this node listens on; within this machine from a new port
+    /// of the address it listens on, so that who listens on 127.7.0.1 is seen as 127.7.0.1.
     #[must_use]
     pub fn tcp(self) -> Self {
         self.with(Kind::Tcp)

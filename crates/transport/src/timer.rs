@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 pub const PERIOD_MIN: Duration = Duration::from_millis(1);
 
 /// Longest period: a year. What is rarer is no timer's business.
-pub const PERIOD_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
+pub const PERIOD_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// Most ticks that [`MissedTicks::Burst`] makes up for.
 pub const BURST_MAX: u32 = 1_024;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use libp2p_core::ConnectedPoint;
 use libp2p_identity::PeerId;
 use libp2p_swarm::behaviour::{ConnectionEstablished, ListenFailure};
+use libp2p_swarm::dial_opts::PeerCondition;
 use libp2p_swarm::{
     ConnectionDenied, ConnectionId, FromSwarm, ListenError, NetworkBehaviour, THandler,
 };
@@ -205,7 +206,10 @@ impl<B: NetworkBehaviour> Gate<B> {
         let dialled = guest.side == Side::Dialer;
         self.count_refused(id, refusal.name());
         match endpoint {
-            Some(ConnectedPoint::Dialer { .. }) => self.dials.hold_refused(peer, id, refusal.clone()),
+            Some(ConnectedPoint::Dialer { .. }) => {
+                let condition = PeerCondition::DisconnectedAndNotDialing;
+                self.hold_dial(peer, id, condition, Some(refusal.clone()));
+            }
             Some(ConnectedPoint::Listener { local_addr, send_back_addr }) => {
                 let error = ListenError::Denied { cause: ConnectionDenied::new(refusal.clone()) };
                 self.inner.on_swarm_event(FromSwarm::ListenFailure(ListenFailure {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 
+use libp2p_core::transport::TransportError;
 use libp2p_identity::PeerId;
 use libp2p_swarm::behaviour::DialFailure;
 use libp2p_swarm::dial_opts::{DialOpts, PeerCondition};
@@ -14,14 +15,10 @@ use transport::address::admissible;
 use transport::clock::Clock;
 
 use super::banning::AddressBanned;
-use super::{Gate, Guest, Stage};
+use super::{Gate, Guest};
 use crate::dialer::{DialRequest, WAITING_MAX};
 use crate::exchange::Side;
-use crate::{Banned, DialError, Event, Refusal, SessionKind};
-
-/// Dials of the inner behaviour that may wait for the end of a handshake. One more fails at once,
-/// as one to a connected peer does: whoever sends once it is told of a connection still does.
-const HELD_MAX: usize = 256;
+use crate::{Banned, DialError, Event, SessionKind};
 
 type Reply = oneshot::Sender<Result<ConnectionId, DialError>>;
 
@@ -32,32 +29,12 @@ pub(super) struct Dials {
     kinds: BTreeMap<ConnectionId, SessionKind>,
     /// Who waits for their end.
     waiting: BTreeMap<ConnectionId, Reply>,
-    /// Dials that failed while another connection to the same peer may still come in: to the inner
-    /// behaviour they are a failure only if none does.
-    held: Vec<Held>,
-}
-
-#[derive(Debug)]
-struct Held {
-    peer: PeerId,
-    id: ConnectionId,
-    /// What the swarm would say of a dial to a connected peer.
-    condition: PeerCondition,
-    /// Why, if it got as far as a handshake.
-    refusal: Option<Refusal>,
 }
 
 impl Dials {
     /// What the connection was dialled for; a link of the overlay unless somebody said otherwise.
     pub(super) fn kind(&mut self, id: ConnectionId) -> SessionKind {
         self.kinds.remove(&id).unwrap_or(SessionKind::Outbound)
-    }
-
-    /// The inner behaviour is not told that its dial was refused before the peer's other
-    /// connections are decided about: of two dials towards each other one is refused.
-    pub(super) fn hold_refused(&mut self, peer: PeerId, id: ConnectionId, refusal: Refusal) {
-        let condition = PeerCondition::DisconnectedAndNotDialing;
-        self.held.push(Held { peer, id, condition, refusal: Some(refusal) });
     }
 
     pub(super) fn conclude(&mut self, id: ConnectionId, outcome: Result<(), DialError>) {
@@ -110,13 +87,15 @@ impl<B: NetworkBehaviour> Gate<B> {
         if let Some(ban) = self.bans.find(Banned::Peer(peer), Clock::wall()) {
             return Err(DialError::Banned { reason: ban.reason.clone() });
         }
-        let outbound = |guest: &&Guest| {
+        let takes_slot = |guest: &&Guest| {
             guest.side == Side::Dialer
                 && guest.declared == SessionKind::Outbound
                 && guest.takes_slot()
+                && !self.named.contains(&guest.peer)
         };
         if kind == SessionKind::Outbound
-            && self.guests.values().filter(outbound).count() >= self.shared.params.outbound_max
+            && !self.named.contains(&peer)
+            && self.guests.values().filter(takes_slot).count() >= self.shared.params.outbound_max
         {
             return Err(DialError::Full);
         }
@@ -136,41 +115,12 @@ impl<B: NetworkBehaviour> Gate<B> {
         match (failure.peer_id, failure.error) {
             // The swarm thinks that we are connected; the inner behaviour does not.
             (Some(peer), &SwarmError::DialPeerConditionFalse(condition))
-                if outside(peer)
-                    && !self.inside.contains_key(&peer)
-                    && self.dials.held.len() < HELD_MAX =>
+                if outside(peer) && !self.inside.contains_key(&peer) && self.held.have_room() =>
             {
-                let id = failure.connection_id;
-                self.dials.held.push(Held { peer, id, condition, refusal: None });
+                self.hold_dial(peer, failure.connection_id, condition, None);
                 self.answer_held_dials(peer);
             }
             _ => self.inner.on_swarm_event(FromSwarm::DialFailure(failure)),
-        }
-    }
-
-    /// Ends the inner behaviour's dials that wait for what becomes of `peer`'s connections, once
-    /// that is known.
-    pub(super) fn answer_held_dials(&mut self, peer: PeerId) {
-        let known = self.inside.contains_key(&peer);
-        let of_peer = || self.guests.values().filter(|guest| guest.peer == peer);
-        if !known && of_peer().any(Guest::is_undecided) {
-            return;
-        }
-        let refused = of_peer().find_map(|guest| match &guest.stage {
-            Stage::Refused(refusal) => Some(refusal.clone()),
-            _ => None,
-        });
-        for held in self.dials.held.extract_if(.., |held| held.peer == peer) {
-            let error = if known {
-                SwarmError::DialPeerConditionFalse(held.condition)
-            } else {
-                let refusal = held.refusal.or_else(|| refused.clone());
-                let refusal = refusal.unwrap_or(Refusal::Disconnected);
-                SwarmError::Denied { cause: ConnectionDenied::new(refusal) }
-            };
-            let failure =
-                DialFailure { peer_id: Some(peer), error: &error, connection_id: held.id };
-            self.inner.on_swarm_event(FromSwarm::DialFailure(failure));
         }
     }
 }
@@ -187,7 +137,13 @@ fn dial_error(error: &SwarmError) -> DialError {
             None => DialError::Unreachable { reason: reason_of(cause) },
         },
         SwarmError::Transport(attempts) => {
-            let reason = attempts.first().map_or_else(String::new, |(_, error)| error.to_string());
+            let reason =
+                attempts.first().map_or_else(String::new, |(address, error)| match error {
+                    TransportError::Other(error) => format!("{address}: {error}"),
+                    TransportError::MultiaddrNotSupported(_) => {
+                        format!("{address}: no such transport")
+                    }
+                });
             DialError::Unreachable { reason }
         }
     }

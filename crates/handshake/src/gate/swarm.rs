@@ -121,7 +121,8 @@ impl<B: NetworkBehaviour> Gate<B> {
         Some(step.map_out(Event::Inner).map_in(FromGate::Inner))
     }
 
-    /// Takes requests and the store's answers; pending when there are none.
+    /// Takes requests, the store's answers, and what was held long enough; pending when there is
+    /// nothing.
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Poll::Ready(Some(stored)) = self.storing.poll_next_unpin(cx) {
             self.on_stored(stored);
@@ -131,7 +132,7 @@ impl<B: NetworkBehaviour> Gate<B> {
             self.on_request(request);
             return Poll::Ready(());
         }
-        Poll::Pending
+        self.poll_held(cx)
     }
 }
 

@@ -43,11 +43,12 @@ impl Core {
     pub fn new(params: Params, setup: Setup, seed: [u8; 32]) -> Self {
         let Setup { local, seeds, transports } = setup;
         let seeds = seeds.into_iter().filter(|seed| seed.peer != local).collect();
+        let mut rng = ChaCha8Rng::from_seed(seed);
         Self {
+            client: Client::new(local, seeds, transports, &mut rng),
             params,
-            rng: ChaCha8Rng::from_seed(seed),
+            rng,
             errands: Errands::default(),
-            client: Client::new(local, seeds, transports),
             server: Server::new(local),
         }
     }

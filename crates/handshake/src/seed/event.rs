@@ -92,7 +92,8 @@ pub enum SeekError {
     /// No seed is known.
     #[error("no seed is configured")]
     NoSeeds,
-    /// An earlier seek is still under way.
+    /// An earlier seek is under way and visits every seed that does not rest, or as many as are
+    /// visited at once.
     #[error("already seeking")]
     AlreadySeeking,
     /// Every seed rests after a visit or a failure.

@@ -9,7 +9,7 @@ use meshwork_handshake::seed::{
     Addrs, BadRecord, Command, Config, Core, Done, Event, GetAddrs, Job, Seed, Setup,
 };
 use proptest::prelude::*;
-use testkit::{Misstep, Step, Subject};
+use testkit::{About, Misstep, Step, Subject};
 use transport::question::{Question, QuestionId};
 use wire::signed::SignedRecord;
 
@@ -58,7 +58,7 @@ impl Subject for Seeds {
 
     const SETTLE: Duration = Duration::from_secs(20);
     /// Visits and links, the book, probes and what waits for one, paces, farewells.
-    const SIZE_MAX: usize = 3 + 3 + 2 + 5 + 2 + 3;
+    const SIZE_MAX: usize = 3 + 3 + 3 + 5 + 3 + 3;
     /// A seed goes round to see who is still there.
     const STANDING_TIMER: bool = true;
 
@@ -71,7 +71,7 @@ impl Subject for Seeds {
             retry_max: 4 * SECOND,
             ask_gap: 2 * SECOND,
             answer_max: 2,
-            book_max: 2,
+            book_max: 3,
             recheck: 5 * SECOND,
             linger: SECOND,
         };
@@ -148,11 +148,11 @@ impl Subject for Seeds {
         }
     }
 
-    fn about(event: &Event) -> Option<PeerId> {
+    fn about(event: &Event) -> About {
         match event {
-            Event::Learned { seed, .. } | Event::Failed { seed, .. } => Some(*seed),
-            Event::Probed { peer, .. } => Some(*peer),
-            Event::Sought { .. } => None,
+            Event::Learned { seed, .. } | Event::Failed { seed, .. } => About::Peer(*seed),
+            Event::Probed { peer, .. } => About::Peer(*peer),
+            Event::Sought { .. } => About::Several,
         }
     }
 
@@ -164,32 +164,14 @@ impl Subject for Seeds {
         core.passing_entries() + core.known()
     }
 
+    /// What a seed may answer wrongly is not among them: whether it is asked at all depends on what
+    /// happened before, and a busy checker lets a forger off. The stories in `seed` show those.
     fn missteps(peer: PeerId) -> Vec<Misstep<Self>> {
-        let sought = [Step::Join(peer), Step::Command(Command::Seek { have: 0, want: 1 })];
-        let asked =
-            vec![Step::Join(peer), Step::Hear(peer, ask(1, 1, 1)), Step::Hear(peer, ask(2, 2, 1))];
+        let asked = [1, 2].map(|n| Step::Hear(peer, ask(n, n, 1)));
         vec![
             Misstep::new("answer unasked", |_| answer(7, 7, Vec::new()), Some(Verdict::Note)),
             Misstep::new("ask without a pause", |_| ask(3, 3, 1), Some(Verdict::Charge(10)))
                 .after(asked),
-            Misstep::new(
-                "another nonce",
-                |said| reply(said, 1, Vec::new()),
-                Some(Verdict::Charge(20)),
-            )
-            .after(sought.clone()),
-            Misstep::new(
-                "more than wished for",
-                |said| reply(said, 0, vec![Bytes::new(); 3]),
-                Some(Verdict::Charge(50)),
-            )
-            .after(sought.clone()),
-            Misstep::new(
-                "a forged record",
-                |said| reply(said, 0, vec![Bytes::from_static(b"no record")]),
-                Some(Verdict::Charge(50)),
-            )
-            .after(sought),
         ]
     }
 }

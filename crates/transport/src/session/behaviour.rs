@@ -55,7 +55,6 @@ impl fmt::Display for OpenId {
 
 /// Why a substream was not opened.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
 pub enum OpenError {
     /// The remote knows none of the names, or does not want them on this connection.
     #[error("the remote supports none of the names offered")]
@@ -76,7 +75,6 @@ pub enum OpenError {
 
 /// Why a substream of the remote's was closed again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
 pub enum RefusalReason {
     /// It has as many of this name open as it may have.
     #[error("{max} substreams of this name are open already")]

@@ -46,7 +46,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 
 impl Pair {
     async fn new(config: Config, names: &[StreamProtocol]) -> Self {
-        Self::idling(config, names, Duration::from_secs(60)).await
+        Self::idling(config, names, Duration::from_mins(1)).await
     }
 
     async fn idling(config: Config, names: &[StreamProtocol], idle: Duration) -> Self {
@@ -301,7 +301,7 @@ async fn a_broken_substream_goes_on_failing() {
 #[tokio::test]
 async fn which_names_are_accepted_is_asked_once_for_each_connection() {
     let mut asked = 0;
-    let mut pair = Pair::accepting(Config::default(), Duration::from_secs(60), move |_, _| {
+    let mut pair = Pair::accepting(Config::default(), Duration::from_mins(1), move |_, _| {
         asked += 1;
         if asked == 1 { vec![CHAT] } else { vec![CHAT_2] }
     })

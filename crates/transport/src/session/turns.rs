@@ -15,7 +15,6 @@ use wire::{Frame, Malformed};
 
 /// Why there was no turn.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum TurnError {
     /// The remote was silent, or did not read, for as long as a turn may take. The stream can still
     /// be used.
@@ -144,6 +143,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin, F: Frame> Turns<S, F> {
 
 impl<S: AsyncRead + Unpin, F: Frame> TurnReader<S, F> {
     /// Receives one message; `None` when the remote has said all.
+    ///
+    /// Over TCP a connection that is cut between two frames looks like the end as well. A protocol
+    /// that has to know the difference says goodbye in a message.
     ///
     /// # Errors
     /// [`TurnError::TimedOut`], after which it can be called again; [`TurnError::Malformed`] and

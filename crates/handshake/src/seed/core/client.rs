@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use libp2p_identity::PeerId;
 use machine::{Effect, Instant, JobError, JobId, Undelivered};
-use rand::RngExt;
-use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use transport::question::{Question, QuestionId};
 use wire::signed::SignedRecord;
@@ -26,9 +25,8 @@ pub(super) struct Client {
     /// By the seed's number; one each.
     visits: BTreeMap<usize, Visit>,
     joined: BTreeSet<PeerId>,
-    /// There while a seek is under way.
-    seek: Option<Seek>,
-    next_question: u64,
+    /// Those under way; each has a visit of its own, so there are no more than visits.
+    seeks: Vec<Seek>,
 }
 
 /// A seed, and what we think of it.
@@ -40,6 +38,10 @@ struct Standing {
     /// Whether it was ever good.
     good: bool,
     rests_until: Instant,
+    /// Questions it was asked.
+    asked: u64,
+    /// Its own, so that what one seed does shifts nothing for the others.
+    rng: ChaCha8Rng,
 }
 
 #[derive(Debug)]
@@ -60,22 +62,34 @@ enum Stage {
 
 #[derive(Debug, Default)]
 struct Seek {
+    /// Its visits that have not ended.
+    visits: BTreeSet<usize>,
     learned: usize,
     answered: bool,
 }
 
 impl Client {
-    pub(super) fn new(local: PeerId, seeds: Vec<Seed>, transports: Vec<String>) -> Self {
-        let standing =
-            |seed| Standing { seed, failures: 0, good: false, rests_until: Instant::START };
+    pub(super) fn new(
+        local: PeerId,
+        seeds: Vec<Seed>,
+        transports: Vec<String>,
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
+        let standing = |seed| Standing {
+            seed,
+            failures: 0,
+            good: false,
+            rests_until: Instant::START,
+            asked: 0,
+            rng: ChaCha8Rng::from_rng(rng),
+        };
         Self {
             local,
             transports,
             seeds: seeds.into_iter().map(standing).collect(),
             visits: BTreeMap::new(),
             joined: BTreeSet::new(),
-            seek: None,
-            next_question: 0,
+            seeks: Vec::new(),
         }
     }
 
@@ -92,77 +106,68 @@ impl Client {
     }
 
     pub(super) fn seek(&mut self, have: usize, want: usize, cx: &mut Context<'_>) {
-        let refusal = if have >= want {
-            Some(SeekError::Enough { have, want })
-        } else if self.seek.is_some() {
-            Some(SeekError::AlreadySeeking)
-        } else if self.seeds.is_empty() {
-            Some(SeekError::NoSeeds)
-        } else {
-            None
-        };
-        if let Some(error) = refusal {
-            return cx.errands.emit(Event::Sought { outcome: Err(error) });
-        }
-        let chosen = self.choose(cx);
+        let chosen = if have < want { self.choose(cx) } else { Vec::new() };
         if chosen.is_empty() {
-            let wakes = self.seeds.iter().map(|seed| seed.rests_until).min().unwrap_or(cx.now);
-            let error = SeekError::TooSoon { retry_in: wakes.since(cx.now) };
+            let error = self.why_not(have, want, cx);
             return cx.errands.emit(Event::Sought { outcome: Err(error) });
         }
-        self.seek = Some(Seek::default());
+        let visits = chosen.iter().copied().collect();
+        self.seeks.push(Seek { visits, ..Seek::default() });
         for number in chosen {
             self.visit(number, cx);
         }
     }
 
+    /// Why a seek visits nobody.
+    fn why_not(&self, have: usize, want: usize, cx: &Context<'_>) -> SeekError {
+        if have >= want {
+            return SeekError::Enough { have, want };
+        }
+        if !self.visits.is_empty() {
+            return SeekError::AlreadySeeking;
+        }
+        match self.seeds.iter().map(|seed| seed.rests_until).min() {
+            Some(wakes) => SeekError::TooSoon { retry_in: wakes.since(cx.now) },
+            None => SeekError::NoSeeds,
+        }
+    }
+
     /// Rested seeds: first those that were good, then those that failed least; within a rank at
     /// random, so that the load spreads and no seed is the only source.
-    fn choose(&self, cx: &mut Context<'_>) -> Vec<usize> {
-        let mut rested: Vec<_> = self
-            .seeds
-            .iter()
-            .enumerate()
-            .filter(|(_, seed)| seed.rests_until <= cx.now)
-            .map(|(number, seed)| (seed.failures, !seed.good, number))
+    fn choose(&mut self, cx: &Context<'_>) -> Vec<usize> {
+        let room = cx.params.fan_out.saturating_sub(self.visits.len());
+        let visits = &self.visits;
+        let mut rested: Vec<_> = (0..)
+            .zip(&mut self.seeds)
+            .filter(|(number, seed)| seed.rests_until <= cx.now && !visits.contains_key(number))
+            .map(|(number, seed)| (seed.failures, !seed.good, seed.rng.random::<u64>(), number))
             .collect();
-        rested.shuffle(cx.rng);
-        rested.sort_by_key(|(failures, untried, _)| (*failures, *untried));
-        rested.into_iter().take(cx.params.fan_out).map(|(_, _, number)| number).collect()
+        rested.sort_unstable();
+        rested.into_iter().take(room).map(|(_, _, _, number)| number).collect()
     }
 
     fn visit(&mut self, number: usize, cx: &mut Context<'_>) {
-        let Some(Standing { seed, .. }) = self.seeds.get(number) else { return };
-        let peer = seed.peer;
+        let Some(standing) = self.seeds.get_mut(number) else { return };
+        let peer = standing.seed.peer;
         let ours = !self.joined.contains(&peer);
         let stage = if ours {
-            let job = Job::Dial { peer, addresses: seed.addresses.clone() };
+            let job = Job::Dial { peer, addresses: standing.seed.addresses.clone() };
             Stage::Dialling { job: cx.errands.start(Errand::Dial(number), job) }
         } else {
-            self.ask(peer, cx)
+            standing.ask(&self.transports, cx)
         };
         let due = cx.now.after(cx.params.visit_timeout);
         self.visits.insert(number, Visit { peer, due, ours, stage });
     }
 
-    fn ask(&mut self, peer: PeerId, cx: &mut Context<'_>) -> Stage {
-        let id = QuestionId(self.next_question);
-        self.next_question = self.next_question.wrapping_add(1);
-        let nonce = cx.rng.random();
-        let ask = GetAddrs { nonce, max: cx.params.wish, transports: self.transports.clone() };
-        cx.errands.effects.push(Effect::Send { peer, message: Question::Ask { id, ask } });
-        Stage::Asked { id, nonce }
-    }
-
     pub(super) fn on_joined(&mut self, peer: PeerId, cx: &mut Context<'_>) {
         self.joined.insert(peer);
-        if let Some(number) = self.number_of(peer)
-            && matches!(self.visits.get(&number), Some(Visit { stage: Stage::Dialling { .. }, .. }))
+        let Some(number) = self.number_of(peer) else { return };
+        if let Some(visit @ Visit { stage: Stage::Dialling { .. }, .. }) =
+            self.visits.get_mut(&number)
+            && let Some(standing) = self.seeds.get_mut(number)
         {
-            let stage = self.ask(peer, cx);
-            if let Some(visit) = self.visits.get_mut(&number) {
-                visit.stage = stage;
-            }
+            visit.stage = standing.ask(&self.transports, cx);
         }
     }
 
@@ -306,7 +311,7 @@ impl Client {
         }
     }
 
-    /// The only end of a visit; that of the last is the end of the seek.
+    /// The only end of a visit.
     fn conclude(
         &mut self,
         number: usize,
@@ -320,17 +325,25 @@ impl Client {
         if let Some(standing) = self.seeds.get_mut(number) {
             standing.judge(outcome.is_ok(), cx);
         }
-        if let (Ok(records), Some(seek)) = (&outcome, &mut self.seek) {
-            seek.answered = true;
-            seek.learned = seek.learned.saturating_add(records.len());
-        }
+        let learned = outcome.as_ref().ok().map(Vec::len);
         cx.errands.emit(match outcome {
             Ok(records) => Event::Learned { seed: peer, records },
             Err(error) => Event::Failed { seed: peer, error },
         });
-        if self.visits.is_empty()
-            && let Some(Seek { learned, answered }) = self.seek.take()
-        {
+        self.count_visit(number, learned, cx);
+    }
+
+    /// The last visit of a seek is its end.
+    fn count_visit(&mut self, number: usize, learned: Option<usize>, cx: &mut Context<'_>) {
+        let Some(at) = self.seeks.iter().position(|seek| seek.visits.contains(&number)) else {
+            return;
+        };
+        let Some(seek) = self.seeks.get_mut(at) else { return };
+        seek.visits.remove(&number);
+        seek.answered |= learned.is_some();
+        seek.learned = seek.learned.saturating_add(learned.unwrap_or(0));
+        if seek.visits.is_empty() {
+            let Seek { learned, answered, .. } = self.seeks.swap_remove(at);
             let outcome = if answered { Ok(learned) } else { Err(SeekError::NoAnswer) };
             cx.errands.emit(Event::Sought { outcome });
         }
@@ -351,8 +364,18 @@ impl Client {
 }
 
 impl Standing {
+    fn ask(&mut self, transports: &[String], cx: &mut Context<'_>) -> Stage {
+        let id = QuestionId(self.asked);
+        self.asked = self.asked.wrapping_add(1);
+        let nonce = self.rng.random();
+        let ask = GetAddrs { nonce, max: cx.params.wish, transports: transports.to_vec() };
+        let message = Question::Ask { id, ask };
+        cx.errands.effects.push(Effect::Send { peer: self.seed.peer, message });
+        Stage::Asked { id, nonce }
+    }
+
     /// After a success it rests a moment, after each failure in a row twice as long as before.
-    fn judge(&mut self, good: bool, cx: &mut Context<'_>) {
+    fn judge(&mut self, good: bool, cx: &Context<'_>) {
         self.good |= good;
         self.failures = if good { 0 } else { self.failures.saturating_add(1) };
         let rest = match self.failures.checked_sub(1) {
@@ -362,7 +385,7 @@ impl Standing {
                 cx.params.retry_min.saturating_mul(factor).min(cx.params.retry_max)
             }
         };
-        self.rests_until = cx.now.after(jittered(rest, cx.rng));
+        self.rests_until = cx.now.after(jittered(rest, &mut self.rng));
     }
 }
 

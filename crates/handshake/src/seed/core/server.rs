@@ -125,13 +125,20 @@ impl Server {
         }
     }
 
+    /// The node to visit again, if one is due. One that is being probed anyway is passed over: its
+    /// outcome decides when it is due next.
     fn next_recheck(&mut self, cx: &Context<'_>) -> Option<SignedRecord> {
-        let (due, peer) = self.rechecks.first().copied()?;
-        if due > cx.now {
-            return None;
+        loop {
+            let (due, peer) = self.rechecks.first().copied()?;
+            if due > cx.now {
+                return None;
+            }
+            self.rechecks.pop_first();
+            if let Some(entry) = self.book.get(&peer).filter(|_| !self.probing.contains_key(&peer))
+            {
+                return Some(entry.record.clone());
+            }
         }
-        self.rechecks.pop_first();
-        self.book.get(&peer).map(|entry| entry.record.clone())
     }
 
     pub(super) fn on_probed(
