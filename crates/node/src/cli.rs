@@ -1,0 +1,68 @@
+//! The command line: reads what is asked, does it, and says how it went.
+
+mod arguments;
+mod completions;
+mod config;
+mod context;
+mod exit;
+mod failure;
+mod node;
+mod output;
+mod peers;
+mod run;
+mod status;
+mod table;
+mod testnet;
+
+use std::ffi::OsString;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::arguments::{Arguments, Command, ConfigCommand, PeersCommand};
+use self::context::Context;
+pub use self::exit::Exit;
+use self::failure::Failure;
+use self::output::Output;
+use crate::config::Environment;
+
+/// Does what the arguments of this process ask, and returns the code it should exit with.
+pub fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let mut output = Output::of_process(&environment);
+    // The standard hook reports the panic itself; what is left to say is whose fault it is.
+    let work = AssertUnwindSafe(|| obey(std::env::args_os(), &environment, &mut output));
+    catch_unwind(work).unwrap_or_else(|_panic| output.bug()).into()
+}
+
+fn obey(
+    arguments: impl Iterator<Item = OsString>,
+    environment: &Environment,
+    output: &mut Output,
+) -> Exit {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(usage) => return output.usage(&usage),
+    };
+    output.json = arguments.json;
+    let context = Context { environment, data_dir: arguments.data_dir, output: *output };
+    match dispatch(arguments.command, &context) {
+        Ok(()) => Exit::Done,
+        Err(failure) => output.failure(&failure),
+    }
+}
+
+fn dispatch(command: Command, context: &Context<'_>) -> Result<(), Failure> {
+    match command {
+        Command::Init { network } => node::init(context, network),
+        Command::Run(asked) => run::run(context, &asked),
+        Command::Testnet(asked) => testnet::testnet(context, &asked),
+        Command::Id => node::id(context),
+        Command::Status(node) => status::status(context, &node),
+        Command::Peers(PeersCommand::List(node)) => peers::list(context, &node),
+        Command::Config(ConfigCommand::Show) => config::show(context),
+        Command::Config(ConfigCommand::Check { file }) => config::check(context, file),
+        Command::Completions { shell } => completions::completions(context, shell),
+    }
+}

@@ -1,0 +1,134 @@
+//! What can be asked, as clap reads it. The doc comments are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use crate::config::{DialAddress, ListenAddress, LogFormat, NetworkName, Role};
+use crate::control::Listen;
+use crate::testnet::NODES_MAX;
+
+/// A node of a Meshwork network, and everything to look after one.
+#[derive(Debug, Parser)]
+#[command(name = "meshwork", version, propagate_version = true, after_help = EXIT_CODES)]
+pub(super) struct Arguments {
+    /// Print results and errors as JSON
+    #[arg(long, global = true)]
+    pub(super) json: bool,
+
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, help = DATA_DIR)]
+    pub(super) data_dir: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const DATA_DIR: &str = "Directory of the node [default: $MESHWORK_DATA_DIR, else meshwork in \
+                        $XDG_DATA_HOME or ~/.local/share]";
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, 1 failed, 2 usage, 3 cannot reach the node, 4 unauthorised, 5 not found, \
+6 time-out, 7 refused by policy or quota, 8 incompatible version, 70 bug, 78 configuration";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a new node: its directory, its identity and a commented config.toml
+    Init {
+        /// Name of the network that it will join
+        #[arg(long, value_name = "NAME")]
+        network: Option<NetworkName>,
+    },
+    /// Run the node until it is interrupted; on an empty directory, make it first
+    Run(Run),
+    /// Run a whole network on this machine and tell whether it works
+    Testnet(Testnet),
+    /// Print the peer id of the node
+    Id,
+    /// Tell how the running node is
+    Status(Node),
+    /// Look at the peers of the running node
+    #[command(subcommand)]
+    Peers(PeersCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PeersCommand {
+    /// List the connected peers
+    List(Node),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print every value in force and where it came from
+    Show,
+    /// Check the configuration; exit with 78 when something is wrong
+    Check {
+        /// The file to check [default: config.toml in the data directory]
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: Option<PathBuf>,
+    },
+}
+
+/// What to run; every option stands for a key of the configuration and wins over it.
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Name of the network to join
+    #[arg(long, value_name = "NAME")]
+    pub(super) network: Option<NetworkName>,
+    /// What to do for the network
+    #[arg(long)]
+    pub(super) role: Option<Role>,
+    /// Address to listen on, such as /ip4/0.0.0.0/tcp/4001; may be repeated
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(super) listen: Vec<ListenAddress>,
+    /// Seed to ask for peers, ending in `/p2p/PEER_ID`; may be repeated
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(super) seed: Vec<DialAddress>,
+    /// Peer to stay connected to, ending in `/p2p/PEER_ID`; may be repeated
+    #[arg(long, value_name = "MULTIADDR")]
+    pub(super) peer: Vec<DialAddress>,
+    /// Where to serve the control API: unix:PATH or off
+    #[arg(long, value_name = "ADDR")]
+    pub(super) control: Option<Listen>,
+    /// Believe loopback and private addresses that others tell
+    #[arg(long)]
+    pub(super) allow_private: bool,
+    /// How log messages look
+    #[arg(long)]
+    pub(super) log_format: Option<LogFormat>,
+}
+
+/// What network to run; with --data-dir the nodes' directories are made there and kept.
+#[derive(Debug, Args)]
+pub(super) struct Testnet {
+    /// How many nodes, besides the seed
+    #[arg(long, value_name = "N", default_value_t = 5,
+          value_parser = clap::value_parser!(u8).range(1..=i64::from(NODES_MAX)))]
+    pub(super) nodes: u8,
+    /// How long to watch the network once it stands, in seconds
+    #[arg(long, value_name = "SECS", default_value_t = 0)]
+    pub(super) duration: u64,
+    /// Seed of every random choice but keys [default: random, and told]
+    #[arg(long, value_name = "N")]
+    pub(super) rng_seed: Option<u64>,
+    /// Keep the nodes' data directories and tell where they are
+    #[arg(long)]
+    pub(super) keep: bool,
+}
+
+/// Which running node is meant.
+#[derive(Debug, Args)]
+pub(super) struct Node {
+    /// Where the node serves its control API, as unix:PATH [default: what the configuration says]
+    #[arg(long, value_name = "ADDR")]
+    pub(super) control: Option<Listen>,
+}

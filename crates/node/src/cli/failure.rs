@@ -1,0 +1,168 @@
+//! Why a command failed: the code it exits with, and what to do next.
+
+use std::io;
+
+use tonic::Code;
+use transport::identity::IdentityError;
+
+use super::exit::Exit;
+use crate::config::ConfigError;
+use crate::control::{BindError, ClientError, ListenError};
+use crate::datadir::DataDirError;
+use crate::node::StartError;
+use crate::service::ServiceError;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    #[error(transparent)]
+    Service(#[from] ServiceError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("the control API of this node is off")]
+    ControlOff,
+    #[error("cannot start the runtime")]
+    Runtime(#[source] io::Error),
+    #[error("cannot make a place for the nodes")]
+    Directory(#[source] io::Error),
+    #[error("the network did not manage everything")]
+    Testnet,
+    #[error("cannot write the result")]
+    Output(#[source] io::Error),
+}
+
+impl Failure {
+    /// The code to exit with.
+    pub(super) fn exit(&self) -> Exit {
+        match self {
+            Self::Identity(IdentityError::Missing { .. }) => Exit::NotFound,
+            Self::Config(_) | Self::Listen(_) | Self::Identity(_) => Exit::Configuration,
+            Self::DataDir(error) | Self::Service(ServiceError::DataDir(error)) => {
+                exit_of_directory(error)
+            }
+            Self::Service(ServiceError::Bind(BindError::Listen(_))) => Exit::Configuration,
+            Self::Client(error) => of_client(error),
+            Self::ControlOff => Exit::Unreachable,
+            Self::Service(_)
+            | Self::Runtime(_)
+            | Self::Directory(_)
+            | Self::Testnet
+            | Self::Output(_) => Exit::Failed,
+        }
+    }
+
+    /// What to do next, where the error itself does not say so.
+    pub(super) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Identity(IdentityError::Missing { .. }) => Some(
+                "make a node with `meshwork init`, or give its directory with --data-dir".into(),
+            ),
+            Self::Config(ConfigError::Unreadable { .. }) => Some(
+                "check that the file is yours, that you may read it and that it is UTF-8".into(),
+            ),
+            Self::Config(ConfigError::TooLong { .. }) => {
+                Some("give the right file; `meshwork init` writes one with every key".into())
+            }
+            Self::Config(ConfigError::Invalid { .. }) => Some(
+                "`meshwork init` in an empty directory writes a file that explains every key"
+                    .into(),
+            ),
+            Self::DataDir(error) | Self::Service(ServiceError::DataDir(error)) => {
+                of_directory(error)
+            }
+            Self::Listen(_) | Self::Service(ServiceError::Bind(BindError::Listen(_))) => Some(
+                "set control.listen or --control to a shorter path, such as unix:/run/NAME.sock"
+                    .into(),
+            ),
+            Self::Service(ServiceError::Bind(BindError::Occupied { .. })) => {
+                Some("if no node uses it, remove it; else give another path with --control".into())
+            }
+            Self::Service(ServiceError::Start(StartError::Listen { .. })) => Some(
+                "another program may use the port: set network.listen or --listen to another \
+                 address; port 0 lets the system choose"
+                    .into(),
+            ),
+            Self::Client(ClientError::Unreachable { .. }) => Some(
+                "start the node with `meshwork run`, or give its --data-dir or --control".into(),
+            ),
+            Self::Client(ClientError::Forbidden { .. }) => {
+                Some("run this as the user that the node runs as".into())
+            }
+            Self::Client(ClientError::Lost { .. }) => {
+                Some("see the log of the node, if it is one that serves there".into())
+            }
+            Self::ControlOff => {
+                Some("give its address with --control, or set control.listen".into())
+            }
+            Self::Service(_)
+            | Self::Client(_)
+            | Self::Identity(_)
+            | Self::Runtime(_)
+            | Self::Directory(_)
+            | Self::Testnet
+            | Self::Output(_) => None,
+        }
+    }
+}
+
+fn exit_of_directory(error: &DataDirError) -> Exit {
+    match error {
+        DataDirError::Nowhere
+        | DataDirError::NotADirectory { .. }
+        | DataDirError::Exposed { .. }
+        | DataDirError::Identity(_) => Exit::Configuration,
+        DataDirError::InUse { .. } | DataDirError::Occupied { .. } | DataDirError::Io { .. } => {
+            Exit::Failed
+        }
+    }
+}
+
+fn of_directory(error: &DataDirError) -> Option<String> {
+    match error {
+        DataDirError::Nowhere => Some("give one with --data-dir".into()),
+        DataDirError::NotADirectory { .. } => Some("give another one with --data-dir".into()),
+        DataDirError::Exposed { path, .. } => Some(format!(
+            "if everything in it is yours, run `chmod 700 '{}'`; else give another one with --data-dir",
+            path.display()
+        )),
+        DataDirError::InUse { .. } => {
+            Some("stop the other node, or give this one another directory with --data-dir".into())
+        }
+        DataDirError::Occupied { .. } => {
+            Some("`meshwork run` uses what is there; for a new node give another --data-dir".into())
+        }
+        DataDirError::Io { .. } | DataDirError::Identity(_) => None,
+    }
+}
+
+fn of_client(error: &ClientError) -> Exit {
+    let code = match error {
+        ClientError::Unreachable { .. } | ClientError::Lost { .. } => return Exit::Unreachable,
+        ClientError::Forbidden { .. } => return Exit::Unauthorised,
+        ClientError::TimedOut { .. } => return Exit::TimedOut,
+        ClientError::Refused { status, .. } => status.code(),
+    };
+    match code {
+        Code::Unavailable | Code::Cancelled => Exit::Unreachable,
+        Code::Unauthenticated | Code::PermissionDenied => Exit::Unauthorised,
+        Code::NotFound => Exit::NotFound,
+        Code::DeadlineExceeded => Exit::TimedOut,
+        Code::ResourceExhausted | Code::FailedPrecondition => Exit::Refused,
+        Code::Unimplemented => Exit::Incompatible,
+        Code::Internal | Code::DataLoss => Exit::Bug,
+        Code::Ok
+        | Code::Unknown
+        | Code::InvalidArgument
+        | Code::AlreadyExists
+        | Code::Aborted
+        | Code::OutOfRange => Exit::Failed,
+    }
+}

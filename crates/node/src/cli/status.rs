@@ -1,0 +1,97 @@
+//! `status`: one screen about the running node.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::arguments::Node;
+use super::context::Context;
+use super::failure::Failure;
+use super::output::Report;
+use crate::generated::control::v1 as proto;
+use crate::printable::Printable;
+
+/// The status as it is shown.
+#[derive(Debug, Serialize)]
+struct Shown {
+    peer_id: String,
+    network: String,
+    application: String,
+    version: String,
+    agent: String,
+    role: &'static str,
+    listen: Vec<String>,
+    uptime_ms: u64,
+    inbound: u32,
+    outbound: u32,
+    strangers: u32,
+    pending: u32,
+    known_addresses: u64,
+    refused: BTreeMap<String, u64>,
+    dropped: BTreeMap<String, u64>,
+}
+
+impl From<proto::StatusReply> for Shown {
+    fn from(status: proto::StatusReply) -> Self {
+        let role = match status.role() {
+            proto::Role::Node => "node",
+            proto::Role::Seed => "seed",
+            proto::Role::Unspecified => "unknown",
+        };
+        Self {
+            peer_id: status.peer_id,
+            network: status.network,
+            application: status.application,
+            version: status.version,
+            agent: status.agent,
+            role,
+            listen: status.listen_addresses,
+            uptime_ms: status.uptime_ms,
+            inbound: status.inbound,
+            outbound: status.outbound,
+            strangers: status.strangers,
+            pending: status.pending,
+            known_addresses: status.known_addresses,
+            refused: status.refused,
+            dropped: status.dropped,
+        }
+    }
+}
+
+impl Report for Shown {
+    fn text(&self) -> String {
+        let uptime = Duration::from_secs(self.uptime_ms / 1000);
+        let Self { inbound, outbound, strangers, pending, .. } = self;
+        let lines = [
+            ("peer id", self.peer_id.clone()),
+            ("network", self.network.clone()),
+            ("application", format!("{} {}", self.application, self.version)),
+            ("agent", self.agent.clone()),
+            ("role", self.role.to_owned()),
+            ("listening", self.listen.join(" ")),
+            ("uptime", humantime::format_duration(uptime).to_string()),
+            ("peers", format!("{inbound} inbound, {outbound} outbound")),
+            ("others", format!("{strangers} strangers, {pending} pending")),
+            ("known addresses", self.known_addresses.to_string()),
+            ("refused", counts(&self.refused)),
+            ("dropped", counts(&self.dropped)),
+        ];
+        let lines = lines.map(|(name, value)| format!("{name:<15}  {}", Printable(&value)));
+        lines.join("\n")
+    }
+}
+
+fn counts(reasons: &BTreeMap<String, u64>) -> String {
+    if reasons.is_empty() {
+        return "none".to_owned();
+    }
+    let counts: Vec<_> =
+        reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    counts.join(", ")
+}
+
+pub(super) fn status(context: &Context<'_>, node: &Node) -> Result<(), Failure> {
+    let status = context.talk(node, async |client| client.status().await)?;
+    context.output.report(&Shown::from(status))
+}

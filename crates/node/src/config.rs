@@ -1,0 +1,73 @@
+//! The configuration: every key once, and where each value came from.
+
+mod address;
+mod environment;
+mod error;
+mod layers;
+mod network;
+mod params;
+mod render;
+mod section;
+mod sections;
+mod source;
+
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::address::{AddressError, DialAddress, ListenAddress};
+pub use self::environment::Environment;
+pub use self::error::{ConfigError, Mistake, Problem, RangeError};
+pub use self::layers::{Effective, Flag, Layers};
+pub use self::network::{Network, NetworkName, NetworkNameError, Role};
+pub use self::params::Params;
+pub(crate) use self::render::commented;
+pub use self::section::{Key, Section};
+pub use self::sections::{Control, Handshake, Limits, Log, LogFormat, Peers, Seed};
+pub use self::source::{KeyPath, Source};
+
+/// Everything that can be set. Built from [`Layers`], or from the defaults.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Which network, on which addresses, and whom to ask first.
+    pub network: Network,
+    /// How many peers the node keeps.
+    pub peers: Peers,
+    /// How much others may take of this node.
+    pub limits: Limits,
+    /// How patient the node is with a new connection.
+    pub handshake: Handshake,
+    /// How the node asks seeds for peers, and how it answers when it is one itself.
+    pub seed: Seed,
+    /// The control API.
+    pub control: Control,
+    /// What the node writes to standard error.
+    pub log: Log,
+}
+
+impl Config {
+    /// The manual of every section, in the order of the file.
+    pub const MANUAL: &'static [Section] = &[
+        Network::MANUAL,
+        Peers::MANUAL,
+        Limits::MANUAL,
+        Handshake::MANUAL,
+        Seed::MANUAL,
+        Control::MANUAL,
+        Log::MANUAL,
+    ];
+
+    /// The values by section and key, as the file would hold them.
+    pub(crate) fn table(&self) -> toml::Table {
+        toml::Table::try_from(self).expect("every value has a place in TOML")
+    }
+
+    /// The value of `key`, as the file would hold it.
+    pub(crate) fn value(&self, key: KeyPath) -> toml::Value {
+        let section = self.table().remove(key.section);
+        let value = section.and_then(|section| section.get(key.key).cloned());
+        value.expect("the manual has no key that the structs lack")
+    }
+}

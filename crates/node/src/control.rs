@@ -1,0 +1,18 @@
+//! The control API: gRPC on a unix socket, served by the node and used by the command line.
+
+mod client;
+mod convert;
+mod listen;
+mod server;
+#[cfg(test)]
+mod tests;
+
+pub use self::client::{Client, ClientError};
+pub use self::listen::{Listen, ListenError, SOCKET_PATH_MAX};
+pub use self::server::{BindError, ServeError, Server};
+
+/// Most bytes in a request. None needs more than a few; the node reads no longer one.
+const REQUEST_BYTES_MAX: usize = 16 << 10;
+
+/// Most bytes in a reply: 4 MiB, which is some thousand peers.
+const REPLY_BYTES_MAX: usize = 4 << 20;

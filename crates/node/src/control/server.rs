@@ -1,0 +1,201 @@
+//! The node's end: a unix socket for its owner alone, and the services on it.
+
+use std::fs;
+use std::future::{Future, ready};
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::StreamExt;
+use tokio::net::{UnixListener, UnixStream};
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::{Request, Response, Status};
+
+use super::{ListenError, REPLY_BYTES_MAX, REQUEST_BYTES_MAX};
+use crate::config::Control;
+use crate::datadir::Claim;
+use crate::generated::control::v1 as proto;
+use crate::generated::control::v1::node_server::{Node, NodeServer};
+use crate::generated::control::v1::peers_server::{Peers, PeersServer};
+use crate::handle::{Ending, Handle};
+
+/// Why the control API cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// The place is no good.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Something is there that this node did not leave behind.
+    #[error("{} is in the way of the control socket", path.display())]
+    Occupied {
+        /// What is in the way.
+        path: PathBuf,
+    },
+    /// The system refuses.
+    #[error("cannot serve the control API on {}", path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The server gave up before it was told to.
+#[derive(Debug, thiserror::Error)]
+#[error("the control API has stopped")]
+pub struct ServeError(#[from] tonic::transport::Error);
+
+/// The control API on its socket, which goes when this does.
+#[derive(Debug)]
+pub struct Server {
+    listener: UnixListener,
+    socket: Socket,
+    request_timeout: Duration,
+    streams_max: u32,
+}
+
+/// The file of the socket; removed when dropped.
+#[derive(Debug)]
+struct Socket {
+    path: PathBuf,
+    /// Who may connect.
+    owner: u32,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(path = %self.path.display(), %error, "control socket is gone already");
+        }
+    }
+}
+
+impl Server {
+    /// Opens the socket that `control` asks for; `None` when it asks for none.
+    ///
+    /// What a killed node left in the data directory is replaced, which is safe because `claim` says
+    /// that no other node lives there. Elsewhere nothing says so, and nothing is replaced.
+    ///
+    /// # Errors
+    /// [`BindError`].
+    ///
+    /// # Security
+    /// The socket has mode 0600, and a process of another user that gets hold of it all the same is
+    /// turned away. Whoever connects can stop the node.
+    pub fn bind(control: &Control, claim: &Claim) -> Result<Option<Self>, BindError> {
+        let Some(path) = control.listen.socket(claim.dir())? else { return Ok(None) };
+        let failed = |source| BindError::Io { path: path.clone(), source };
+        if let Ok(found) = fs::symlink_metadata(&path) {
+            let ours = path.parent() == Some(claim.dir().path());
+            if !(ours && found.file_type().is_socket()) {
+                return Err(BindError::Occupied { path });
+            }
+            fs::remove_file(&path).map_err(failed)?;
+        }
+        let listener = UnixListener::bind(&path).map_err(failed)?;
+        let owner = fs::symlink_metadata(&path).map_err(failed)?.uid();
+        let socket = Socket { path: path.clone(), owner };
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let Control { request_timeout, streams_max, .. } = *control;
+        Ok(Some(Self { listener, socket, request_timeout, streams_max }))
+    }
+
+    /// The socket.
+    pub fn path(&self) -> &Path {
+        &self.socket.path
+    }
+
+    /// Answers out of `handle` until `end` is there; requests under way are finished first.
+    ///
+    /// # Errors
+    /// [`ServeError`].
+    ///
+    /// # Cancel safety
+    /// Dropping the future cuts every connection and removes the socket.
+    pub async fn serve(
+        self,
+        handle: Handle,
+        end: impl Future<Output = ()>,
+    ) -> Result<(), ServeError> {
+        let Self { listener, socket, request_timeout, streams_max } = self;
+        let service = Service { handle, request_timeout };
+        let node = NodeServer::new(service.clone())
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
+        let peers = PeersServer::new(service)
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
+        let connections = UnixListenerStream::new(listener)
+            .filter(|connection| ready(connection.as_ref().is_ok_and(|it| socket.admits(it))));
+        tonic::transport::Server::builder()
+            .max_concurrent_streams(streams_max)
+            .add_service(node)
+            .add_service(peers)
+            .serve_with_incoming_shutdown(connections, end)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Socket {
+    /// Whether the other end of `connection` is a process of the same user, or of the superuser.
+    fn admits(&self, connection: &UnixStream) -> bool {
+        let other = connection.peer_cred().map(|other| other.uid());
+        let admitted = other.as_ref().is_ok_and(|&user| user == self.owner || user == 0);
+        if !admitted {
+            tracing::warn!(?other, "turned away a control connection of another user");
+        }
+        admitted
+    }
+}
+
+/// The services, each of which puts a question to the event loop.
+#[derive(Clone, Debug)]
+struct Service {
+    handle: Handle,
+    request_timeout: Duration,
+}
+
+impl Service {
+    /// The reply made of the node's answer, or why there is none.
+    async fn answer<A, R: From<A>>(
+        &self,
+        answer: impl Future<Output = Result<A, Ending>> + Send,
+    ) -> Result<Response<R>, Status> {
+        match tokio::time::timeout(self.request_timeout, answer).await {
+            Ok(Ok(answer)) => Ok(Response::new(answer.into())),
+            Ok(Err(ending)) => Err(Status::unavailable(ending.to_string())),
+            Err(_elapsed) => Err(Status::deadline_exceeded("the node is too busy to answer")),
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Node for Service {
+    async fn status(
+        &self,
+        _: Request<proto::StatusRequest>,
+    ) -> Result<Response<proto::StatusReply>, Status> {
+        self.answer(self.handle.status()).await
+    }
+
+    async fn shutdown(
+        &self,
+        _: Request<proto::ShutdownRequest>,
+    ) -> Result<Response<proto::ShutdownReply>, Status> {
+        self.answer(self.handle.shut_down()).await
+    }
+}
+
+#[tonic::async_trait]
+impl Peers for Service {
+    async fn list(
+        &self,
+        _: Request<proto::PeersListRequest>,
+    ) -> Result<Response<proto::PeersListReply>, Status> {
+        self.answer(self.handle.peers()).await
+    }
+}

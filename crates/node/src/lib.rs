@@ -1,0 +1,74 @@
+//! The reference node: composes the protocol crates, serves the control API, and is the command line.
+//!
+//! The life of a node:
+//! 1. [`DataDir::claim`] takes the data directory, so that no second node can use it;
+//! 2. [`config::Layers::load`] lays flags over environment over file over defaults, and refuses the
+//!    whole with every mistake in it;
+//! 3. [`Service::start`] makes a new node of an empty directory, listens, and opens the control API;
+//! 4. its loop keeps as many outbound peers as are wanted: those that the operator named, those
+//!    that seeds tell of, those that refusing peers name instead;
+//! 5. whoever asks does so through a [`Handle`], from outside as a [`control::Client`];
+//! 6. told to end, it lets the protocols finish, closes every connection and removes its socket.
+//!
+//! | quantity | unit | default | bound |
+//! |---|---|---|---|
+//! | configuration | keys | [`Config`] | see [`Config::MANUAL`] |
+//! | configuration file | bytes | | 1 MiB |
+//! | candidates for a connection | peers | | 1,024 |
+//! | dials for them under way | dials | | 8 |
+//! | records passed on to refused peers | records | | 64 |
+//! | questions that wait for the loop | questions | | 32 |
+//! | [`config::Control::request_timeout`] | time | 5 s | 100 ms to 60 s |
+//! | control request, reply | bytes | | 16 KiB, 4 MiB |
+//! | goodbye | time | | 3 s |
+//!
+//! ```
+//! use meshwork::config::{Environment, Layers};
+//! use meshwork::{DataDir, Service};
+//! use session::Registry;
+//!
+//! # tokio::runtime::Runtime::new().unwrap().block_on(async {
+//! let directory = tempfile::tempdir().unwrap();
+//! let environment = Environment::from_iter([
+//!     ("MESHWORK_NETWORK__NAME", "rivers"),
+//!     ("MESHWORK_NETWORK__LISTEN", "/ip4/127.0.0.1/tcp/0"),
+//! ]);
+//! let settings = Layers { file: None, environment: &environment, flags: Vec::new() }.load().unwrap();
+//!
+//! let claim = DataDir::at(directory.path()).unwrap().claim().unwrap();
+//! let node = Service::start(claim, settings.params, Registry::new(), None).await.unwrap();
+//! let (me, handle) = (node.peer_id(), node.handle());
+//! let ask = async {
+//!     let status = handle.status().await.unwrap();
+//!     handle.shut_down().await.unwrap();
+//!     status
+//! };
+//! let ((), status) = tokio::join!(node.run(std::future::pending()), ask);
+//! assert_eq!((status.peer, status.network.as_str()), (me, "rivers"));
+//! assert_eq!(status.listen.len(), 1);
+//! assert!(directory.path().join("identity.key").exists());
+//! # });
+//! ```
+//!
+//! *Not here*: who may connect (`handshake`), how bytes travel (`transport`), what an application
+//! says (`session`).
+
+pub mod cli;
+pub mod config;
+pub mod control;
+mod datadir;
+#[path = "gen/mod.rs"]
+mod generated;
+mod handle;
+pub mod logging;
+mod node;
+mod printable;
+mod service;
+pub mod testnet;
+
+pub use self::config::Config;
+pub use self::datadir::{Claim, DataDir, DataDirError};
+pub use self::handle::{Direction, Ending, Handle, Kind, Peer, Request, Status};
+pub use self::node::{Node, Setup, StartError};
+pub use self::printable::Printable;
+pub use self::service::{Service, ServiceError};

@@ -1,0 +1,7 @@
+//! The `meshwork` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    meshwork::cli::main()
+}

@@ -1,0 +1,124 @@
+//! A complete node: its data directory, its life in the network, and its control API.
+
+use std::future::Future;
+use std::io;
+
+use libp2p::{Multiaddr, PeerId};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use session::Registry;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Params;
+use crate::control::{BindError, Listen, Server};
+use crate::datadir::{Claim, DataDirError};
+use crate::handle::Handle;
+use crate::node::{Node, Setup, StartError};
+
+/// Why a complete node did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// Its data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// Its network side.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Its control API.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Randomness(#[source] io::Error),
+}
+
+/// A complete node that serves.
+#[derive(Debug)]
+pub struct Service {
+    node: Node,
+    handle: Handle,
+    server: Option<Server>,
+    listen: Vec<Multiaddr>,
+    /// Nobody else uses the data directory as long as the node lives.
+    claim: Claim,
+}
+
+impl Service {
+    /// Starts the node of a data directory, which becomes one if it is empty: listens, and opens the
+    /// control API. `seed` replaces the system's randomness in everything but keys.
+    ///
+    /// Must be called within a tokio runtime. Blocks on the disk for a moment.
+    ///
+    /// # Errors
+    /// [`ServiceError`]; nothing is served then.
+    ///
+    /// # Cancel safety
+    /// Dropping the future undoes everything but what it wrote to the directory.
+    pub async fn start(
+        claim: Claim,
+        params: Params,
+        protocols: Registry,
+        seed: Option<[u8; 32]>,
+    ) -> Result<Self, ServiceError> {
+        let identity = claim.identity()?;
+        let seed = seed.map_or_else(random_seed, Ok)?;
+        let server = Server::bind(&params.config().control, &claim)?;
+        let (mut node, handle) = Node::new(Setup { identity, params, protocols, seed })?;
+        let listen = node.listen().await?;
+        Ok(Self { node, handle, server, listen, claim })
+    }
+
+    /// Who the node is.
+    pub fn peer_id(&self) -> PeerId {
+        self.node.peer_id()
+    }
+
+    /// Where it listens.
+    pub fn listen(&self) -> &[Multiaddr] {
+        &self.listen
+    }
+
+    /// Where its control API is, as the command line takes it.
+    pub fn control(&self) -> Listen {
+        let path = self.server.as_ref().map(|server| server.path().display().to_string());
+        path.map_or(Listen::Off, Listen::Unix)
+    }
+
+    /// Asks the node.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Lives until `end` is there or a client asks for the end; then says goodbye.
+    ///
+    /// # Bounds
+    /// The goodbye takes at most three seconds, and requests under way as long as they may.
+    ///
+    /// # Cancel safety
+    /// Dropping the future cuts every connection.
+    pub async fn run(self, end: impl Future<Output = ()>) {
+        let Self { node, handle, server, claim, .. } = self;
+        let ended = CancellationToken::new();
+        let live = async {
+            node.run(end).await;
+            ended.cancel();
+        };
+        let serve = async {
+            if let Some(server) = server
+                && let Err(error) = server.serve(handle, ended.cancelled()).await
+            {
+                tracing::error!(%error, "the node goes on without its control API");
+            }
+        };
+        tokio::join!(live, serve);
+        drop(claim);
+    }
+}
+
+fn random_seed() -> Result<[u8; 32], ServiceError> {
+    let mut seed = [0; 32];
+    let filled = SysRng.try_fill_bytes(&mut seed);
+    filled.map_err(|error| ServiceError::Randomness(error.into()))?;
+    Ok(seed)
+}
