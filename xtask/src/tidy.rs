@@ -5,6 +5,7 @@ mod exceptions;
 mod index;
 mod marks;
 mod names;
+mod pages;
 mod proto;
 mod sizes;
 mod token;
@@ -62,6 +63,7 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<()> {
     }
     findings.extend(sizes::check(&sources, &exceptions));
     findings.extend(names::check(&tree, &Index::of(&tree, &sources), &exceptions));
+    findings.extend(pages::check(&tree, &sources));
 
     findings.sort();
     findings.iter().for_each(complain);
