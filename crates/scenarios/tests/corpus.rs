@@ -15,7 +15,8 @@ use std::path::Path;
 /// Runs one target over its corpus, and over every prefix of each entry.
 fn replay(name: &str, target: fn(&[u8])) -> usize {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
-    let entries = fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{corpus:?}: {error}"));
+    let entries =
+        fs::read_dir(&corpus).unwrap_or_else(|error| panic!("{}: {error}", corpus.display()));
     let mut count = 0;
     for entry in entries {
         let data = fs::read(entry.unwrap().path()).unwrap();

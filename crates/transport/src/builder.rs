@@ -28,7 +28,7 @@ use self::tcp::Tcp;
 /// |---|---|---|---|
 /// | [`Self::connection_timeout`] | time until secured and multiplexed | 10 s | |
 /// | [`Self::idle_timeout`] | time | 10 s | |
-/// | [`Self::negotiating_inbound_max`] | substreams per connection | 32 | |
+/// | [`Self::negotiating_inbound_max`] | substreams per connection | 8 | |
 /// | [`Self::STREAMS_MAX`] | substreams per connection | 256 | fixed |
 /// | Yamux window, per substream | bytes | 256 KiB | grows to twice the bandwidth-delay product of what is read |
 /// | Yamux window, all substreams | bytes | 1 GiB | fixed in libp2p |

@@ -11,5 +11,5 @@ mod offer;
 mod outbox;
 
 pub use self::behaviour::{Behaviour, Config};
-pub use self::handler::{Allowance, Handler, Notice, Order};
+pub use self::handler::{Handler, Leave, Notice, Pending};
 pub use self::offer::Offer;

@@ -13,6 +13,9 @@
 //! | [`conversation::Config::outbox_bytes_max`] | bytes per link | 1 MiB | |
 //! | [`question::Config::timeout`] | time | 10 s | |
 //! | [`question::Config::waiting_max`] | questions of others | 256 | |
+//! | [`session::Config::accepted_max`] | sessions per connection and name | 1 | |
+//! | [`session::Config::opening_max`] | sessions being opened per connection | 16 | |
+//! | [`session::Config::open_timeout`] | time | 10 s | |
 //! | [`JobLimits::under_way_max`] | jobs per core | 64 | |
 //! | [`JobLimits::deadline`] | time per job | 30 s | |
 //! | [`limits::Config`] | connections | see there | |

@@ -13,7 +13,7 @@ use libp2p_swarm::{
 };
 use machine::{Input, PeerId, Undelivered};
 
-use super::handler::{Allowance, Handler, Notice, Order};
+use super::handler::{Handler, Leave, Notice, Pending};
 use crate::driver::{Carrier, Driver, Event};
 use crate::{JobLimits, Runnable, Worker};
 
@@ -51,14 +51,16 @@ pub struct Behaviour<M: Runnable> {
 struct Links<M: Runnable> {
     config: Config,
     /// Of each joined peer, oldest first; the first carries our messages.
-    ready: BTreeMap<PeerId, Vec<Link>>,
-    out: VecDeque<ToSwarm<Event<M>, Order<M::Message>>>,
+    ready: BTreeMap<PeerId, Vec<Link<M::Message>>>,
+    out: VecDeque<ToSwarm<Event<M>, Leave>>,
 }
 
 #[derive(Debug)]
-struct Link {
+struct Link<T> {
     connection: ConnectionId,
-    allowance: Allowance,
+    outbox: Pending<T>,
+    /// Whether we hang up once what waits is said.
+    leaving: bool,
 }
 
 impl<M: Runnable> Behaviour<M> {
@@ -84,31 +86,25 @@ impl<M: Runnable> Behaviour<M> {
         self.driver.feed(input, &mut self.links);
     }
 
-    fn link_over(&mut self, peer: PeerId, connection: ConnectionId) {
-        if self.links.remove(peer, connection) {
+    fn link_over(&mut self, peer: PeerId, connection: ConnectionId, cause: Undelivered) {
+        let Some(over) = self.links.remove(peer, connection) else { return };
+        for message in over.outbox.0.take_unsent() {
+            self.feed(Input::Undelivered { peer, message, cause });
+        }
+        if !self.links.ready.contains_key(&peer) {
             self.feed(Input::Left { peer });
         }
     }
 }
 
 impl<M: Runnable> Links<M> {
-    /// Whether it was the peer's last.
-    fn remove(&mut self, peer: PeerId, connection: ConnectionId) -> bool {
-        let Some(links) = self.ready.get_mut(&peer) else { return false };
-        links.retain(|link| link.connection != connection);
-        let last = links.is_empty();
-        if last {
+    fn remove(&mut self, peer: PeerId, connection: ConnectionId) -> Option<Link<M::Message>> {
+        let links = self.ready.get_mut(&peer)?;
+        let over = links.extract_if(.., |link| link.connection == connection).next();
+        if links.is_empty() {
             self.ready.remove(&peer);
         }
-        last
-    }
-
-    fn order(&mut self, peer: PeerId, connection: ConnectionId, order: Order<M::Message>) {
-        self.out.push_back(ToSwarm::NotifyHandler {
-            peer_id: peer,
-            handler: NotifyHandler::One(connection),
-            event: order,
-        });
+        over
     }
 
     fn hang_up(&mut self, peer: PeerId, connection: ConnectionId) {
@@ -119,8 +115,8 @@ impl<M: Runnable> Links<M> {
 
 impl<M: Runnable> Carrier<M> for Links<M> {
     fn send(&mut self, peer: PeerId, message: M::Message) -> Result<(), (M::Message, Undelivered)> {
-        let Some(Link { connection, allowance }) = self.ready.get(&peer).and_then(|l| l.first())
-        else {
+        let mut links = self.ready.get(&peer).into_iter().flatten();
+        let Some(link) = links.find(|link| !link.leaving) else {
             return Err((message, Undelivered::NotConnected));
         };
         let mut frame = BytesMut::new();
@@ -128,18 +124,15 @@ impl<M: Runnable> Carrier<M> for Links<M> {
             return Err((message, Undelivered::TooLarge));
         }
         let Config { outbox_messages_max, outbox_bytes_max, .. } = self.config;
-        if !allowance.0.take(frame.len(), outbox_messages_max, outbox_bytes_max) {
-            return Err((message, Undelivered::OutboxFull));
-        }
-        let connection = *connection;
-        self.order(peer, connection, Order::Send { message, frame: frame.freeze() });
-        Ok(())
+        let put = link.outbox.0.put(message, frame.freeze(), outbox_messages_max, outbox_bytes_max);
+        put.map_err(|message| (message, Undelivered::OutboxFull))
     }
 
     fn close(&mut self, peer: PeerId) {
-        let links: Vec<_> = self.ready.get(&peer).into_iter().flatten().collect();
-        for connection in links.into_iter().map(|link| link.connection).collect::<Vec<_>>() {
-            self.order(peer, connection, Order::Leave);
+        for link in self.ready.get_mut(&peer).into_iter().flatten() {
+            link.leaving = true;
+            let handler = NotifyHandler::One(link.connection);
+            self.out.push_back(ToSwarm::NotifyHandler { peer_id: peer, handler, event: Leave });
         }
     }
 
@@ -176,7 +169,7 @@ impl<M: Runnable> NetworkBehaviour for Behaviour<M> {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) = event
         {
-            self.link_over(peer_id, connection_id);
+            self.link_over(peer_id, connection_id, Undelivered::NotConnected);
         }
     }
 
@@ -187,22 +180,19 @@ impl<M: Runnable> NetworkBehaviour for Behaviour<M> {
         notice: THandlerOutEvent<Self>,
     ) {
         match notice {
-            Notice::Ready { name, usage: allowance } => {
+            Notice::Ready { name, outbox } => {
                 let links = self.links.ready.entry(peer).or_default();
-                links.push(Link { connection, allowance });
+                links.push(Link { connection, outbox, leaving: false });
                 if links.len() == 1 {
                     self.feed(Input::Joined { peer, name });
                 }
             }
             Notice::Received(message) => self.feed(Input::Received { peer, message }),
-            Notice::Undelivered(message, cause) => {
-                self.feed(Input::Undelivered { peer, message, cause });
-            }
             Notice::Malformed(error) => {
                 self.links.emit(Event::Malformed { peer, error });
                 self.links.hang_up(peer, connection);
             }
-            Notice::Over => self.link_over(peer, connection),
+            Notice::Over(cause) => self.link_over(peer, connection, cause),
             Notice::Left => self.links.hang_up(peer, connection),
         }
     }

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use asynchronous_codec::FramedRead;
-use bytes::Bytes;
 use futures::{AsyncRead, AsyncWrite, FutureExt, StreamExt};
 use futures_timer::Delay;
 use libp2p_swarm::handler::{
@@ -21,7 +20,7 @@ use machine::Undelivered;
 use wire::frame::{Codec, ReadError};
 
 use super::offer::Offer;
-use super::outbox::{Outbox, Usage};
+use super::outbox::Outbox;
 use crate::Runnable;
 use crate::negotiation::is_refused_name;
 
@@ -31,8 +30,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The per-connection half of [`Behaviour`](super::Behaviour).
 pub struct Handler<M: Runnable> {
-    outbox: Outbox<M::Message>,
-    usage: Arc<Usage>,
+    outbox: Arc<Outbox<M::Message>>,
     outbound: Outbound,
     inbound: Inbound<M>,
     /// Whether the behaviour knows that both directions are there.
@@ -44,8 +42,13 @@ enum Outbound {
     Closed,
     Opening,
     Open(Stream, &'static str),
-    /// Said all; waits until the remote has read it.
-    Leaving(Stream, Delay),
+    /// Takes leave: writes what waits, and waits until the remote has read it.
+    Leaving {
+        stream: Stream,
+        deadline: Delay,
+        /// Whether it has; after that the stream is not touched again.
+        heard: bool,
+    },
     /// The peer does not run this protocol, or the substream is over.
     Done,
 }
@@ -56,18 +59,9 @@ enum Inbound<M: Runnable> {
     Done,
 }
 
-/// What the behaviour asks of a connection.
-pub enum Order<T> {
-    /// Say this; its room in the outbox is taken.
-    Send {
-        /// The message, to give back.
-        message: T,
-        /// The same as it goes on the wire, length prefix included.
-        frame: Bytes,
-    },
-    /// Say what waits, then hang up.
-    Leave,
-}
+/// What the behaviour asks of a connection: to say what waits, then to hang up.
+#[derive(Clone, Copy, Debug)]
+pub struct Leave;
 
 /// What a connection tells the behaviour.
 pub enum Notice<M: Runnable> {
@@ -75,42 +69,30 @@ pub enum Notice<M: Runnable> {
     Ready {
         /// The name negotiated for what we say.
         name: &'static str,
-        /// The outbox's allowance.
-        usage: Allowance,
+        /// Where to put what is to be said.
+        outbox: Pending<M::Message>,
     },
     /// The remote said something.
     Received(M::Message),
-    /// It was not written whole.
-    Undelivered(M::Message, Undelivered),
     /// Not the protocol.
     Malformed(wire::Malformed),
-    /// One direction is over.
-    Over,
+    /// One direction is over, and nothing more is said: what waits is not delivered.
+    Over(Undelivered),
     /// Everything is said and read.
     Left,
 }
 
-/// The allowance of one outbox.
-#[derive(Clone, Debug)]
-pub struct Allowance(pub(super) Arc<Usage>);
-
-impl<T> fmt::Debug for Order<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Send { .. } => "Send",
-            Self::Leave => "Leave",
-        })
-    }
-}
+/// The outbox of a link, for the behaviour to fill.
+#[derive(Debug)]
+pub struct Pending<T>(pub(super) Arc<Outbox<T>>);
 
 impl<M: Runnable> fmt::Debug for Notice<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ready { name, .. } => write!(f, "Ready({name})"),
             Self::Received(message) => write!(f, "Received({message:?})"),
-            Self::Undelivered(message, cause) => write!(f, "Undelivered({message:?}, {cause})"),
             Self::Malformed(error) => write!(f, "Malformed({error})"),
-            Self::Over => f.write_str("Over"),
+            Self::Over(cause) => write!(f, "Over({cause})"),
             Self::Left => f.write_str("Left"),
         }
     }
@@ -124,10 +106,8 @@ impl<M: Runnable> fmt::Debug for Handler<M> {
 
 impl<M: Runnable> Handler<M> {
     pub(super) fn new() -> Self {
-        let usage = Arc::new(Usage::default());
         Self {
-            outbox: Outbox::new(Arc::clone(&usage)),
-            usage,
+            outbox: Arc::new(Outbox::default()),
             outbound: Outbound::Closed,
             inbound: Inbound::Awaited,
             ready: false,
@@ -140,43 +120,47 @@ impl<M: Runnable> Handler<M> {
             (&self.outbound, &self.inbound, self.ready)
         {
             self.ready = true;
-            let usage = Allowance(Arc::clone(&self.usage));
-            self.notices.push_back(Notice::Ready { name, usage });
+            let outbox = Pending(Arc::clone(&self.outbox));
+            self.notices.push_back(Notice::Ready { name, outbox });
         }
     }
 
-    /// Nothing more is written; what was not comes back.
-    fn stop_writing(&mut self, cause: Undelivered) {
+    /// Half of a conversation is none: neither direction goes on.
+    fn stop(&mut self, cause: Undelivered) {
         self.outbound = Outbound::Done;
-        self.notices.extend(self.outbox.take_unsent().map(|m| Notice::Undelivered(m, cause)));
-        self.notices.push_back(Notice::Over);
+        self.inbound = Inbound::Done;
+        self.notices.push_back(Notice::Over(cause));
     }
 
     /// Ready when the state changed.
     fn drive_outbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.outbound {
             Outbound::Open(stream, _) => match self.outbox.poll_write(cx, Pin::new(stream)) {
-                Poll::Ready(Err(_)) => self.stop_writing(Undelivered::NotConnected),
+                Poll::Ready(Err(_)) => self.stop(Undelivered::NotConnected),
                 // Nothing is ever said on it, but reading tells of a refused name and of the end.
                 Poll::Ready(Ok(())) | Poll::Pending => match end_of(stream, cx) {
                     Poll::Pending => return Poll::Pending,
-                    Poll::Ready(cause) => self.stop_writing(cause),
+                    Poll::Ready(cause) => self.stop(cause),
                 },
             },
-            Outbound::Leaving(stream, deadline) => {
-                let said = match self.outbox.poll_write(cx, Pin::new(stream)) {
-                    Poll::Ready(Ok(())) => Pin::new(&mut *stream).poll_close(cx),
-                    unsaid => unsaid,
-                };
-                let over = match said {
-                    Poll::Pending => false,
-                    Poll::Ready(Err(_)) => true,
-                    Poll::Ready(Ok(())) => end_of(stream, cx).is_ready(),
-                };
+            Outbound::Leaving { stream, deadline, heard } => {
+                if !*heard {
+                    let said = match self.outbox.poll_write(cx, Pin::new(stream)) {
+                        Poll::Ready(Ok(())) => Pin::new(&mut *stream).poll_close(cx),
+                        unsaid => unsaid,
+                    };
+                    *heard = match said {
+                        Poll::Pending => false,
+                        Poll::Ready(Err(_)) => true,
+                        Poll::Ready(Ok(())) => end_of(stream, cx).is_ready(),
+                    };
+                }
+                // What they said before they heard of it is heard as well.
+                let over = *heard && matches!(self.inbound, Inbound::Done);
                 if !over && deadline.poll_unpin(cx).is_pending() {
                     return Poll::Pending;
                 }
-                self.stop_writing(Undelivered::NotConnected);
+                self.stop(Undelivered::NotConnected);
                 self.notices.push_back(Notice::Left);
             }
             Outbound::Closed | Outbound::Opening | Outbound::Done => return Poll::Pending,
@@ -184,18 +168,24 @@ impl<M: Runnable> Handler<M> {
         Poll::Ready(())
     }
 
-    /// At most one message, and none before the core knows the peer.
-    fn drive_inbound(&mut self, cx: &mut Context<'_>) -> Poll<Notice<M>> {
+    /// At most one message, and none before the core knows the peer. Ready when there is news.
+    fn drive_inbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (Inbound::Open(stream), true) = (&mut self.inbound, self.ready) else {
             return Poll::Pending;
         };
-        let notice = match futures::ready!(stream.poll_next_unpin(cx)) {
-            Some(Ok(message)) => return Poll::Ready(Notice::Received(message)),
-            Some(Err(ReadError::Malformed(error))) => Notice::Malformed(error),
-            Some(Err(ReadError::Io(_))) | None => Notice::Over,
-        };
-        self.inbound = Inbound::Done;
-        Poll::Ready(notice)
+        match futures::ready!(stream.poll_next_unpin(cx)) {
+            Some(Ok(message)) => self.notices.push_back(Notice::Received(message)),
+            Some(Err(ReadError::Malformed(error))) => {
+                self.inbound = Inbound::Done;
+                self.notices.push_back(Notice::Malformed(error));
+            }
+            Some(Err(ReadError::Io(_))) | None => match self.outbound {
+                // Who takes leave still says what there is to say.
+                Outbound::Leaving { .. } => self.inbound = Inbound::Done,
+                _ => self.stop(Undelivered::NotConnected),
+            },
+        }
+        Poll::Ready(())
     }
 }
 
@@ -210,7 +200,7 @@ fn end_of(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Undelivered> {
 }
 
 impl<M: Runnable> ConnectionHandler for Handler<M> {
-    type FromBehaviour = Order<M::Message>;
+    type FromBehaviour = Leave;
     type ToBehaviour = Notice<M>;
     type InboundProtocol = Offer;
     type OutboundProtocol = Offer;
@@ -225,25 +215,14 @@ impl<M: Runnable> ConnectionHandler for Handler<M> {
         !matches!(self.outbound, Outbound::Done)
     }
 
-    fn on_behaviour_event(&mut self, order: Order<M::Message>) {
-        match (order, &mut self.outbound) {
-            (Order::Send { message, frame }, Outbound::Closed | Outbound::Opening)
-            | (Order::Send { message, frame }, Outbound::Open(..)) => {
-                self.outbox.push(message, frame);
+    fn on_behaviour_event(&mut self, Leave: Leave) {
+        match std::mem::replace(&mut self.outbound, Outbound::Done) {
+            Outbound::Open(stream, _) => {
+                let deadline = Delay::new(FAREWELL);
+                self.outbound = Outbound::Leaving { stream, deadline, heard: false };
             }
-            (Order::Send { message, frame }, Outbound::Leaving(..) | Outbound::Done) => {
-                self.outbox.push(message, frame);
-                let unsent = self.outbox.take_unsent();
-                self.notices
-                    .extend(unsent.map(|m| Notice::Undelivered(m, Undelivered::NotConnected)));
-            }
-            (Order::Leave, outbound @ Outbound::Open(..)) => {
-                if let Outbound::Open(stream, _) = std::mem::replace(outbound, Outbound::Done) {
-                    self.outbound = Outbound::Leaving(stream, Delay::new(FAREWELL));
-                }
-            }
-            (Order::Leave, Outbound::Leaving(..)) => {}
-            (Order::Leave, Outbound::Closed | Outbound::Opening | Outbound::Done) => {
+            leaving @ Outbound::Leaving { .. } => self.outbound = leaving,
+            Outbound::Closed | Outbound::Opening | Outbound::Done => {
                 self.notices.push_back(Notice::Left);
             }
         }
@@ -268,14 +247,13 @@ impl<M: Runnable> ConnectionHandler for Handler<M> {
                 continue;
             }
             // Last, new work from the remote.
-            return self.drive_inbound(cx).map(ConnectionHandlerEvent::NotifyBehaviour);
+            if self.drive_inbound(cx).is_pending() {
+                return Poll::Pending;
+            }
         }
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>) -> Poll<Option<Notice<M>>> {
-        if !matches!(self.outbound, Outbound::Done) {
-            self.stop_writing(Undelivered::NotConnected);
-        }
         Poll::Ready(self.notices.pop_front())
     }
 
@@ -285,8 +263,10 @@ impl<M: Runnable> ConnectionHandler for Handler<M> {
                 protocol: (stream, _),
                 ..
             }) => {
-                self.inbound = Inbound::Open(FramedRead::new(stream, Codec::default()));
-                self.note_ready();
+                if !matches!(self.outbound, Outbound::Done) {
+                    self.inbound = Inbound::Open(FramedRead::new(stream, Codec::default()));
+                    self.note_ready();
+                }
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (stream, name),
@@ -296,7 +276,7 @@ impl<M: Runnable> ConnectionHandler for Handler<M> {
                 self.note_ready();
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
-                self.stop_writing(match error {
+                self.stop(match error {
                     StreamUpgradeError::NegotiationFailed => Undelivered::Unsupported,
                     _ => Undelivered::NotConnected,
                 });

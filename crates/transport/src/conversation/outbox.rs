@@ -3,47 +3,29 @@
 use std::collections::VecDeque;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use futures::AsyncWrite;
+use futures::task::AtomicWaker;
 
-/// How much of a link's allowance is taken, shared by the swarm task, which takes, and the
-/// connection task, which gives back.
-#[derive(Debug, Default)]
-pub(crate) struct Usage {
-    messages: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-impl Usage {
-    /// Takes room for one message of `len` bytes, if both bounds allow it. Only the swarm task
-    /// calls this, so the room cannot vanish between the look and the taking.
-    pub(crate) fn take(&self, len: usize, messages_max: usize, bytes_max: usize) -> bool {
-        let messages = self.messages.load(Ordering::Relaxed);
-        let bytes = self.bytes.load(Ordering::Relaxed);
-        // An empty outbox takes any one message: a frame is bounded by its protocol.
-        let fits = messages < messages_max && (bytes == 0 || bytes + len <= bytes_max);
-        if fits {
-            self.messages.fetch_add(1, Ordering::Relaxed);
-            self.bytes.fetch_add(len, Ordering::Relaxed);
-        }
-        fits
-    }
-
-    fn give_back(&self, len: usize) {
-        self.messages.fetch_sub(1, Ordering::Relaxed);
-        self.bytes.fetch_sub(len, Ordering::Relaxed);
-    }
-}
-
-/// The messages of one link that are not yet written, oldest first.
+/// The messages of one link that are not yet written.
+///
+/// The swarm task puts them in and the connection's task writes them. Both hold the outbox, so that
+/// the swarm task finds what is left when the connection's task has ended, whichever way it did.
 #[derive(Debug)]
 pub(crate) struct Outbox<T> {
+    queue: Mutex<Queue<T>>,
+    writer: AtomicWaker,
+}
+
+#[derive(Debug)]
+struct Queue<T> {
+    /// Oldest first; the first may be written in part.
     waiting: VecDeque<Waiting<T>>,
-    usage: Arc<Usage>,
+    /// Of all that waits, what is written of the first included.
+    bytes: usize,
     unflushed: bool,
 }
 
@@ -55,48 +37,75 @@ struct Waiting<T> {
     len: usize,
 }
 
-impl<T> Outbox<T> {
-    pub(crate) fn new(usage: Arc<Usage>) -> Self {
-        Self { waiting: VecDeque::new(), usage, unflushed: false }
+impl<T> Default for Outbox<T> {
+    fn default() -> Self {
+        let queue = Queue { waiting: VecDeque::new(), bytes: 0, unflushed: false };
+        Self { queue: Mutex::new(queue), writer: AtomicWaker::new() }
     }
+}
 
-    pub(crate) fn push(&mut self, message: T, frame: Bytes) {
+impl<T> Outbox<T> {
+    /// Queues `message`, of which `frame` is what goes on the wire, or gives it back if one of the
+    /// bounds does not allow it.
+    pub(crate) fn put(
+        &self,
+        message: T,
+        frame: Bytes,
+        messages_max: usize,
+        bytes_max: usize,
+    ) -> Result<(), T> {
+        let mut queue = self.lock();
+        let bytes = queue.bytes.saturating_add(frame.len());
+        // An empty outbox takes any one message: a frame is bounded by its protocol.
+        if queue.waiting.len() >= messages_max || (queue.bytes > 0 && bytes > bytes_max) {
+            return Err(message);
+        }
         let len = frame.len();
-        self.waiting.push_back(Waiting { message, frame, len });
+        queue.bytes = bytes;
+        queue.waiting.push_back(Waiting { message, frame, len });
+        drop(queue);
+        self.writer.wake();
+        Ok(())
     }
 
     /// Writes what waits and flushes; ready once nothing is left to do.
     pub(crate) fn poll_write(
-        &mut self,
+        &self,
         cx: &mut Context<'_>,
         mut stream: Pin<&mut impl AsyncWrite>,
     ) -> Poll<io::Result<()>> {
-        while let Some(first) = self.waiting.front_mut() {
+        self.writer.register(cx.waker());
+        let mut queue = self.lock();
+        while let Some(first) = queue.waiting.front_mut() {
             let written = ready!(stream.as_mut().poll_write(cx, &first.frame))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.unflushed = true;
             first.frame.advance(written);
             if first.frame.is_empty() {
-                self.usage.give_back(first.len);
-                self.waiting.pop_front();
+                let len = first.len;
+                queue.bytes = queue.bytes.saturating_sub(len);
+                queue.waiting.pop_front();
             }
+            queue.unflushed = true;
         }
-        if self.unflushed {
+        if queue.unflushed {
             ready!(stream.poll_flush(cx))?;
-            self.unflushed = false;
+            queue.unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Takes back what was not written whole.
-    pub(crate) fn take_unsent(&mut self) -> impl Iterator<Item = T> + '_ {
-        let usage = Arc::clone(&self.usage);
-        self.waiting.drain(..).map(move |waiting| {
-            usage.give_back(waiting.len);
-            waiting.message
-        })
+    /// Takes back what was not written whole, oldest first.
+    pub(crate) fn take_unsent(&self) -> Vec<T> {
+        let mut queue = self.lock();
+        queue.bytes = 0;
+        queue.waiting.drain(..).map(|waiting| waiting.message).collect()
+    }
+
+    /// Nothing is called under the lock that could panic half-way, so it is whole even then.
+    fn lock(&self) -> MutexGuard<'_, Queue<T>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -107,48 +116,45 @@ mod tests {
 
     use super::*;
 
-    fn outbox(frames: &[&'static [u8]]) -> (Outbox<usize>, Arc<Usage>) {
-        let usage = Arc::new(Usage::default());
-        let mut outbox = Outbox::new(Arc::clone(&usage));
+    fn outbox(frames: &[&'static [u8]]) -> Outbox<usize> {
+        let outbox = Outbox::default();
         for (message, frame) in frames.iter().enumerate() {
-            assert!(usage.take(frame.len(), 8, 64));
-            outbox.push(message, Bytes::from_static(frame));
+            assert_eq!(outbox.put(message, Bytes::from_static(frame), 8, 64), Ok(()));
         }
-        (outbox, usage)
+        outbox
     }
 
     #[test]
-    fn usage_is_bounded_in_messages_and_in_bytes() {
-        let usage = Usage::default();
-        assert!(usage.take(10, 2, 15), "the first");
-        assert!(!usage.take(6, 2, 15), "16 bytes of 15");
-        assert!(usage.take(5, 2, 15), "exactly full");
-        assert!(!usage.take(0, 2, 15), "a third message of two");
-        usage.give_back(10);
-        assert!(usage.take(10, 2, 15), "room again");
-
-        assert!(Usage::default().take(16, 2, 15), "one large message passes alone");
+    fn it_is_bounded_in_messages_and_in_bytes() {
+        let outbox = Outbox::default();
+        let put = |number, len| outbox.put(number, Bytes::from(vec![0; len]), 2, 15);
+        assert_eq!(put(1, 10), Ok(()));
+        assert_eq!(put(2, 6), Err(2), "16 bytes of 15");
+        assert_eq!(put(3, 5), Ok(()), "exactly full");
+        assert_eq!(put(4, 0), Err(4), "a third message of two");
+        assert_eq!(outbox.take_unsent(), [1, 3]);
+        assert_eq!(put(5, 16), Ok(()), "one large message passes alone");
+        assert_eq!(put(6, 1), Err(6));
     }
 
     #[test]
-    fn what_is_written_gives_its_room_back() {
-        let (mut outbox, usage) = outbox(&[b"one", b"two"]);
+    fn what_is_written_makes_room() {
+        let outbox = outbox(&[b"one", b"two"]);
         let mut written = Vec::new();
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(matches!(outbox.poll_write(cx, pin!(&mut written)), Poll::Ready(Ok(()))));
         assert_eq!(written, b"onetwo");
-        assert_eq!(usage.messages.load(Ordering::Relaxed), 0);
-        assert_eq!(usage.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(outbox.put(2, Bytes::from(vec![0; 64]), 1, 64), Ok(()));
     }
 
     #[test]
     fn what_is_not_written_whole_comes_back() {
-        let (mut outbox, usage) = outbox(&[b"one", b"two", b"three"]);
+        let outbox = outbox(&[b"one", b"two", b"three"]);
         let mut room = [0; 5];
         let cx = &mut Context::from_waker(Waker::noop());
         let full = futures::io::Cursor::new(&mut room[..]);
         assert!(matches!(outbox.poll_write(cx, pin!(full)), Poll::Ready(Err(_))));
-        assert_eq!(outbox.take_unsent().collect::<Vec<_>>(), [1, 2], "half of the second is not it");
-        assert_eq!(usage.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(outbox.take_unsent(), [1, 2], "half of the second is not it");
+        assert_eq!(outbox.take_unsent(), [0; 0], "once");
     }
 }

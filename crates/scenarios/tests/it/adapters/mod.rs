@@ -1,0 +1,6 @@
+//! The adapters of `transport`: what a core is promised, over real links.
+
+mod clerk;
+mod conversation;
+mod herald;
+mod question;
