@@ -127,15 +127,15 @@ pub struct Setup {
 }
 
 impl<B: NetworkBehaviour> Gate<B> {
-    /// Guards `inner`; `bans` keeps bans over restarts.
-    pub fn new(inner: B, setup: Setup, bans: impl BanStore) -> Self {
+    /// Guards what `inner` makes, which may dial through the gate; `bans` keeps bans over restarts.
+    pub fn new(inner: impl FnOnce(&Dialer) -> B, setup: Setup, bans: impl BanStore) -> Self {
         let Setup { local, params, names, pool, sessions, seed } = setup;
         let (dialer, requests) = Dialer::new();
         let ban_store: Arc<dyn BanStore> = Arc::new(bans);
         let storing = FuturesUnordered::new();
         storing.push(banning::load(&*ban_store));
         Self {
-            inner,
+            inner: inner(&dialer),
             local,
             shared: Shared { params, pool, names: names.into() },
             clock: Clock::start(),

@@ -84,7 +84,7 @@ fn node(
     };
     let protocols =
         Behaviour::new(registry, Config::default(), move |connection| sessions.get(connection));
-    let gate = Gate::new(protocols, setup, MemoryBans::default());
+    let gate = Gate::new(|_| protocols, setup, MemoryBans::default());
     Ok(transport::Builder::new(key).memory().build(gate)?)
 }
 

@@ -3,8 +3,9 @@
 //! One node's life:
 //! 1. [`identity::load_or_create`] yields its key, [`Builder`] a swarm over TCP, QUIC or memory;
 //! 2. [`limits::Behaviour`] refuses connections over the caps before they cost anything;
-//! 3. each protocol core ([`machine::Machine`]) runs in one of three shapes, and there is no
-//!    fourth: a [`conversation`], a [`question`], a [`session`];
+//! 3. a protocol takes one of three shapes, and there is no fourth: a [`conversation`] or a
+//!    [`question`], which run a core ([`machine::Machine`]), or a [`session`], a substream on which
+//!    two sides take turns;
 //! 4. slow work leaves the swarm task: signatures go to the [`pool`], the rest to a [`Worker`].
 //!
 //! | quantity | unit | default | bound |
@@ -19,6 +20,25 @@
 //! | [`JobLimits::under_way_max`] | jobs per core | 64 | |
 //! | [`JobLimits::deadline`] | time per job | 30 s | |
 //! | [`limits::Config`] | connections | see there | |
+//!
+//! ```
+//! use futures::StreamExt;
+//! use libp2p_swarm::{SwarmEvent, dummy};
+//! use meshwork_transport::{Builder, identity};
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let directory = tempfile::tempdir()?;
+//! let key = identity::load_or_create(&directory.path().join("identity.key"))?;
+//! let mut swarm = Builder::new(key.clone()).tcp().quic().build(dummy::Behaviour)?;
+//! assert_eq!(*swarm.local_peer_id(), key.public().to_peer_id());
+//!
+//! swarm.listen_on("/ip4/127.0.0.1/tcp/0".parse()?)?;
+//! let event = swarm.select_next_some().await;
+//! assert!(matches!(event, SwarmEvent::NewListenAddr { .. }));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! *Not here*: who may connect and on which terms (`handshake`), what the protocols say.
 
@@ -49,12 +69,8 @@ pub trait Runnable:
 }
 
 impl<M> Runnable for M where
-    M: machine::Machine<
-            Message: wire::Frame + Send + Unpin,
-            Event: Send,
-            Fault: Send,
-            Done: Send,
-        > + Send
+    M: machine::Machine<Message: wire::Frame + Send + Unpin, Event: Send, Fault: Send, Done: Send>
+        + Send
         + 'static
 {
 }

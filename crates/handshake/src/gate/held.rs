@@ -86,7 +86,11 @@ impl<B: NetworkBehaviour> Gate<B> {
         let undecided = of_peer().any(Guest::is_undecided);
         let refused = of_peer().find_map(|guest| match &guest.stage {
             Stage::Refused(refusal) => Some(refusal.clone()),
-            _ => None,
+            Stage::Stranger
+            | Stage::Pending
+            | Stage::Accepted { .. }
+            | Stage::Inside
+            | Stage::Visited => None,
         });
         let is_certain = |held: &mut Held| {
             let waits = undecided || held.awaits_rival();

@@ -8,8 +8,8 @@ use libp2p_core::{Endpoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::behaviour::{AddressChange, ConnectionClosed, ConnectionEstablished};
 use libp2p_swarm::{
-    ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler, THandler,
-    THandlerInEvent, THandlerOutEvent, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, NotifyHandler,
+    THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use rand::RngExt;
 
@@ -110,12 +110,18 @@ impl<B: NetworkBehaviour> Gate<B> {
         }
     }
 
-    /// What the swarm counts as `Any` connection includes those that the inner behaviour does not
-    /// know.
+    /// To the swarm, `Any` connection and `All` connections include those that the inner behaviour
+    /// does not know: it hangs up on a visitor while a probe of the same peer goes on.
     fn translate(&mut self, step: ToSwarm<B::ToSwarm, THandlerInEvent<B>>) -> Option<Step<B>> {
         if let ToSwarm::NotifyHandler { peer_id, handler: NotifyHandler::Any, event } = step {
             let id = *self.inside.get(&peer_id)?.first()?;
             self.notify(peer_id, id, FromGate::Inner(event));
+            return self.out.pop_front();
+        }
+        if let ToSwarm::CloseConnection { peer_id, connection: CloseConnection::All } = step {
+            for id in self.inside.get(&peer_id).cloned().unwrap_or_default() {
+                self.close(peer_id, id);
+            }
             return self.out.pop_front();
         }
         Some(step.map_out(Event::Inner).map_in(FromGate::Inner))

@@ -6,6 +6,8 @@ use meshwork_handshake::{
     Verack, Version,
 };
 use proptest::prelude::*;
+use prost::Message as _;
+use wire::proto::handshake::v1 as proto;
 use wire::{Defect, Frame, Malformed};
 
 fn version(nonce: u64) -> Version {
@@ -96,8 +98,6 @@ fn an_empty_frame_and_a_short_hash_are_malformed() {
     let missing = Malformed::new("handshake.body", Defect::Missing);
     assert_eq!(listener.hear(&Bytes::new()).unwrap_err(), Breach::Malformed(missing));
 
-    use prost::Message as _;
-    use wire::proto::handshake::v1 as proto;
     let verack = proto::Verack { nonce: 1, version_hash: vec![0; 31].into(), features: vec![] };
     let body = Some(proto::handshake::Body::Verack(verack));
     let frame = proto::Handshake { body }.encode_to_vec();

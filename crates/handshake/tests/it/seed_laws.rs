@@ -121,7 +121,7 @@ impl Subject for Seeds {
     }
 
     fn done(job: &Job, dice: u32) -> Done {
-        let lucky = dice % 4 != 0;
+        let lucky = !dice.is_multiple_of(4);
         let dialled = || {
             let reason = "test".to_owned();
             if lucky { Ok(()) } else { Err(DialError::Unreachable { reason }) }

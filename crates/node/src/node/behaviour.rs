@@ -2,20 +2,16 @@
 //! the gate the seed protocol and the application's.
 
 use std::collections::BTreeMap;
-use std::future::ready;
 use std::io;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
 use handshake::seed::{self, Core, Seed};
-use handshake::{Gate, MemoryBans, Sessions};
+use handshake::{Dialer, Gate, MemoryBans, Sessions};
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, PeerId, identify, ping};
-use machine::{JobError, Machine};
+use machine::Machine;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use session::Registry;
@@ -65,14 +61,11 @@ pub(super) fn build(
     let agreed = sessions.clone();
     let session =
         session::Behaviour::new(protocols, session::Config::default(), move |id| agreed.get(id));
-    let worker = Worker::default();
     let core = Core::new(params.seed.clone(), visits(local, params), rng.random());
     let role = match network.role {
         Role::Node => question::Role::Asks,
         Role::Seed => question::Role::Both,
     };
-    let seed = seed::Behaviour::new(core, worker.clone(), question::Config::new(role));
-
     let setup = handshake::Setup {
         local,
         params: params.gate.clone(),
@@ -81,8 +74,11 @@ pub(super) fn build(
         sessions: sessions.clone(),
         seed: rng.random(),
     };
-    let mut gate = Gate::new(Gated { seed, session }, setup, MemoryBans::default());
-    worker.hire(seed::Worker::new(gate.dialer(), pool, network.allow_private));
+    let gated = |dialer: &Dialer| {
+        let worker = seed::Worker::new(dialer.clone(), pool, network.allow_private);
+        Gated { seed: seed::Behaviour::new(core, worker, question::Config::new(role)), session }
+    };
+    let mut gate = Gate::new(gated, setup, MemoryBans::default());
     for peer in &network.peers {
         gate.name_peer(peer.peer());
     }
@@ -106,24 +102,4 @@ fn visits(local: PeerId, params: &Params) -> seed::Setup {
     }
     let seeds = seeds.into_iter().map(|(peer, addresses)| Seed { peer, addresses }).collect();
     seed::Setup { local, seeds, transports: vec!["tcp".to_owned(), "quic".to_owned()] }
-}
-
-/// Does the slow work of the seed protocol, which dials through the gate that stands around it: the
-/// worker is there first and is told how to dial when the gate is.
-#[derive(Clone, Debug, Default)]
-struct Worker(Arc<OnceLock<seed::Worker>>);
-
-impl Worker {
-    fn hire(&self, worker: seed::Worker) {
-        self.0.set(worker).expect("a gate is built once");
-    }
-}
-
-impl transport::Worker<Core> for Worker {
-    fn start(&mut self, job: seed::Job) -> BoxFuture<'static, Result<seed::Done, JobError>> {
-        match self.0.get() {
-            Some(worker) => worker.clone().start(job),
-            None => ready(Err(JobError::Refused)).boxed(),
-        }
-    }
 }

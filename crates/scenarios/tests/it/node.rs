@@ -8,7 +8,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use handshake::{
     BanStore, Config, Dialer, Gate, MemoryBans, Refusal, SessionInfo, Sessions, Setup,
 };
-use libp2p::{identify, ping};
+use libp2p::{gossipsub, identify, ping};
 use libp2p_core::Multiaddr;
 use libp2p_identity::{Keypair, PeerId};
 use libp2p_request_response as rr;
@@ -30,6 +30,9 @@ pub(crate) const ECHO: StreamProtocol = StreamProtocol::new("/echo/1");
 /// The conversation inside the gate.
 pub(crate) const CHATTER: StreamProtocol = StreamProtocol::new("/meshwork/chatter/1");
 
+/// Topics, inside the gate.
+pub(crate) const GOSSIP: StreamProtocol = StreamProtocol::new("/gossip/1");
+
 /// What is behind the gate.
 #[derive(NetworkBehaviour)]
 #[behaviour(prelude = "libp2p_swarm::derive_prelude")]
@@ -39,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) probe: Probe,
     pub(crate) echo: rr::json::Behaviour<u32, u32>,
     pub(crate) chatter: Toggle<conversation::Behaviour<chatter::Core>>,
+    pub(crate) gossip: Toggle<gossipsub::Behaviour>,
 }
 
 /// What a node runs.
@@ -63,6 +67,8 @@ pub(crate) struct Plan {
     pub(crate) secured_within: Duration,
     /// Whether the conversation runs behind the gate.
     pub(crate) chats: bool,
+    /// Whether gossipsub does.
+    pub(crate) gossips: bool,
 }
 
 impl Plan {
@@ -86,6 +92,7 @@ impl Plan {
             idle: Duration::from_secs(10),
             secured_within: Duration::from_secs(10),
             chats: true,
+            gossips: false,
         }
     }
 
@@ -111,15 +118,16 @@ impl Plan {
         let setup = Setup {
             local: public.to_peer_id(),
             params: self.config.check().unwrap(),
-            names: vec![ECHO, CHATTER],
+            names: vec![ECHO, CHATTER, GOSSIP],
             pool: Pool::new(1.try_into().unwrap(), 64).unwrap(),
             sessions,
             seed: public.encode_protobuf()[4..].try_into().unwrap(),
         };
+        let gossip = self.gossips.then(|| gossip(&self.key));
         let ping = ping::Config::new().with_interval(Duration::from_millis(200));
         let all = All {
             limits: limits::Behaviour::new(self.limits.check().unwrap()),
-            gate: Gate::new(inner(self.chats), setup, bans),
+            gate: Gate::new(|_| inner(self.chats, gossip), setup, bans),
             identify: identify::Behaviour::new(identify::Config::new("/it/1".into(), public)),
             ping: ping::Behaviour::new(ping),
         };
@@ -128,7 +136,7 @@ impl Plan {
     }
 }
 
-fn inner(chats: bool) -> Inner {
+fn inner(chats: bool, gossip: Option<gossipsub::Behaviour>) -> Inner {
     let settings = rr::Config::default().with_max_concurrent_streams(1000);
     let echo = rr::json::Behaviour::new([(ECHO, rr::ProtocolSupport::Full)], settings);
     let chatter = chats.then(|| {
@@ -136,7 +144,17 @@ fn inner(chats: bool) -> Inner {
         let core = chatter::Core::new(pace.check().unwrap(), [7; 32]);
         conversation::Behaviour::new(core, Counter, conversation::Config::default())
     });
-    Inner { echo, probe: Probe::default(), chatter: chatter.into() }
+    Inner { echo, probe: Probe::default(), chatter: chatter.into(), gossip: gossip.into() }
+}
+
+fn gossip(key: &Keypair) -> gossipsub::Behaviour {
+    let name = GOSSIP.to_string();
+    let config = gossipsub::ConfigBuilder::default()
+        .protocol_id(name, gossipsub::Version::V1_1)
+        .heartbeat_interval(Duration::from_millis(100))
+        .build();
+    let signed = gossipsub::MessageAuthenticity::Signed(key.clone());
+    gossipsub::Behaviour::new(signed, config.unwrap()).unwrap()
 }
 
 /// Counts at once.

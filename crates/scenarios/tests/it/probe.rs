@@ -1,6 +1,6 @@
 //! An inner behaviour that records what it is shown.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use libp2p_core::transport::PortUse;
 use libp2p_core::upgrade::DeniedUpgrade;
 use libp2p_core::{Endpoint, Multiaddr};
 use libp2p_identity::PeerId;
-use libp2p_swarm::handler::ConnectionEvent;
+use libp2p_swarm::handler::{ConnectionEvent, ProtocolsChange};
 use libp2p_swarm::{
     ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, DialError,
     FromSwarm, NetworkBehaviour, NotifyHandler, SubstreamProtocol, ToSwarm,
@@ -28,6 +28,8 @@ pub(crate) struct Shown {
     pub(crate) listen_failures: Vec<Option<PeerId>>,
     /// The connections that answered a poke.
     pub(crate) poked: Vec<ConnectionId>,
+    /// What the remotes are said to speak.
+    pub(crate) learned: BTreeSet<String>,
     /// Those open now.
     pub(crate) open: BTreeMap<PeerId, Vec<ConnectionId>>,
     /// What contradicts what it was shown before.
@@ -147,11 +149,14 @@ impl NetworkBehaviour for Probe {
         }
     }
 
-    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, (): ()) {
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, word: Word) {
         if !self.shown.open.get(&peer).is_some_and(|known| known.contains(&id)) {
             self.shown.alarms.push(format!("{id} of {peer} speaks and is not open"));
         }
-        self.shown.poked.push(id);
+        match word {
+            Word::Poked => self.shown.poked.push(id),
+            Word::Learned(name) => drop(self.shown.learned.insert(name)),
+        }
     }
 
     fn poll(&mut self, _: &mut Context<'_>) -> Poll<ToSwarm<(), ()>> {
@@ -167,15 +172,22 @@ fn name_of(error: &DialError) -> String {
     }
 }
 
-/// Answers every poke.
+/// What a connection tells the probe.
+#[derive(Debug)]
+pub(crate) enum Word {
+    Poked,
+    Learned(String),
+}
+
+/// Answers every poke, and tells what it learns of the remote.
 #[derive(Debug, Default)]
 pub(crate) struct Handler {
-    pokes: usize,
+    words: VecDeque<Word>,
 }
 
 impl ConnectionHandler for Handler {
     type FromBehaviour = ();
-    type ToBehaviour = ();
+    type ToBehaviour = Word;
     type InboundProtocol = DeniedUpgrade;
     type OutboundProtocol = DeniedUpgrade;
     type InboundOpenInfo = ();
@@ -186,18 +198,20 @@ impl ConnectionHandler for Handler {
     }
 
     fn on_behaviour_event(&mut self, (): ()) {
-        self.pokes += 1;
+        self.words.push_back(Word::Poked);
     }
 
-    fn poll(&mut self, _: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), ()>> {
-        match self.pokes.checked_sub(1) {
-            Some(left) => {
-                self.pokes = left;
-                Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(()))
-            }
-            None => Poll::Pending,
+    fn poll(
+        &mut self,
+        _: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<DeniedUpgrade, (), Word>> {
+        let word = self.words.pop_front().map(ConnectionHandlerEvent::NotifyBehaviour);
+        word.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, DeniedUpgrade, DeniedUpgrade>) {
+        if let ConnectionEvent::RemoteProtocolsChange(ProtocolsChange::Added(names)) = event {
+            self.words.extend(names.map(|name| Word::Learned(name.to_string())));
         }
     }
-
-    fn on_connection_event(&mut self, _: ConnectionEvent<'_, DeniedUpgrade, DeniedUpgrade>) {}
 }

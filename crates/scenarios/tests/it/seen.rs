@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use handshake::{BanStoreError, Banned, Event, Refusal, SessionInfo};
+use libp2p::gossipsub;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_request_response as rr;
@@ -43,6 +44,10 @@ pub(crate) struct Seen {
     pub(crate) failed: Vec<String>,
     pub(crate) chats: Vec<chatter::Event>,
     pub(crate) misdeeds: Vec<String>,
+    /// Peers that joined the conversation.
+    pub(crate) joined: usize,
+    pub(crate) subscribed: Vec<PeerId>,
+    pub(crate) gossip: Vec<Vec<u8>>,
     // Beside it.
     pub(crate) pings: usize,
     pub(crate) identified: Vec<PeerId>,
@@ -78,6 +83,11 @@ impl Seen {
             Event::Inner(InnerEvent::Chatter(event)) => match event {
                 transport::Event::Core(event) => self.chats.push(event),
                 misdeed => self.misdeeds.push(format!("{misdeed:?}")),
+            },
+            Event::Inner(InnerEvent::Gossip(event)) => match event {
+                gossipsub::Event::Subscribed { peer_id, .. } => self.subscribed.push(peer_id),
+                gossipsub::Event::Message { message, .. } => self.gossip.push(message.data),
+                _ => {}
             },
             Event::Inner(InnerEvent::Probe(())) => {}
             Event::Opened(info) => {
@@ -143,6 +153,8 @@ impl Log<All> for Seen {
     fn refresh(&mut self, swarm: &Swarm<All>) {
         let all = swarm.behaviour();
         self.shown.clone_from(&all.gate.inner().probe.shown);
+        let chatter = all.gate.inner().chatter.as_ref();
+        self.joined = chatter.map_or(0, |chatter| chatter.core().per_peer_entries());
         self.strangers = all.gate.strangers();
         self.pending = all.gate.pending();
         self.counts = all.limits.counts();
@@ -169,6 +181,9 @@ impl fmt::Debug for Seen {
             .field("failed", &self.failed)
             .field("chats", &self.chats)
             .field("misdeeds", &self.misdeeds)
+            .field("joined", &self.joined)
+            .field("subscribed", &self.subscribed)
+            .field("gossip", &self.gossip)
             .field("pings", &self.pings)
             .field("identified", &self.identified.len())
             .field("connected", &self.connected)

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
 
-use bytes::BytesMut;
 use libp2p_core::transport::PortUse;
 use libp2p_core::{Endpoint, Multiaddr};
 use libp2p_swarm::behaviour::{ConnectionClosed, FromSwarm};
@@ -14,6 +13,7 @@ use libp2p_swarm::{
 use machine::{Input, PeerId, Undelivered};
 
 use super::handler::{Handler, Leave, Notice, Pending};
+use super::outbox::Bounds;
 use crate::driver::{Carrier, Driver, Event};
 use crate::{JobLimits, Runnable, Worker};
 
@@ -31,11 +31,7 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self {
-            outbox_messages_max: 256,
-            outbox_bytes_max: 1024 * 1024,
-            jobs: JobLimits::default(),
-        }
+        Self { outbox_messages_max: 256, outbox_bytes_max: 1024 * 1024, jobs: JobLimits::default() }
     }
 }
 
@@ -119,13 +115,9 @@ impl<M: Runnable> Carrier<M> for Links<M> {
         let Some(link) = links.find(|link| !link.leaving) else {
             return Err((message, Undelivered::NotConnected));
         };
-        let mut frame = BytesMut::new();
-        if wire::frame::put(&message, &mut frame).is_err() {
-            return Err((message, Undelivered::TooLarge));
-        }
         let Config { outbox_messages_max, outbox_bytes_max, .. } = self.config;
-        let put = link.outbox.0.put(message, frame.freeze(), outbox_messages_max, outbox_bytes_max);
-        put.map_err(|message| (message, Undelivered::OutboxFull))
+        let bounds = Bounds { messages_max: outbox_messages_max, bytes_max: outbox_bytes_max };
+        link.outbox.0.put(message, bounds)
     }
 
     fn close(&mut self, peer: PeerId) {
@@ -187,7 +179,11 @@ impl<M: Runnable> NetworkBehaviour for Behaviour<M> {
                     self.feed(Input::Joined { peer, name });
                 }
             }
-            Notice::Received(message) => self.feed(Input::Received { peer, message }),
+            Notice::Received(messages) => {
+                for message in messages {
+                    self.feed(Input::Received { peer, message });
+                }
+            }
             Notice::Malformed(error) => {
                 self.links.emit(Event::Malformed { peer, error });
                 self.links.hang_up(peer, connection);

@@ -6,9 +6,11 @@ use std::pin::Pin;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BytesMut};
 use futures::AsyncWrite;
 use futures::task::AtomicWaker;
+use machine::Undelivered;
+use wire::Frame;
 
 /// The messages of one link that are not yet written.
 ///
@@ -24,50 +26,58 @@ pub(crate) struct Outbox<T> {
 struct Queue<T> {
     /// Oldest first; the first may be written in part.
     waiting: VecDeque<Waiting<T>>,
-    /// Of all that waits, what is written of the first included.
-    bytes: usize,
+    /// The same as it goes on the wire, in one piece: a write of its own for each small frame
+    /// would cost ten times as much.
+    frames: BytesMut,
     unflushed: bool,
 }
 
 #[derive(Debug)]
 struct Waiting<T> {
     message: T,
-    /// What is left of the frame, length prefix included.
-    frame: Bytes,
-    len: usize,
+    /// Bytes of its frame that are not written, length prefix included.
+    left: usize,
+}
+
+/// The bounds of one outbox.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) messages_max: usize,
+    pub(crate) bytes_max: usize,
 }
 
 impl<T> Default for Outbox<T> {
     fn default() -> Self {
-        let queue = Queue { waiting: VecDeque::new(), bytes: 0, unflushed: false };
+        let queue = Queue { waiting: VecDeque::new(), frames: BytesMut::new(), unflushed: false };
         Self { queue: Mutex::new(queue), writer: AtomicWaker::new() }
     }
 }
 
-impl<T> Outbox<T> {
-    /// Queues `message`, of which `frame` is what goes on the wire, or gives it back if one of the
-    /// bounds does not allow it.
-    pub(crate) fn put(
-        &self,
-        message: T,
-        frame: Bytes,
-        messages_max: usize,
-        bytes_max: usize,
-    ) -> Result<(), T> {
+impl<T: Frame> Outbox<T> {
+    /// Queues `message`, or gives it back if a bound does not allow it.
+    pub(crate) fn put(&self, message: T, bounds: Bounds) -> Result<(), (T, Undelivered)> {
         let mut queue = self.lock();
-        let bytes = queue.bytes.saturating_add(frame.len());
-        // An empty outbox takes any one message: a frame is bounded by its protocol.
-        if queue.waiting.len() >= messages_max || (queue.bytes > 0 && bytes > bytes_max) {
-            return Err(message);
+        if queue.waiting.len() >= bounds.messages_max {
+            return Err((message, Undelivered::OutboxFull));
         }
-        let len = frame.len();
-        queue.bytes = bytes;
-        queue.waiting.push_back(Waiting { message, frame, len });
+        let before = queue.frames.len();
+        if wire::frame::put(&message, &mut queue.frames).is_err() {
+            return Err((message, Undelivered::TooLarge));
+        }
+        let after = queue.frames.len();
+        // An empty outbox takes any one message: a frame is bounded by its protocol.
+        if before > 0 && after > bounds.bytes_max {
+            queue.frames.truncate(before);
+            return Err((message, Undelivered::OutboxFull));
+        }
+        queue.waiting.push_back(Waiting { message, left: after.saturating_sub(before) });
         drop(queue);
         self.writer.wake();
         Ok(())
     }
+}
 
+impl<T> Outbox<T> {
     /// Writes what waits and flushes; ready once nothing is left to do.
     pub(crate) fn poll_write(
         &self,
@@ -76,18 +86,12 @@ impl<T> Outbox<T> {
     ) -> Poll<io::Result<()>> {
         self.writer.register(cx.waker());
         let mut queue = self.lock();
-        while let Some(first) = queue.waiting.front_mut() {
-            let written = ready!(stream.as_mut().poll_write(cx, &first.frame))?;
+        while !queue.frames.is_empty() {
+            let written = ready!(stream.as_mut().poll_write(cx, &queue.frames))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            first.frame.advance(written);
-            if first.frame.is_empty() {
-                let len = first.len;
-                queue.bytes = queue.bytes.saturating_sub(len);
-                queue.waiting.pop_front();
-            }
-            queue.unflushed = true;
+            queue.wrote(written);
         }
         if queue.unflushed {
             ready!(stream.poll_flush(cx))?;
@@ -99,7 +103,7 @@ impl<T> Outbox<T> {
     /// Takes back what was not written whole, oldest first.
     pub(crate) fn take_unsent(&self) -> Vec<T> {
         let mut queue = self.lock();
-        queue.bytes = 0;
+        queue.frames.clear();
         queue.waiting.drain(..).map(|waiting| waiting.message).collect()
     }
 
@@ -109,52 +113,92 @@ impl<T> Outbox<T> {
     }
 }
 
+impl<T> Queue<T> {
+    fn wrote(&mut self, mut written: usize) {
+        self.frames.advance(written);
+        self.unflushed = true;
+        while let Some(first) = self.waiting.front_mut() {
+            let of_first = first.left.min(written);
+            first.left = first.left.saturating_sub(of_first);
+            written = written.saturating_sub(of_first);
+            if first.left > 0 {
+                return;
+            }
+            self.waiting.pop_front();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::pin::pin;
     use std::task::Waker;
 
+    use bytes::{BufMut, Bytes};
+    use wire::{Defect, Malformed};
+
     use super::*;
 
-    fn outbox(frames: &[&'static [u8]]) -> Outbox<usize> {
+    #[derive(Debug, PartialEq)]
+    struct Text(&'static str);
+
+    impl Frame for Text {
+        const MAX: usize = 20;
+
+        fn encode(&self, out: &mut BytesMut) {
+            out.put_slice(self.0.as_bytes());
+        }
+
+        fn decode(_: Bytes) -> Result<Self, Malformed> {
+            Err(Malformed::new("text", Defect::Invalid))
+        }
+    }
+
+    const BOUNDS: Bounds = Bounds { messages_max: 3, bytes_max: 16 };
+
+    fn outbox(texts: &[&'static str]) -> Outbox<Text> {
         let outbox = Outbox::default();
-        for (message, frame) in frames.iter().enumerate() {
-            assert_eq!(outbox.put(message, Bytes::from_static(frame), 8, 64), Ok(()));
+        for text in texts {
+            assert_eq!(outbox.put(Text(text), BOUNDS), Ok(()));
         }
         outbox
     }
 
     #[test]
     fn it_is_bounded_in_messages_and_in_bytes() {
-        let outbox = Outbox::default();
-        let put = |number, len| outbox.put(number, Bytes::from(vec![0; len]), 2, 15);
-        assert_eq!(put(1, 10), Ok(()));
-        assert_eq!(put(2, 6), Err(2), "16 bytes of 15");
-        assert_eq!(put(3, 5), Ok(()), "exactly full");
-        assert_eq!(put(4, 0), Err(4), "a third message of two");
-        assert_eq!(outbox.take_unsent(), [1, 3]);
-        assert_eq!(put(5, 16), Ok(()), "one large message passes alone");
-        assert_eq!(put(6, 1), Err(6));
+        // A prefix of one byte each: 10 bytes wait.
+        let outbox = outbox(&["nine byte"]);
+        let full = |text| Err((Text(text), Undelivered::OutboxFull));
+        assert_eq!(outbox.put(Text("sixsix"), BOUNDS), full("sixsix"), "17 bytes of 16");
+        assert_eq!(outbox.put(Text("fives"), BOUNDS), Ok(()), "exactly full");
+        let outbox = self::outbox(&["", "", ""]);
+        assert_eq!(outbox.put(Text(""), BOUNDS), full(""), "a fourth message of three");
+        let large = "twenty bytes of text";
+        assert_eq!(self::outbox(&[]).put(Text(large), BOUNDS), Ok(()), "passes alone");
+        let too_large = Err((Text("twenty-one bytes text"), Undelivered::TooLarge));
+        assert_eq!(self::outbox(&[]).put(Text("twenty-one bytes text"), BOUNDS), too_large);
     }
 
     #[test]
     fn what_is_written_makes_room() {
-        let outbox = outbox(&[b"one", b"two"]);
+        let outbox = outbox(&["one", "", "two"]);
         let mut written = Vec::new();
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(matches!(outbox.poll_write(cx, pin!(&mut written)), Poll::Ready(Ok(()))));
-        assert_eq!(written, b"onetwo");
-        assert_eq!(outbox.put(2, Bytes::from(vec![0; 64]), 1, 64), Ok(()));
+        assert_eq!(written, b"\x03one\x00\x03two");
+        assert!(outbox.take_unsent().is_empty());
+        assert_eq!(outbox.put(Text("fifteen letters"), BOUNDS), Ok(()));
     }
 
     #[test]
     fn what_is_not_written_whole_comes_back() {
-        let outbox = outbox(&[b"one", b"two", b"three"]);
-        let mut room = [0; 5];
+        let outbox = outbox(&["one", "two", "three"]);
+        let mut room = [0; 6];
         let cx = &mut Context::from_waker(Waker::noop());
         let full = futures::io::Cursor::new(&mut room[..]);
         assert!(matches!(outbox.poll_write(cx, pin!(full)), Poll::Ready(Err(_))));
-        assert_eq!(outbox.take_unsent(), [1, 2], "half of the second is not it");
-        assert_eq!(outbox.take_unsent(), [0; 0], "once");
+        let unsent = outbox.take_unsent();
+        assert_eq!(unsent, [Text("two"), Text("three")], "half of the second is not it");
+        assert!(outbox.take_unsent().is_empty(), "once");
     }
 }

@@ -5,6 +5,9 @@ use std::fmt;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BytesMut;
+use futures::FutureExt;
+use futures_timer::Delay;
 use libp2p_core::transport::PortUse;
 use libp2p_core::{Endpoint, Multiaddr};
 use libp2p_request_response as request_response;
@@ -25,6 +28,10 @@ use crate::driver::{Carrier, Driver, Event};
 use crate::negotiation::is_refused_name;
 use crate::{JobLimits, Worker};
 
+/// How long a farewell waits for the last answer to have been read: a lost packet or two on a slow
+/// link fit in. A remote that has what it wanted hangs up earlier.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// Which half of the protocol a node offers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Role {
@@ -43,7 +50,8 @@ pub struct Config {
     pub role: Role,
     /// Time for one exchange; then the question comes back unanswered. Default 10 s.
     pub timeout: Duration,
-    /// Exchanges under way on one connection, both directions. Default 16.
+    /// Questions under way with one peer, in each direction. One more of ours comes back at once;
+    /// one more of theirs is refused by closing its substream. Default 16.
     pub streams_max: usize,
     /// Questions that wait for our core's answer, over all peers; one more is refused by closing
     /// its substream. Default 256.
@@ -88,10 +96,9 @@ where
     type Answer = A;
 }
 
-type Inner<M> =
-    request_response::Behaviour<Codec<<M as Inquirer>::Ask, <M as Inquirer>::Answer>>;
+type Inner<M> = request_response::Behaviour<Codec<<M as Inquirer>::Ask, <M as Inquirer>::Answer>>;
 type InnerEvent<M> =
-    request_response::Event<<M as Inquirer>::Ask, <M as Inquirer>::Answer>;
+    request_response::Event<Result<<M as Inquirer>::Ask, wire::Malformed>, <M as Inquirer>::Answer>;
 
 /// A core, asking and answering.
 pub struct Behaviour<M: Inquirer> {
@@ -102,21 +109,31 @@ pub struct Behaviour<M: Inquirer> {
 /// The substreams, by who waits for what.
 struct Lines<M: Inquirer> {
     inner: Inner<M>,
+    streams_max: usize,
     waiting_max: usize,
     joined: BTreeSet<PeerId>,
     /// Ours, until answered.
-    asked: BTreeMap<OutboundRequestId, (QuestionId, M::Ask)>,
+    asked: BTreeMap<OutboundRequestId, Asked<M::Ask>>,
     /// Theirs, until the core answers.
     waiting: BTreeMap<QuestionId, Waiting<M::Answer>>,
     /// Theirs, until the answer is written.
     answering: BTreeMap<InboundRequestId, PeerId>,
-    /// Whom to hang up on once nothing is being answered any more.
-    closing: BTreeSet<PeerId>,
+    /// Whom something was answered.
+    answered: BTreeSet<PeerId>,
+    /// Whom to hang up on once nothing is being answered any more, and how long that waits for
+    /// them to have read the last answer.
+    closing: BTreeMap<PeerId, Option<Delay>>,
     next_id: u64,
     out: VecDeque<Step<M>>,
 }
 
 type Step<M> = ToSwarm<Event<M>, THandlerInEvent<Inner<M>>>;
+
+struct Asked<Q> {
+    peer: PeerId,
+    id: QuestionId,
+    ask: Q,
+}
 
 struct Waiting<A> {
     peer: PeerId,
@@ -141,17 +158,19 @@ impl<M: Inquirer> Behaviour<M> {
         let names = M::NAMES.iter().map(|name| (*name, support.clone()));
         let settings = request_response::Config::default()
             .with_request_timeout(config.timeout)
-            .with_max_concurrent_streams(config.streams_max);
+            .with_max_concurrent_streams(config.streams_max.saturating_mul(2));
         Self {
             driver: Driver::new(core, worker, config.jobs),
             lines: Lines {
                 inner: request_response::Behaviour::new(names, settings),
+                streams_max: config.streams_max,
                 waiting_max: config.waiting_max,
                 joined: BTreeSet::new(),
                 asked: BTreeMap::new(),
                 waiting: BTreeMap::new(),
                 answering: BTreeMap::new(),
-                closing: BTreeSet::new(),
+                answered: BTreeSet::new(),
+                closing: BTreeMap::new(),
                 next_id: 0,
                 out: VecDeque::new(),
             },
@@ -175,47 +194,52 @@ impl<M: Inquirer> Behaviour<M> {
     fn on_inner(&mut self, event: InnerEvent<M>) {
         use request_response::{Event as Inner, Message};
         match event {
-            Inner::Message { peer, message: Message::Request { request_id, request, channel }, .. } => {
-                if let Some(id) = self.lines.admit(peer, request_id, channel) {
-                    let message = Question::Ask { id, ask: request };
-                    self.feed(Input::Received { peer, message });
+            Inner::Message { peer, connection_id, message } => match message {
+                Message::Request { request_id, request: Ok(ask), channel } => {
+                    if let Some(id) = self.lines.admit(peer, request_id, channel) {
+                        self.feed(Input::Received { peer, message: Question::Ask { id, ask } });
+                    }
                 }
-            }
-            Inner::Message { peer, message: Message::Response { request_id, response }, .. } => {
-                if let Some((id, _)) = self.lines.asked.remove(&request_id) {
-                    let message = Question::Answer { id, answer: response };
-                    self.feed(Input::Received { peer, message });
+                Message::Request { request: Err(error), .. } => {
+                    self.lines.expose(peer, connection_id, error);
                 }
-            }
-            Inner::OutboundFailure { peer, request_id, error, .. } => {
-                let cause = self.lines.judge(peer, &error);
-                if let Some((id, ask)) = self.lines.asked.remove(&request_id) {
+                Message::Response { request_id, response: answer } => {
+                    if let Some(Asked { id, .. }) = self.lines.asked.remove(&request_id) {
+                        let message = Question::Answer { id, answer };
+                        self.feed(Input::Received { peer, message });
+                    }
+                }
+            },
+            Inner::OutboundFailure { peer, connection_id, request_id, error } => {
+                let cause = self.lines.judge(peer, connection_id, &error);
+                if let Some(Asked { id, ask, .. }) = self.lines.asked.remove(&request_id) {
                     let message = Question::Ask { id, ask };
                     self.feed(Input::Undelivered { peer, message, cause });
                 }
             }
-            Inner::InboundFailure { peer, request_id, error, .. } => {
-                if let request_response::InboundFailure::Io(error) = &error
-                    && let Some(error) = malformed_in(error)
-                {
-                    self.lines.emit(Event::Malformed { peer, error });
-                }
-                self.lines.answered(peer, request_id);
+            Inner::InboundFailure { peer, request_id, .. } => self.lines.ended(peer, request_id),
+            Inner::ResponseSent { peer, request_id, .. } => {
+                self.lines.answered.insert(peer);
+                self.lines.ended(peer, request_id);
             }
-            Inner::ResponseSent { peer, request_id, .. } => self.lines.answered(peer, request_id),
         }
     }
 }
 
 impl<M: Inquirer> Lines<M> {
-    /// Numbers a question of theirs, unless too many wait; then its substream is closed.
+    /// Numbers a question of theirs, unless too many wait or we are hanging up; then its substream
+    /// is closed.
     fn admit(
         &mut self,
         peer: PeerId,
         request: InboundRequestId,
         channel: ResponseChannel<M::Answer>,
     ) -> Option<QuestionId> {
-        if self.waiting.len() >= self.waiting_max {
+        let of_peer = self.answering.values().filter(|asker| **asker == peer).count();
+        if self.closing.contains_key(&peer) {
+            return None;
+        }
+        if self.waiting.len() >= self.waiting_max || of_peer >= self.streams_max {
             tracing::debug!(%peer, reason = "too many questions wait", "question refused");
             return None;
         }
@@ -227,7 +251,12 @@ impl<M: Inquirer> Lines<M> {
     }
 
     /// Why a question of ours came back; bytes that are not the protocol are reported.
-    fn judge(&mut self, peer: PeerId, error: &OutboundFailure) -> Undelivered {
+    fn judge(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        error: &OutboundFailure,
+    ) -> Undelivered {
         match error {
             OutboundFailure::UnsupportedProtocols => Undelivered::Unsupported,
             OutboundFailure::Timeout => Undelivered::Unanswered,
@@ -237,26 +266,57 @@ impl<M: Inquirer> Lines<M> {
             OutboundFailure::Io(error) if is_refused_name(error) => Undelivered::Unsupported,
             OutboundFailure::Io(error) => {
                 if let Some(error) = malformed_in(error) {
-                    self.emit(Event::Malformed { peer, error });
+                    self.expose(peer, connection, error);
                 }
                 Undelivered::Unanswered
             }
         }
     }
 
-    fn answered(&mut self, peer: PeerId, request: InboundRequestId) {
+    /// Their bytes are not the protocol.
+    fn expose(&mut self, peer: PeerId, connection: ConnectionId, error: wire::Malformed) {
+        self.emit(Event::Malformed { peer, error });
+        let connection = CloseConnection::One(connection);
+        self.out.push_back(ToSwarm::CloseConnection { peer_id: peer, connection });
+    }
+
+    /// A question of theirs is answered, or is not going to be.
+    fn ended(&mut self, peer: PeerId, request: InboundRequestId) {
         self.answering.remove(&request);
         self.waiting.retain(|_, waiting| waiting.request != request);
         self.hang_up_when_answered(peer);
     }
 
     fn hang_up_when_answered(&mut self, peer: PeerId) {
-        let answering = self.answering.values().any(|asker| *asker == peer);
-        if !answering && self.closing.remove(&peer) {
-            let connection = CloseConnection::All;
-            self.out.push_back(ToSwarm::CloseConnection { peer_id: peer, connection });
+        if self.answering.values().any(|asker| *asker == peer) {
+            return;
         }
+        let Some(farewell) = self.closing.get_mut(&peer) else { return };
+        // An answer that is written may still be on its way; who has read it hangs up first.
+        let patience = if self.answered.contains(&peer) { FAREWELL } else { Duration::ZERO };
+        *farewell = Some(Delay::new(patience));
     }
+
+    /// Hangs up on whoever had the time to read.
+    fn poll_farewells(&mut self, cx: &mut Context<'_>) {
+        let out = &mut self.out;
+        self.closing.retain(|peer, farewell| {
+            let Some(timer) = farewell else { return true };
+            if timer.poll_unpin(cx).is_pending() {
+                return true;
+            }
+            let connection = CloseConnection::All;
+            out.push_back(ToSwarm::CloseConnection { peer_id: *peer, connection });
+            false
+        });
+    }
+}
+
+/// Whether a message fits its frame.
+fn fits<F: Frame>(message: &F) -> bool {
+    let mut frame = BytesMut::new();
+    message.encode(&mut frame);
+    frame.len() <= F::MAX
 }
 
 impl<M: Inquirer> Carrier<M> for Lines<M> {
@@ -266,14 +326,24 @@ impl<M: Inquirer> Carrier<M> for Lines<M> {
         }
         match message {
             Question::Ask { id, ask } => {
-                let request = self.inner.send_request(&peer, ask.clone());
-                self.asked.insert(request, (id, ask));
+                let under_way = self.asked.values().filter(|asked| asked.peer == peer).count();
+                if under_way >= self.streams_max {
+                    return Err((Question::Ask { id, ask }, Undelivered::OutboxFull));
+                }
+                if !fits(&ask) {
+                    return Err((Question::Ask { id, ask }, Undelivered::TooLarge));
+                }
+                let request = self.inner.send_request(&peer, Ok(ask.clone()));
+                self.asked.insert(request, Asked { peer, id, ask });
                 Ok(())
             }
             Question::Answer { id, answer } => {
                 let Some(waiting) = self.waiting.remove(&id).filter(|w| w.peer == peer) else {
                     return Err((Question::Answer { id, answer }, Undelivered::NotConnected));
                 };
+                if !fits(&answer) {
+                    return Err((Question::Answer { id, answer }, Undelivered::TooLarge));
+                }
                 self.inner.send_response(waiting.channel, answer).map_err(|answer| {
                     self.answering.remove(&waiting.request);
                     (Question::Answer { id, answer }, Undelivered::NotConnected)
@@ -284,7 +354,7 @@ impl<M: Inquirer> Carrier<M> for Lines<M> {
 
     fn close(&mut self, peer: PeerId) {
         if self.joined.contains(&peer) {
-            self.closing.insert(peer);
+            self.closing.entry(peer).or_default();
             self.hang_up_when_answered(peer);
         }
     }
@@ -337,6 +407,7 @@ impl<M: Inquirer> NetworkBehaviour for Behaviour<M> {
                 ..
             }) => {
                 self.lines.joined.remove(&peer);
+                self.lines.answered.remove(&peer);
                 self.lines.closing.remove(&peer);
                 self.feed(Input::Left { peer });
             }
@@ -359,6 +430,7 @@ impl<M: Inquirer> NetworkBehaviour for Behaviour<M> {
                 return Poll::Ready(step);
             }
             self.driver.poll(cx, &mut self.lines);
+            self.lines.poll_farewells(cx);
             match self.lines.inner.poll(cx) {
                 Poll::Ready(ToSwarm::GenerateEvent(event)) => self.on_inner(event),
                 Poll::Ready(step) => {

@@ -6,10 +6,13 @@ use std::marker::PhantomData;
 
 use futures::{AsyncRead, AsyncWrite};
 use libp2p_request_response as request_response;
-use wire::Frame;
 use wire::frame::{ReadError, WriteError};
+use wire::{Frame, Malformed};
 
 /// Reads and writes one frame each way; [`Frame::MAX`] is enforced before anything is read.
+///
+/// A request that is not a message is handed on as such: of a substream that fails before there is
+/// a request libp2p's behaviour says nothing. Only sound requests are written.
 pub struct Codec<Q, A>(PhantomData<fn() -> (Q, A)>);
 
 impl<Q, A> Default for Codec<Q, A> {
@@ -49,20 +52,28 @@ fn into_io_of_write(error: WriteError) -> io::Error {
 }
 
 /// What was wrong with the peer's bytes, if that is why reading failed.
-pub(super) fn malformed_in(error: &io::Error) -> Option<wire::Malformed> {
+pub(super) fn malformed_in(error: &io::Error) -> Option<Malformed> {
     error.get_ref()?.downcast_ref().copied()
 }
 
 impl<Q: Frame + Send + Sync, A: Frame + Send + Sync> request_response::Codec for Codec<Q, A> {
     type Protocol = &'static str;
-    type Request = Q;
+    type Request = Result<Q, Malformed>;
     type Response = A;
 
-    async fn read_request<T>(&mut self, _: &&'static str, io: &mut T) -> io::Result<Q>
+    async fn read_request<T>(
+        &mut self,
+        _: &&'static str,
+        io: &mut T,
+    ) -> io::Result<Result<Q, Malformed>>
     where
         T: AsyncRead + Unpin + Send,
     {
-        wire::frame::read(io).await.map_err(into_io)
+        match wire::frame::read(io).await {
+            Ok(ask) => Ok(Ok(ask)),
+            Err(ReadError::Malformed(malformed)) => Ok(Err(malformed)),
+            Err(ReadError::Io(error)) => Err(error),
+        }
     }
 
     async fn read_response<T>(&mut self, _: &&'static str, io: &mut T) -> io::Result<A>
@@ -72,10 +83,17 @@ impl<Q: Frame + Send + Sync, A: Frame + Send + Sync> request_response::Codec for
         wire::frame::read(io).await.map_err(into_io)
     }
 
-    async fn write_request<T>(&mut self, _: &&'static str, io: &mut T, ask: Q) -> io::Result<()>
+    async fn write_request<T>(
+        &mut self,
+        _: &&'static str,
+        io: &mut T,
+        ask: Result<Q, Malformed>,
+    ) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
+        let ask =
+            ask.map_err(|malformed| io::Error::new(io::ErrorKind::InvalidInput, malformed))?;
         wire::frame::write(io, &ask).await.map_err(into_io_of_write)
     }
 

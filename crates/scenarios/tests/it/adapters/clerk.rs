@@ -32,6 +32,7 @@ pub(crate) enum Command {
     Ask(PeerId, Note),
     /// Everything that was not answered.
     AnswerAll,
+    HangUp(PeerId),
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,6 +102,9 @@ impl Machine for Core {
                 return self
                     .effects
                     .push(Effect::Send { peer, message: Question::Ask { id, ask } });
+            }
+            Input::Command(Command::HangUp(peer)) => {
+                return self.effects.push(Effect::Close { peer });
             }
             Input::Command(Command::AnswerAll) => {
                 for (peer, id, number) in std::mem::take(&mut self.open) {
@@ -205,5 +209,9 @@ impl Clerk {
     /// Answers everything that waits.
     pub(crate) async fn answer_all(&self) {
         self.run(|swarm| swarm.behaviour_mut().command(Command::AnswerAll)).await;
+    }
+
+    pub(crate) async fn hang_up(&self, peer: PeerId) {
+        self.run(move |swarm| swarm.behaviour_mut().command(Command::HangUp(peer))).await;
     }
 }

@@ -2,6 +2,7 @@
 
 mod bans;
 mod dialing;
+mod guests;
 mod kinds;
 mod refusals;
 mod rivals;
