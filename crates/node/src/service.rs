@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use session::Registry;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Params;
@@ -14,6 +16,9 @@ use crate::control::{BindError, Listen, Server};
 use crate::datadir::{Claim, DataDirError};
 use crate::handle::Handle;
 use crate::node::{Node, Setup, StartError};
+
+/// How long the control API goes on when the node has ended, for the answers under way.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Why a complete node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +98,7 @@ impl Service {
     /// Lives until `end` is there or a client asks for the end; then says goodbye.
     ///
     /// # Bounds
-    /// The goodbye takes at most three seconds, and requests under way as long as they may.
+    /// The goodbye takes at most three seconds, and one more is left to clients of the control API.
     ///
     /// # Cancel safety
     /// Dropping the future cuts every connection.
@@ -105,10 +110,19 @@ impl Service {
             ended.cancel();
         };
         let serve = async {
-            if let Some(server) = server
-                && let Err(error) = server.serve(handle, ended.cancelled()).await
-            {
-                tracing::error!(%error, "the node goes on without its control API");
+            let Some(server) = server else { return };
+            // A client that never says a word would hold up the end for ever.
+            let too_late = async {
+                ended.cancelled().await;
+                sleep(LAST_WORDS).await;
+            };
+            tokio::select! {
+                served = server.serve(handle, ended.cancelled()) => {
+                    if let Err(error) = served {
+                        tracing::error!(%error, "the node goes on without its control API");
+                    }
+                }
+                () = too_late => tracing::debug!("cut off the clients of the control API"),
             }
         };
         tokio::join!(live, serve);

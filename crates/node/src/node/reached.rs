@@ -44,3 +44,59 @@ fn without_peer(address: &Multiaddr) -> Multiaddr {
     }
     address
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use handshake::{Semver, SessionKind};
+    use libp2p::identity::Keypair;
+    use libp2p::swarm::ConnectionId;
+    use machine::Instant;
+
+    fn address(text: &str) -> Multiaddr {
+        text.parse().expect("a multiaddr")
+    }
+
+    /// A peer that was dialled at `dialled` and says that it is at `told`.
+    fn dialled(key: &Keypair, seq: u64, dialled: &str, told: &str) -> SessionInfo {
+        let record = SignedRecord::seal(key, seq, vec![address(told)]).expect("it can be signed");
+        let peer = key.public().to_peer_id();
+        SessionInfo {
+            peer,
+            connection: ConnectionId::new_unchecked(0),
+            kind: SessionKind::Outbound,
+            declared: SessionKind::Outbound,
+            address: address(dialled).with(Protocol::P2p(peer)),
+            agent: String::new(),
+            version: Semver::default(),
+            features: Vec::new(),
+            record: Some(record),
+            observed: None,
+            since: Instant::START,
+        }
+    }
+
+    #[test]
+    fn only_a_record_that_names_where_the_peer_answered_is_passed_on() {
+        let (mut reached, key) = (Reached::default(), Keypair::generate_ed25519());
+        let (here, there) = ("/ip4/9.9.9.9/tcp/1", "/ip4/8.8.8.8/tcp/1");
+        assert!(!reached.add(&dialled(&key, 1, here, there)), "a lie, or a way round");
+        assert!(!reached.add(&SessionInfo { record: None, ..dialled(&key, 1, here, here) }));
+        assert!(reached.records().is_empty());
+        assert!(reached.add(&dialled(&key, 1, here, here)));
+        assert!(reached.add(&dialled(&key, 2, here, here)), "the newest one is kept");
+        let kept: Vec<_> = reached.records().iter().map(SignedRecord::seq).collect();
+        assert_eq!(kept, [2]);
+    }
+
+    #[test]
+    fn the_last_ones_are_kept() {
+        let (mut reached, here) = (Reached::default(), "/ip4/9.9.9.9/tcp/1");
+        let keys: Vec<_> = (0..=KEPT_MAX).map(|_| Keypair::generate_ed25519()).collect();
+        assert!(keys.iter().all(|key| reached.add(&dialled(key, 1, here, here))));
+        let kept: Vec<_> = reached.records().iter().map(SignedRecord::peer).collect();
+        let last: Vec<_> = keys[1..].iter().map(|key| key.public().to_peer_id()).collect();
+        assert_eq!(kept, last);
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{Ended, run};
 
@@ -31,7 +33,11 @@ struct Node {
 impl Node {
     /// Starts a node on loopback and waits for its ready line.
     fn start(dir: &Path, arguments: &[&str]) -> Self {
-        let mut node = Self::spawn(dir, arguments);
+        Self::spawn(dir, arguments, &[]).until_ready()
+    }
+
+    fn until_ready(mut self) -> Self {
+        let node = &mut self;
         let ready = node.stdout.recv_timeout(PATIENCE);
         let ready = ready.unwrap_or_else(|_| panic!("not ready: {}", node.rest_of_log()));
         let fields: Vec<_> = ready.split(' ').collect();
@@ -40,14 +46,15 @@ impl Node {
             value.unwrap_or_else(|| panic!("no {name} in {ready:?}")).to_owned()
         };
         assert_eq!(fields[0], "ready");
-        assert_eq!(field("control"), format!("unix:{}", dir.join("control.sock").display()));
+        let socket = node.dir.join("control.sock");
+        assert_eq!(field("control"), format!("unix:{}", socket.display()));
         assert_eq!(field("dashboard"), "off");
         node.peer_id = field("peer_id");
         node.listen = field("listen").split(',').map(str::to_owned).collect();
-        node
+        self
     }
 
-    fn spawn(dir: &Path, arguments: &[&str]) -> Self {
+    fn spawn(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_meshwork"))
             .args(["run", "--data-dir"])
             .arg(dir)
@@ -56,6 +63,7 @@ impl Node {
             .args(arguments)
             .env("MESHWORK_LOG", "warn,meshwork=debug")
             .env("MESHWORK_LIMITS__PENDING_TIMEOUT", "2s")
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -115,7 +123,7 @@ impl Node {
     fn end(mut self, signal: &str) {
         let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(killed.unwrap().success());
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let status = self.child.wait().unwrap();
         assert_eq!(status.code(), Some(0), "{}", self.rest_of_log());
         assert!(begun.elapsed() < Duration::from_secs(5), "took {:?}", begun.elapsed());
@@ -163,7 +171,10 @@ fn a_node_makes_itself_serves_and_ends_on_either_signal() {
     let second = run(&dir, &["run"]).expect(1);
     assert!(second.stderr.contains("is in use by process"), "{second:?}");
     let peer_id = node.peer_id.clone();
+    // A client that never says a word holds nobody up.
+    let silent = UnixStream::connect(dir.join("control.sock")).unwrap();
     node.end("-TERM");
+    drop(silent);
 
     let again = Node::start(&dir, &[]);
     assert_eq!(again.peer_id, peer_id, "the identity outlives the process");
@@ -248,6 +259,37 @@ fn a_manual_peer_stays_connected_and_is_found_again() {
 }
 
 #[test]
+fn a_goodbye_is_heard_at_once_over_either_transport() {
+    for transport in ["tcp", "quic"] {
+        let (_temporary, [first, second]) = places();
+        let leaving = Node::start(&first, &[]);
+        let node = Node::start(&second, &["--peer", &leaving.address(transport)]);
+        assert_eq!(node.has_peer(&leaving)["transport"], transport);
+        let gone = leaving.peer_id.clone();
+        leaving.end("-TERM");
+        // A peer that merely vanished would be missed after ten seconds.
+        let ended = Instant::now();
+        node.lost_peer(&gone);
+        assert!(ended.elapsed() < Duration::from_secs(3), "{transport}: {:?}", ended.elapsed());
+    }
+}
+
+#[test]
+fn a_private_node_takes_whom_it_was_told_of_and_nobody_else() {
+    let (_temporary, [first, friend, stranger]) = places();
+    let made = run(&friend, &["init", "--json"]).expect(0).json();
+    // Nobody listens there: the friend is to come by itself.
+    let place = format!("/ip4/127.0.0.1/tcp/9/p2p/{}", made["peer_id"].as_str().unwrap());
+    let private = [("MESHWORK_NETWORK__PRIVATE", "true"), ("MESHWORK_NETWORK__PEERS", &place)];
+    let node = Node::spawn(&first, &[], &private).until_ready();
+    let stranger = Node::start(&stranger, &["--peer", &node.address("tcp")]);
+    stranger.logged(&["refused", "they refuse: private", &node.peer_id]);
+    let friend = Node::start(&friend, &["--peer", &node.address("tcp")]);
+    friend.has_peer(&node);
+    assert_eq!(node.ask(&["peers", "list"]).as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn a_port_that_is_taken_is_told() {
     let (_temporary, [dir]) = places();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -276,7 +318,7 @@ fn an_address_without_a_peer_and_a_bad_identity_stop_the_start() {
 #[test]
 fn json_logs_are_json_and_json_readiness_too() {
     let (_temporary, [dir]) = places();
-    let mut node = Node::spawn(&dir, &["--json", "--log-format", "json"]);
+    let mut node = Node::spawn(&dir, &["--json", "--log-format", "json"], &[]);
     let ready = node.stdout.recv_timeout(PATIENCE).expect("a ready line");
     let ready: Value = serde_json::from_str(&ready).expect("JSON");
     assert_eq!(ready["state"], "ready");
@@ -289,7 +331,7 @@ fn json_logs_are_json_and_json_readiness_too() {
 #[test]
 fn a_node_without_a_control_api_serves_all_the_same() {
     let (_temporary, [dir]) = places();
-    let node = Node::spawn(&dir, &["--control", "off"]);
+    let node = Node::spawn(&dir, &["--control", "off"], &[]);
     let ready = node.stdout.recv_timeout(PATIENCE).expect("a ready line");
     assert!(ready.contains(" control=off "), "{ready}");
     run(&dir, &["status"]).expect(3);
