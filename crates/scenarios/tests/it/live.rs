@@ -83,10 +83,10 @@ where
         let what = format!("{what} (asked at {})", std::panic::Location::caller());
         async move {
             let found = tokio::time::timeout(DEADLINE, log.wait_for(enough)).await;
-            match found.map(|found| found.map(|log| log.clone())) {
-                Ok(Ok(log)) => log,
-                Ok(Err(_)) => panic!("the swarm died while we waited for {what}"),
-                Err(_) => panic!("waited {DEADLINE:?} for {what}: {:?}", *log.borrow()),
+            let found = found.map(|found| found.map(|log| log.clone()));
+            match found.ok() {
+                Some(found) => found.unwrap_or_else(|_gone| panic!("the swarm died before {what}")),
+                None => panic!("waited {DEADLINE:?} for {what}: {:?}", *log.borrow()),
             }
         }
     }
@@ -95,30 +95,6 @@ where
     pub(crate) async fn settle(&self) -> L {
         self.run(|_| ()).await;
         self.now()
-    }
-
-    /// Waits until both logs together satisfy `enough`.
-    pub(crate) async fn both_until<C, M>(
-        &self,
-        other: &Live<C, M>,
-        what: &str,
-        enough: impl Fn(&L, &M) -> bool,
-    ) where
-        C: NetworkBehaviour<ToSwarm: Send> + Send,
-        M: Log<C>,
-    {
-        let (mut log, mut others) = (self.log.clone(), other.log.clone());
-        let wait = async {
-            while !enough(&log.borrow_and_update(), &others.borrow_and_update()) {
-                tokio::select! {
-                    changed = log.changed() => changed.expect("the swarm lives"),
-                    changed = others.changed() => changed.expect("the other swarm lives"),
-                }
-            }
-        };
-        if tokio::time::timeout(DEADLINE, wait).await.is_err() {
-            panic!("waited {DEADLINE:?} for {what}: {:?} {:?}", self.now(), other.now());
-        }
     }
 
     /// The log so far.
@@ -135,7 +111,7 @@ where
 
     /// Cuts every connection to `peer`, which need not exist.
     pub(crate) async fn cut(&self, peer: PeerId) {
-        drop(self.run(move |swarm| swarm.disconnect_peer_id(peer)).await);
+        self.run(move |swarm| swarm.disconnect_peer_id(peer).is_ok()).await;
     }
 
     /// Goes, and waits until every socket is closed.

@@ -12,6 +12,7 @@ mod live;
 mod node;
 mod outsider;
 mod probe;
+mod round_trips;
 mod seen;
 
 mod adapters;
@@ -19,3 +20,4 @@ mod gate;
 mod hostile;
 mod sockets;
 mod strangers;
+mod trips;

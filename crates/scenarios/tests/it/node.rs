@@ -110,7 +110,7 @@ impl Plan {
         let (net, key, sessions) = (self.net, self.key.clone(), Sessions::default());
         let swarm = self.swarm(sessions.clone(), bans);
         let dialer = swarm.behaviour().gate.dialer();
-        Node { live: Live::start(swarm, net).await, key, dialer, sessions }
+        Node { live: Box::pin(Live::start(swarm, net)).await, key, dialer, sessions }
     }
 
     fn swarm(self, sessions: Sessions, bans: impl BanStore) -> Swarm<All> {
@@ -121,7 +121,8 @@ impl Plan {
             names: vec![ECHO, CHATTER, GOSSIP],
             pool: Pool::new(1.try_into().unwrap(), 64).unwrap(),
             sessions,
-            seed: public.encode_protobuf()[4..].try_into().unwrap(),
+            // Two nodes with equal nonces would take each other for themselves.
+            seed: self.key.derive_secret(b"nonces").unwrap(),
         };
         let gossip = self.gossips.then(|| gossip(&self.key));
         let ping = ping::Config::new().with_interval(Duration::from_millis(200));
@@ -191,7 +192,7 @@ impl Node {
 
     /// A node of another network.
     pub(crate) async fn of_network(net: Net, network: &str) -> Self {
-        Self::with(net, |config| config.network = network.to_owned()).await
+        Self::with(net, |config| network.clone_into(&mut config.network)).await
     }
 
     /// A node set up as `change` says.

@@ -4,11 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use handshake::{BanStoreError, Banned, Event, Refusal, SessionInfo};
-use libp2p::gossipsub;
+use libp2p::{gossipsub, identify};
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use libp2p_request_response as rr;
-use libp2p_swarm::{ConnectionId, Swarm, SwarmEvent};
+use libp2p_swarm::{Swarm, SwarmEvent};
 use testkit::chatter;
 use transport::limits::Counts;
 
@@ -19,8 +19,6 @@ use crate::probe::Shown;
 /// A connection that stayed outside.
 #[derive(Clone, Debug)]
 pub(crate) struct Refused {
-    pub(crate) peer: PeerId,
-    pub(crate) connection: ConnectionId,
     pub(crate) dialled: bool,
     pub(crate) refusal: Refusal,
 }
@@ -98,8 +96,8 @@ impl Seen {
             }
             Event::Closed(info) => self.closed.push(info),
             Event::Probed(info) => self.probed.push(info),
-            Event::Refused { peer, connection, dialled, refusal, .. } => {
-                self.refused.push(Refused { peer, connection, dialled, refusal });
+            Event::Refused { dialled, refusal, .. } => {
+                self.refused.push(Refused { dialled, refusal });
             }
             Event::SelfDialled { address } => self.self_dialled.push(address),
             Event::BanStored { banned, outcome } => self.bans_stored.push((banned, outcome)),
@@ -112,7 +110,9 @@ impl Seen {
                 rr::Message::Request { request, channel, .. } => {
                     self.asked.push(request);
                     let echo = &mut swarm.behaviour_mut().gate.inner_mut().echo;
-                    drop(echo.send_response(channel, request));
+                    if echo.send_response(channel, request).is_err() {
+                        // Who asked is gone.
+                    }
                 }
                 rr::Message::Response { response, .. } => self.answered.push(response),
             },
@@ -130,11 +130,10 @@ impl Log<All> for Seen {
             SwarmEvent::Behaviour(AllEvent::Ping(ping)) => {
                 self.pings += usize::from(ping.result.is_ok());
             }
-            SwarmEvent::Behaviour(AllEvent::Identify(event)) => {
-                if let libp2p::identify::Event::Received { peer_id, .. } = event {
-                    self.identified.push(peer_id);
-                }
-            }
+            SwarmEvent::Behaviour(AllEvent::Identify(identify::Event::Received {
+                peer_id,
+                ..
+            })) => self.identified.push(peer_id),
             SwarmEvent::ConnectionEstablished { peer_id, .. } => {
                 self.connected += 1;
                 if let Some(numbers) = probe(swarm).greets_at_once.remove(&peer_id) {
@@ -191,6 +190,6 @@ impl fmt::Debug for Seen {
             .field("dial_errors", &self.dial_errors)
             .field("listen_errors", &self.listen_errors)
             .field("counts", &self.counts)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -187,10 +187,6 @@ impl<N: Names> Herald<N> {
         self.run(move |swarm| say(swarm, peer, numbers, len)).await;
         self.settle().await
     }
-
-    pub(crate) async fn hang_up(&self, peer: PeerId) {
-        self.run(move |swarm| swarm.behaviour_mut().command(Command::HangUp(peer))).await;
-    }
 }
 
 /// Says `numbers`, each in `len` bytes.

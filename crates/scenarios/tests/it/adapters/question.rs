@@ -118,8 +118,10 @@ async fn bytes_that_are_no_message_are_reported(net: Net) {
     let mut stream = attacker.accept().await;
     put(&mut stream, &[3, 0, 0, 0]).await;
     stream.close().await.unwrap();
-    let told = a.until("a report", |told| told.malformed == [overlong, truncated]).await;
-    assert!(told.has(&News::Back(0, Undelivered::Unanswered)), "{told:?}");
+    let reported = |told: &Told| {
+        told.malformed == [overlong, truncated] && told.has(&News::Back(0, Undelivered::Unanswered))
+    };
+    a.until("a report", reported).await;
     attacker.shut_out().await;
     // Others are answered still.
     let honest = Outsider::start(net).await;

@@ -93,23 +93,25 @@ async fn a_banned_address_does_not_get_in_whoever_comes_from_it() {
     }
 }
 
+type Outcome = Result<(), BanStoreError>;
+
 /// Writes when it is told to, and fails if it is told that.
 #[derive(Clone, Default)]
 struct SlowStore {
     /// Bans kept from before.
     kept: Vec<Ban>,
-    writes: Arc<Mutex<Vec<oneshot::Sender<Result<(), BanStoreError>>>>>,
+    writes: Arc<Mutex<Vec<oneshot::Sender<Outcome>>>>,
 }
 
 impl SlowStore {
-    fn write(&self) -> BoxFuture<'static, Result<(), BanStoreError>> {
+    fn write(&self) -> BoxFuture<'static, Outcome> {
         let (done, outcome) = oneshot::channel();
         self.writes.lock().unwrap().push(done);
         outcome.map(|outcome| outcome.expect("a scenario ends every write")).boxed()
     }
 
     /// Ends the oldest write.
-    fn end(&self, outcome: Result<(), BanStoreError>) {
+    fn end(&self, outcome: Outcome) {
         assert!(self.writes.lock().unwrap().remove(0).send(outcome).is_ok());
     }
 }
@@ -119,11 +121,11 @@ impl BanStore for SlowStore {
         ready(Ok(self.kept.clone())).boxed()
     }
 
-    fn put(&self, _: Ban) -> BoxFuture<'static, Result<(), BanStoreError>> {
+    fn put(&self, _: Ban) -> BoxFuture<'static, Outcome> {
         self.write()
     }
 
-    fn remove(&self, _: Banned) -> BoxFuture<'static, Result<(), BanStoreError>> {
+    fn remove(&self, _: Banned) -> BoxFuture<'static, Outcome> {
         self.write()
     }
 }

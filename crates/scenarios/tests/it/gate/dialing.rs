@@ -6,6 +6,7 @@ use libp2p_identity::PeerId;
 use machine::UnixTime;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use transport::limits::Counts;
 
 use crate::net::{Net, soon};
 use crate::node::{Node, Plan, only};
@@ -102,7 +103,7 @@ async fn a_dial_to_oneself_is_known_as_such(net: Net) {
     let seen = a.until("the news", |seen| seen.self_dialled.len() == 1).await;
     assert_eq!(seen.self_dialled, [a.full_address()]);
     assert_eq!(a.alone().await.opened.len(), 0);
-    a.until("every slot to be free", |seen| seen.counts == Default::default()).await;
+    a.until("every slot to be free", |seen| seen.counts == Counts::default()).await;
 }
 
 #[tokio::test]

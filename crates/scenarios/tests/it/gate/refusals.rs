@@ -36,6 +36,8 @@ async fn both_learn_why_every_time(net: Net) {
     assert!(a.sessions.is_empty() && b.sessions.is_empty());
 }
 
+type Change = fn(&mut Config);
+
 /// One of the two wants the other.
 async fn each_side_may_be_the_one_that_refuses(net: Net) {
     let old = |config: &mut Config| config.version = Semver { major: 1, minor: 3, patch: 0 };
@@ -47,7 +49,7 @@ async fn each_side_may_be_the_one_that_refuses(net: Net) {
     let private = |config: &mut Config| config.private = true;
     let version = "version (this is 1.5.0, down to 1.4)";
 
-    let cases: [(&str, fn(&mut Config), fn(&mut Config), bool, &str); 4] = [
+    let cases: [(&str, Change, Change, bool, &str); 4] = [
         ("the listener, of the version", old, strict, false, version),
         ("the dialer, of the version", strict, old, true, version),
         ("the dialer, which is full", closed, |_| {}, true, "full"),
@@ -130,7 +132,7 @@ async fn versions_are_compared_as_the_rule_says(net: Net) {
         }
     }
     let a = Node::start(net).await;
-    let b = Node::with(net, |config| config.application = "another".to_owned()).await;
+    let b = Node::with(net, |config| "another".clone_into(&mut config.application)).await;
     a.dial(&b).await;
     let x = a.until("a refusal", |seen| seen.refused.len() == 1).await;
     assert_eq!(told(x.refusal()), r#"theirs application (this is "another")"#);

@@ -144,11 +144,8 @@ async fn every_opening_is_closed_whenever_it_is_cut(net: Net) {
         a.dial(&b).await;
         moment(&mut rng, 15).await;
         // Dials under way go on, so each is waited for.
-        if rng.random() {
-            a.cut(b.peer).await
-        } else {
-            b.cut(a.peer).await
-        };
+        let (cuts, other) = if rng.random() { (&a, &b) } else { (&b, &a) };
+        cuts.cut(other.peer).await;
         let what = format!("both dials of round {round} of seed {seed}");
         a.until(&what, |seen| seen.connected + seen.dial_errors == 2 * round).await;
         a.cut(b.peer).await;

@@ -167,6 +167,9 @@ async fn what_only_newer_versions_know_is_no_offence(net: Net) {
     siege.node.until("the guest", |seen| seen.opened.len() == 2).await;
 }
 
+/// What is said, given the Verack that would be right.
+type Word<'a> = &'a dyn Fn(&proto::Verack) -> Vec<u8>;
+
 /// The first word was accepted.
 async fn a_bad_second_word_is_refused(net: Net) {
     let siege = Siege::start(net).await;
@@ -176,7 +179,6 @@ async fn a_bad_second_word_is_refused(net: Net) {
         |right: &proto::Verack| proto::Verack { version_hash: vec![0; 32].into(), ..right.clone() };
     let short_hash =
         |right: &proto::Verack| proto::Verack { version_hash: vec![0; 31].into(), ..right.clone() };
-    type Word<'a> = &'a dyn Fn(&proto::Verack) -> Vec<u8>;
     let cases: [(&str, Word<'_>, &str); 5] = [
         ("the version again", &|_| version(|_| {}), "out of place: version"),
         (

@@ -50,12 +50,14 @@ fn acceptance(theirs: &Bytes, change: impl FnOnce(&mut proto::Version)) -> Vec<u
     [version(change), framed(Body::Verack(verack_of(theirs)))].concat()
 }
 
+/// What is answered to the frame of the node's Version.
+type Answer<'a> = &'a dyn Fn(&Bytes) -> Vec<u8>;
+
 async fn a_bad_answer_is_refused(net: Net) {
     let siege = Siege::start(net).await;
     let mut attacker = Outsider::accepting(net, &[handshake::NAME]).await;
     let other = SignedRecord::seal(&Keypair::generate_ed25519(), 1, vec![]).unwrap();
     let other = other.encoded();
-    type Answer<'a> = &'a dyn Fn(&Bytes) -> Vec<u8>;
     let cases: [(&str, Answer<'_>, &str); 12] = [
         ("noise", &|_| frame(&noise(2, 300)), "malformed (malformed handshake: "),
         ("1 MiB announced", &|_| vec![0x80, 0x80, 0x40], "malformed (malformed frame: too long)"),
@@ -86,12 +88,12 @@ async fn a_bad_answer_is_refused(net: Net) {
         // It accepts what we would not.
         (
             "another network",
-            &|theirs| acceptance(theirs, |version| version.network = "other".to_owned()),
+            &|theirs| acceptance(theirs, |version| "other".clone_into(&mut version.network)),
             r#"network (this is "net")"#,
         ),
         (
             "another application",
-            &|theirs| acceptance(theirs, |version| version.application = "other".to_owned()),
+            &|theirs| acceptance(theirs, |version| "other".clone_into(&mut version.application)),
             r#"application (this is "meshwork")"#,
         ),
         (
