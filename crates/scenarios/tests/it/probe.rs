@@ -11,8 +11,8 @@ use libp2p_core::{Endpoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::handler::{ConnectionEvent, ProtocolsChange};
 use libp2p_swarm::{
-    ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId, DialError,
-    FromSwarm, NetworkBehaviour, NotifyHandler, SubstreamProtocol, ToSwarm,
+    CloseConnection, ConnectionDenied, ConnectionHandler, ConnectionHandlerEvent, ConnectionId,
+    DialError, FromSwarm, NetworkBehaviour, NotifyHandler, SubstreamProtocol, ToSwarm,
 };
 
 /// What the probe was shown.
@@ -78,6 +78,12 @@ impl Probe {
     pub(crate) fn poke(&mut self, peer: PeerId) {
         let handler = NotifyHandler::Any;
         self.out.push_back(ToSwarm::NotifyHandler { peer_id: peer, handler, event: () });
+    }
+
+    /// Hangs up on `peer`: on every connection that an inner behaviour can mean.
+    pub(crate) fn hang_up(&mut self, peer: PeerId) {
+        let connection = CloseConnection::All;
+        self.out.push_back(ToSwarm::CloseConnection { peer_id: peer, connection });
     }
 
     fn make(&mut self) -> Result<Handler, ConnectionDenied> {

@@ -7,10 +7,12 @@ use testkit::chatter;
 
 use crate::net::Net;
 use crate::node::{Node, Plan, probe};
+use crate::outsider::Outsider;
 
 over_every_net!(
     a_conversation_runs_inside,
     gossip_passes,
+    hanging_up_leaves_what_is_outside_alone,
     what_the_remote_was_known_to_speak_is_told_again,
 );
 
@@ -29,6 +31,21 @@ async fn a_conversation_runs_inside(net: Net) {
         assert_eq!((*of, outcome.as_ref().map(bytes::Bytes::len)), (peer, Ok(1_000)));
         assert_eq!(seen.misdeeds, Vec::<String>::new());
     }
+}
+
+/// A visitor is hung up on while a probe of the same peer goes on: here a stranger with its key.
+async fn hanging_up_leaves_what_is_outside_alone(net: Net) {
+    let (a, b) = Node::friends(net).await;
+    let stranger = Outsider::with_key(net, b.key.clone(), &[]).await;
+    stranger.connect(a.peer, &a.address).await;
+    a.until("the stranger", |seen| seen.strangers == 1).await;
+    let peer = b.peer;
+    a.run(move |swarm| probe(swarm).hang_up(peer)).await;
+    let seen = a.until("the end inside", |seen| seen.closed.len() == 1).await;
+    assert_eq!((seen.strangers, seen.connections()), (1, 1));
+    let pings = stranger.now().pings;
+    stranger.until("more pings", |sight| sight.pings > pings).await;
+    a.now().shown.assert_balanced();
 }
 
 async fn gossip_passes(net: Net) {
