@@ -9,6 +9,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use libp2p_identity::PeerId;
 use machine::UnixTime;
 use thiserror::Error;
+use transport::clock::Clock;
 
 /// Whom a ban names.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -17,6 +18,17 @@ pub enum Banned {
     Peer(PeerId),
     /// One address, whoever comes from it.
     Address(IpAddr),
+}
+
+impl Banned {
+    /// The same, with an IPv4 address that is written as IPv6 as what it is.
+    #[must_use]
+    pub fn canonical(self) -> Self {
+        match self {
+            Self::Address(address) => Self::Address(address.to_canonical()),
+            Self::Peer(_) => self,
+        }
+    }
 }
 
 impl fmt::Display for Banned {
@@ -60,17 +72,17 @@ pub trait BanStore: Send + Sync + 'static {
 /// Keeps bans until the process ends.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryBans {
-    bans: Arc<Mutex<BTreeMap<Banned, Ban>>>,
+    bans: Arc<Mutex<Bans>>,
 }
 
 impl BanStore for MemoryBans {
     fn load(&self) -> BoxFuture<'static, Result<Vec<Ban>, BanStoreError>> {
         let bans = self.bans.lock().unwrap_or_else(PoisonError::into_inner);
-        ready(Ok(bans.values().cloned().collect())).boxed()
+        ready(Ok(bans.by_name.values().cloned().collect())).boxed()
     }
 
     fn put(&self, ban: Ban) -> BoxFuture<'static, Result<(), BanStoreError>> {
-        self.bans.lock().unwrap_or_else(PoisonError::into_inner).insert(ban.banned, ban);
+        self.bans.lock().unwrap_or_else(PoisonError::into_inner).insert(ban, Clock::wall());
         ready(Ok(())).boxed()
     }
 

@@ -12,7 +12,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
 use libp2p_core::{ConnectedPoint, Multiaddr};
 use libp2p_identity::PeerId;
 use libp2p_swarm::{
@@ -62,7 +61,8 @@ pub struct Gate<B: NetworkBehaviour> {
     alternatives: Vec<SignedRecord>,
     bans: Bans,
     ban_store: Arc<dyn BanStore>,
-    storing: FuturesUnordered<BoxFuture<'static, Stored>>,
+    /// What the store is to do, in the order in which it was asked; the first is under way.
+    storing: VecDeque<BoxFuture<'static, Stored>>,
     dials: Dials,
     held: HeldDials,
     dialer: Dialer,
@@ -132,8 +132,7 @@ impl<B: NetworkBehaviour> Gate<B> {
         let Setup { local, params, names, pool, sessions, seed } = setup;
         let (dialer, requests) = Dialer::new();
         let ban_store: Arc<dyn BanStore> = Arc::new(bans);
-        let storing = FuturesUnordered::new();
-        storing.push(banning::load(&*ban_store));
+        let storing = VecDeque::from([banning::load(&*ban_store)]);
         Self {
             inner: inner(&dialer),
             local,

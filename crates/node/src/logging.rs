@@ -22,7 +22,7 @@ pub struct Filter(String);
 
 impl Default for Filter {
     fn default() -> Self {
-        Self("info".to_owned())
+        Self("info,libp2p_swarm=warn,yamux=error".to_owned())
     }
 }
 

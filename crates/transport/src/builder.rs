@@ -1,5 +1,6 @@
 //! From a key and a choice of transports to a swarm.
 
+mod bounded_close;
 mod tcp;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use libp2p_core::{Transport, upgrade};
 use libp2p_identity::{Keypair, PeerId};
 use libp2p_swarm::{NetworkBehaviour, Swarm};
 
+use self::bounded_close::BoundedClose;
 use self::tcp::Tcp;
 
 /// Makes the transport of a node, and the swarm on it.
@@ -179,6 +181,8 @@ impl Builder {
             });
         }
         let transport = chosen.ok_or(BuildError::NoTransport)?;
+        let transport =
+            transport.map(|(peer, muxer), _| (peer, BoundedClose::boxed(muxer))).boxed();
         if self.dns {
             let named = dns::tokio::Transport::system(transport).map_err(BuildError::Dns)?;
             Ok(TransportTimeout::new(named, self.connection_timeout).boxed())

@@ -104,23 +104,23 @@ impl<M: Machine<Done: Send> + 'static> Driver<M> {
     /// Ends jobs and does what is due. Registers for the next time; the caller asks again after
     /// each time it fed the driver.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, carrier: &mut impl Carrier<M>) {
-        while let Poll::Ready(Some((id, outcome))) = self.jobs.poll_next_unpin(cx) {
-            self.feed(Input::Done { id, outcome }, carrier);
-        }
-        self.arm();
-        while let Some((_, timer)) = &mut self.timer
-            && timer.poll_unpin(cx).is_ready()
-        {
+        // Until neither has news: a tick may start a job, and the end of a job may set the timer,
+        // and only what was polled can wake us.
+        loop {
+            if let Poll::Ready(Some((id, outcome))) = self.jobs.poll_next_unpin(cx) {
+                self.feed(Input::Done { id, outcome }, carrier);
+                continue;
+            }
+            self.arm();
+            let Some((_, timer)) = &mut self.timer else { return };
+            if timer.poll_unpin(cx).is_pending() {
+                return;
+            }
             self.tell_wall(carrier);
             self.core.tick(self.clock.now());
             let bounced = self.carry_out(carrier);
             self.apply(bounced, carrier);
             self.timer = None;
-            self.arm();
-        }
-        // A job that the tick started has to be polled once to be able to wake us.
-        while let Poll::Ready(Some((id, outcome))) = self.jobs.poll_next_unpin(cx) {
-            self.feed(Input::Done { id, outcome }, carrier);
         }
     }
 

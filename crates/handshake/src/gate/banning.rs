@@ -34,10 +34,16 @@ impl<B: NetworkBehaviour> Gate<B> {
     /// Keeps `ban.banned` out from now on and closes what connects us. Its end in the store is an
     /// [`Event::BanStored`].
     pub fn ban(&mut self, ban: Ban) {
-        let banned = ban.banned;
+        let banned = ban.banned.canonical();
+        let ban = Ban { banned, ..ban };
         let stored = self.ban_store.put(ban.clone());
-        self.storing.push(stored.map(move |outcome| Stored::Changed(banned, outcome)).boxed());
+        self.storing.push_back(stored.map(move |outcome| Stored::Changed(banned, outcome)).boxed());
         self.bans.insert(ban, Clock::wall());
+        self.close_banned(banned);
+    }
+
+    /// Closes what connects us with `banned`.
+    fn close_banned(&mut self, banned: Banned) {
         let hit = |peer: PeerId, address: &Multiaddr| match banned {
             Banned::Peer(named) => named == peer,
             Banned::Address(named) => ip_of(address) == Some(named),
@@ -56,10 +62,12 @@ impl<B: NetworkBehaviour> Gate<B> {
     /// Lets `banned` in again. Its end in the store is an [`Event::BanStored`]; false if there was
     /// no such ban.
     pub fn unban(&mut self, banned: Banned) -> bool {
+        let banned = banned.canonical();
         let known = self.bans.remove(&banned).is_some();
         if known {
             let stored = self.ban_store.remove(banned);
-            self.storing.push(stored.map(move |outcome| Stored::Changed(banned, outcome)).boxed());
+            self.storing
+                .push_back(stored.map(move |outcome| Stored::Changed(banned, outcome)).boxed());
         }
         known
     }
@@ -84,8 +92,14 @@ impl<B: NetworkBehaviour> Gate<B> {
     pub(super) fn on_stored(&mut self, stored: Stored) {
         match stored {
             Stored::Loaded(Ok(bans)) => {
+                let now = Clock::wall();
                 for ban in bans {
-                    self.bans.insert(ban, Clock::wall());
+                    let banned = ban.banned;
+                    // What was banned meanwhile is banned anew.
+                    if ban.until > now && self.bans.find(banned, now).is_none() {
+                        self.bans.insert(ban, now);
+                        self.close_banned(banned);
+                    }
                 }
             }
             Stored::Loaded(Err(error)) => tracing::error!(%error, "bans could not be loaded"),

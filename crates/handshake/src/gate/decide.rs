@@ -26,7 +26,9 @@ use crate::{
 impl<B: NetworkBehaviour> Gate<B> {
     /// The remote introduced itself; of two nodes the dialer is the second to decide.
     pub(super) fn on_introduced(&mut self, id: ConnectionId, theirs: Box<Theirs>) {
-        let Some(guest) = self.guests.get_mut(&id) else { return };
+        // One that was turned out in the meantime is on its way out.
+        let pending = |guest: &&mut Guest| matches!(guest.stage, Stage::Pending);
+        let Some(guest) = self.guests.get_mut(&id).filter(pending) else { return };
         let (peer, side) = (guest.peer, guest.side);
         if side == Side::Listener {
             guest.declared = theirs.version.kind;
@@ -49,7 +51,8 @@ impl<B: NetworkBehaviour> Gate<B> {
 
     /// Both sides accepted; a dialer has yet to say so, and does unless the inner behaviour denies.
     pub(super) fn on_agreed(&mut self, id: ConnectionId) {
-        let Some(guest) = self.guests.get_mut(&id) else { return };
+        let accepted = |guest: &&mut Guest| matches!(guest.stage, Stage::Accepted { .. });
+        let Some(guest) = self.guests.get_mut(&id).filter(accepted) else { return };
         let Stage::Accepted { theirs, features } =
             std::mem::replace(&mut guest.stage, Stage::Visited)
         else {

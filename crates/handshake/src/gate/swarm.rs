@@ -2,7 +2,7 @@
 
 use std::task::{Context, Poll};
 
-use futures::stream::StreamExt;
+use futures::FutureExt;
 use libp2p_core::transport::PortUse;
 use libp2p_core::{Endpoint, Multiaddr};
 use libp2p_identity::PeerId;
@@ -130,7 +130,10 @@ impl<B: NetworkBehaviour> Gate<B> {
     /// Takes requests, the store's answers, and what was held long enough; pending when there is
     /// nothing.
     fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Poll::Ready(Some(stored)) = self.storing.poll_next_unpin(cx) {
+        if let Some(first) = self.storing.front_mut()
+            && let Poll::Ready(stored) = first.poll_unpin(cx)
+        {
+            self.storing.pop_front();
             self.on_stored(stored);
             return Poll::Ready(());
         }
@@ -234,7 +237,9 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gate<B> {
     ) {
         match event {
             ToGate::Knocked => {
-                if let Some(guest) = self.guests.get_mut(&id) {
+                if let Some(guest) = self.guests.get_mut(&id)
+                    && guest.stage.is_stranger()
+                {
                     guest.stage = Stage::Pending;
                 }
                 self.make_room();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use libp2p_identity::Keypair;
 use machine::{Effect, Input, Instant, JobError, JobId, Machine, PeerId};
 use meshwork_handshake::DialError;
@@ -11,7 +11,9 @@ use meshwork_handshake::seed::{
     Addrs, BadRecord, Command, Config, Core, Done, Event, Fault, GetAddrs, Job, Seed, SeekError,
     Setup, VisitError,
 };
+use proptest::prelude::*;
 use transport::question::{Question, QuestionId};
+use wire::Frame;
 use wire::signed::SignedRecord;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -263,6 +265,47 @@ fn our_own_record_is_not_news_and_the_newest_of_twins_counts() {
         _ => None,
     });
     assert_eq!(learned.unwrap(), [record(1, 2)]);
+}
+
+/// One that was ever good is tried before one that nobody has tried, also after a failure.
+#[test]
+fn a_good_seed_is_remembered() {
+    let mut story = Story::new(&[Seat::Good, Seat::Dead], |config| {
+        config.fan_out = 2;
+        config.ask_gap = SECOND;
+    });
+    story.seek();
+    story.wait(Duration::from_mins(1));
+    for seat in story.seats.values_mut() {
+        *seat = Seat::Dead;
+    }
+    story.seek();
+    story.wait(Duration::from_mins(20));
+    story.dialled.clear();
+    story.seek();
+    assert_eq!(story.dialled.first(), Some(&sim::peer(1)));
+}
+
+proptest! {
+    #[test]
+    fn every_message_survives_the_wire(
+        nonce: u64,
+        max: u32,
+        transports in proptest::collection::vec("[a-z]{0,16}", 0..=16),
+        records in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..9),
+    ) {
+        let ask = GetAddrs { nonce, max, transports };
+        prop_assert_eq!(GetAddrs::decode(encode(&ask)), Ok(ask));
+        let records = records.into_iter().map(Bytes::from).collect();
+        let answer = Addrs { nonce, records };
+        prop_assert_eq!(Addrs::decode(encode(&answer)), Ok(answer));
+    }
+}
+
+fn encode(message: &impl Frame) -> Bytes {
+    let mut out = BytesMut::new();
+    message.encode(&mut out);
+    out.freeze()
 }
 
 /// A seed that is asked by `visitor` right now.

@@ -52,8 +52,9 @@ section! {
         /// Time for a connection, both ways, until it is secured, as "10s". 100 ms to 60 s.
         #[serde(with = "humantime_serde")]
         pub pending_timeout: Duration = Duration::from_secs(10),
-        /// Most substreams that one peer may be opening at a time. 1 to 256.
-        pub negotiating_max: u32 = 32,
+        /// Most substreams that one peer may be opening at a time; also how many may wait for the
+        /// end of its handshake. 1 to 256.
+        pub negotiating_max: u32 = 8,
     }
 }
 

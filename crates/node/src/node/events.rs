@@ -76,6 +76,11 @@ impl Node {
             Ok(round_trip) => {
                 self.round_trips.insert(*connection, *round_trip);
             }
+            // Nobody is there any more, and a peer that comes back would be a duplicate of itself.
+            Err(ping::Failure::Timeout) => {
+                tracing::info!(%peer, "does not answer");
+                self.swarm.close_connection(*connection);
+            }
             Err(error) => tracing::debug!(%peer, %error, "ping failed"),
         }
     }
@@ -160,8 +165,11 @@ impl Node {
     }
 
     pub(super) fn on_dialled(&mut self, peer: PeerId, outcome: &Result<ConnectionId, DialError>) {
-        if let Err(error) = outcome {
-            tracing::debug!(%peer, %error, "dial came to nothing");
+        let named = || self.params.config().network.peers.iter().any(|named| named.peer() == peer);
+        match outcome {
+            Err(error) if named() => tracing::info!(%peer, %error, "dial came to nothing"),
+            Err(error) => tracing::debug!(%peer, %error, "dial came to nothing"),
+            Ok(_) => {}
         }
         self.overlay.dialled(peer, outcome.as_ref().map(|_| ()), self.clock.now());
     }
@@ -184,7 +192,14 @@ impl Node {
     fn on_seed(&mut self, event: seed::Event) {
         match event {
             seed::Event::Learned { seed, records } => {
-                tracing::info!(%seed, count = records.len(), "a seed told of peers");
+                let count = records.len();
+                tracing::info!(%seed, count, "a seed told of peers");
+                if count == 0 {
+                    tracing::info!(
+                        "it knows nobody it could reach; private addresses count only where \
+                         network.allow_private is set, here and there"
+                    );
+                }
                 self.learn(&records);
             }
             seed::Event::Failed { seed, error } => {
@@ -194,8 +209,11 @@ impl Node {
                 tracing::debug!(?outcome, "asked seeds");
                 self.overlay.sought(&outcome, self.clock.now());
             }
-            seed::Event::Probed { peer, outcome } => {
-                tracing::debug!(%peer, ?outcome, "probed a visitor");
+            seed::Event::Probed { peer, outcome: Ok(()) } => {
+                tracing::debug!(%peer, "reached a visitor where it says it is");
+            }
+            seed::Event::Probed { peer, outcome: Err(error) } => {
+                tracing::info!(%peer, %error, "nobody is told of a visitor that is not reached");
             }
         }
     }

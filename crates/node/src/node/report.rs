@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use handshake::{SessionInfo, SessionKind};
+use libp2p::{Multiaddr, PeerId};
 use transport::address::transport_name;
 
 use super::Node;
@@ -52,7 +53,13 @@ impl Node {
             version: parts(self.params.gate.version),
             agent: self.params.gate.agent.clone(),
             role: network.role,
-            listen: self.record.listening().iter().cloned().collect(),
+            listen: self
+                .record
+                .listening()
+                .iter()
+                .cloned()
+                .map(|a| named(a, self.peer_id()))
+                .collect(),
             uptime: self.clock.now().elapsed(),
             inbound: count(inbound.len()),
             outbound: count(outbound.len()),
@@ -100,4 +107,9 @@ fn parts(version: handshake::Semver) -> [u32; 3] {
 
 fn count(count: usize) -> u32 {
     count.try_into().unwrap_or(u32::MAX)
+}
+
+/// The address as others have to give it, with the peer id.
+fn named(address: Multiaddr, peer: PeerId) -> Multiaddr {
+    address.with_p2p(peer).unwrap_or_else(|other| other)
 }

@@ -294,7 +294,8 @@ impl<M: Inquirer> Lines<M> {
         let Some(farewell) = self.closing.get_mut(&peer) else { return };
         // An answer that is written may still be on its way; who has read it hangs up first.
         let patience = if self.answered.contains(&peer) { FAREWELL } else { Duration::ZERO };
-        *farewell = Some(Delay::new(patience));
+        // Once: further questions of theirs do not put it off.
+        farewell.get_or_insert_with(|| Delay::new(patience));
     }
 
     /// Hangs up on whoever had the time to read.

@@ -140,7 +140,7 @@ impl Client {
         let mut rested: Vec<_> = (0..)
             .zip(&mut self.seeds)
             .filter(|(number, seed)| seed.rests_until <= cx.now && !visits.contains_key(number))
-            .map(|(number, seed)| (seed.failures, !seed.good, seed.rng.random::<u64>(), number))
+            .map(|(number, seed)| (!seed.good, seed.failures, seed.rng.random::<u64>(), number))
             .collect();
         rested.sort_unstable();
         rested.into_iter().take(room).map(|(_, _, _, number)| number).collect()
@@ -195,7 +195,14 @@ impl Client {
         );
         let error = match outcome {
             // The visit goes on when the peer has joined, or has long ended without it.
-            Ok(Done::Dialled(Ok(()) | Err(DialError::AlreadyConnected))) => {
+            Ok(Done::Dialled(outcome @ (Ok(()) | Err(DialError::AlreadyConnected)))) => {
+                if outcome.is_err() {
+                    // The connection is somebody else's, and stays when the visit ends.
+                    if let Some(visit) = self.visits.get_mut(&number) {
+                        visit.ours = false;
+                    }
+                    return;
+                }
                 if !waits && !self.visits.contains_key(&number) && self.joined.contains(&peer) {
                     cx.errands.close(peer);
                 }

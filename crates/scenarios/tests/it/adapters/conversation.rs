@@ -125,9 +125,9 @@ async fn what_did_not_leave_comes_back_when_the_link_breaks(net: Net) {
     let told = herald.until("the end", |told| told.visits() == (1, 1)).await;
     let back = told.back(Undelivered::NotConnected);
     assert!(back.is_sorted(), "in order: {back:?}");
-    // As many as fit an outbox, with their prefixes; the first may be written in part.
+    // As many as fit an outbox, with their prefixes; of the first only the rest counts.
     let fit = Config::default().outbox_bytes_max / (16 * 1024 + 3);
-    assert_eq!(back.len(), fit, "of {}", said as usize - full);
+    assert!((fit..=fit + 1).contains(&back.len()), "{} of {}", back.len(), said as usize - full);
 
     // What is said in the very moment of the end is not lost either.
     for round in 0..10 {

@@ -100,6 +100,8 @@ type Outcome = Result<(), BanStoreError>;
 struct SlowStore {
     /// Bans kept from before.
     kept: Vec<Ban>,
+    /// When they are loaded; at once if there is nobody to tell.
+    loads: Arc<Mutex<Option<oneshot::Receiver<()>>>>,
     writes: Arc<Mutex<Vec<oneshot::Sender<Outcome>>>>,
 }
 
@@ -112,13 +114,21 @@ impl SlowStore {
 
     /// Ends the oldest write.
     fn end(&self, outcome: Outcome) {
-        assert!(self.writes.lock().unwrap().remove(0).send(outcome).is_ok());
+        self.end_nth(0, outcome);
+    }
+
+    fn end_nth(&self, nth: usize, outcome: Outcome) {
+        assert!(self.writes.lock().unwrap().remove(nth).send(outcome).is_ok());
     }
 }
 
 impl BanStore for SlowStore {
     fn load(&self) -> BoxFuture<'static, Result<Vec<Ban>, BanStoreError>> {
-        ready(Ok(self.kept.clone())).boxed()
+        let kept = self.kept.clone();
+        match self.loads.lock().unwrap().take() {
+            Some(told) => told.map(|_| Ok(kept)).boxed(),
+            None => ready(Ok(kept)).boxed(),
+        }
     }
 
     fn put(&self, _: Ban) -> BoxFuture<'static, Outcome> {
@@ -166,4 +176,40 @@ async fn bans_of_the_last_run_are_in_force() {
     a.dial(&b).await;
     let x = a.until("a refusal", |seen| seen.refused.len() == 1).await;
     assert_eq!(told(x.refusal()), "theirs banned (of old)");
+}
+
+/// The disk is slow, and the node is up.
+#[tokio::test]
+async fn bans_that_are_loaded_late_close_what_is_open_and_undo_nothing_newer() {
+    let (a, c) = Node::pair(Net::Memory).await;
+    let until = UnixTime::from_millis(u64::MAX);
+    let old = |peer| Ban { banned: Banned::Peer(peer), reason: "of old".to_owned(), until };
+    let (load, loads) = oneshot::channel();
+    let loads = Arc::new(Mutex::new(Some(loads)));
+    let store = SlowStore { kept: vec![old(a.peer), old(c.peer)], loads, ..SlowStore::default() };
+    let b = Plan::new(Net::Memory).start_with(store.clone()).await;
+    put(&b, ban(Banned::Peer(c.peer), HOUR)).await;
+    a.dial(&b).await;
+    b.until("the gate to open", |seen| seen.opened.len() == 1).await;
+    load.send(()).unwrap();
+    b.until("the end", |seen| seen.closed.len() == 1).await;
+    let mut bans = b.run(|swarm| swarm.behaviour().gate.bans()).await;
+    bans.sort_by(|a, b| a.reason.cmp(&b.reason));
+    assert_eq!(bans[0], old(a.peer));
+    assert_eq!((bans[1].banned, bans[1].reason.as_str()), (Banned::Peer(c.peer), "spam"));
+}
+
+/// A store that is quick with the second write must not make the first one the last.
+#[tokio::test]
+async fn the_store_is_asked_for_one_thing_after_the_other() {
+    let store = SlowStore::default();
+    let b = Plan::new(Net::Memory).start_with(store.clone()).await;
+    let banned = Banned::Address([192, 0, 2, 1].into());
+    put(&b, ban(banned, HOUR)).await;
+    assert!(unban(&b, banned).await);
+    store.end_nth(1, Err(BanStoreError { message: "second".to_owned() }));
+    assert!(b.settle().await.bans_stored.is_empty(), "the first is under way");
+    store.end(Ok(()));
+    let seen = b.until("both", |seen| seen.bans_stored.len() == 2).await;
+    assert!(seen.bans_stored[0].1.is_ok() && seen.bans_stored[1].1.is_err());
 }

@@ -138,25 +138,33 @@ async fn every_opening_is_closed_whenever_it_is_cut(net: Net) {
     let seed = 6;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let (a, b) = Node::pair(net).await;
+    let idle =
+        |seen: &Seen| seen.counts == Counts::default() && seen.opened.len() == seen.closed.len();
     for round in 1..=50 {
+        let what = format!("both dials of round {round} of seed {seed}");
+        // However slow the machine is, some are cut when they are open.
+        let late = round % 5 == 0;
+        if late {
+            // The last to be cut may still be on its way to b.
+            b.until(&what, idle).await;
+        }
+        let before = a.now().opened.len();
         a.dial(&b).await;
         moment(&mut rng, 15).await;
         a.dial(&b).await;
+        if late {
+            a.until(&what, |seen| seen.opened.len() > before).await;
+        }
         moment(&mut rng, 15).await;
         // Dials under way go on, so each is waited for.
         let (cuts, other) = if rng.random() { (&a, &b) } else { (&b, &a) };
         cuts.cut(other.peer).await;
-        let what = format!("both dials of round {round} of seed {seed}");
         a.until(&what, |seen| seen.connected + seen.dial_errors == 2 * round).await;
         a.cut(b.peer).await;
         a.alone().await;
         b.alone().await;
     }
     for node in [&a, &b] {
-        // The last to be cut may still be on its way to b.
-        let idle = |seen: &Seen| {
-            seen.counts == Counts::default() && seen.opened.len() == seen.closed.len()
-        };
         let seen = node.until("every slot to be free", idle).await;
         seen.shown.assert_balanced();
         assert_eq!(seen.opened.len(), seen.shown.established);
@@ -164,7 +172,7 @@ async fn every_opening_is_closed_whenever_it_is_cut(net: Net) {
         assert_eq!((seen.pending, seen.strangers), (0, 0));
         assert!(node.sessions.is_empty());
     }
-    assert!(a.now().opened.len() > 5, "some were cut late enough: {:?}", a.now().shown);
+    assert!(a.now().opened.len() >= 10, "{:?}", a.now());
 }
 
 /// The same peer has connections outside the gate, which the swarm would choose as well.

@@ -1,5 +1,6 @@
 //! Attackers that dial.
 
+use bytes::Bytes;
 use futures::AsyncWriteExt;
 use libp2p_identity::Keypair;
 use wire::proto::handshake::v1 as proto;
@@ -13,6 +14,7 @@ use super::{DEADLINE, Siege};
 use crate::net::{Net, soon};
 use crate::node::{ECHO, Node};
 use crate::outsider::{Outsider, put, rest};
+use crate::seen::Seen;
 
 over_every_net!(
     a_bad_first_word_is_refused,
@@ -29,12 +31,8 @@ fn feature(name: &str) -> proto::Feature {
 
 /// What an attacker says first, and what it is told.
 fn bad_first_words(own: &Keypair) -> Vec<(&'static str, Vec<u8>, &'static str)> {
-    let other = Keypair::generate_ed25519();
-    let record = |key, number| SignedRecord::seal(key, number, vec![]).unwrap().encoded().clone();
-    let mut unsigned = record(own, 1).to_vec();
-    *unsigned.last_mut().unwrap() ^= 1;
-    let many = |count: usize| (0..count).map(|n| feature(&format!("f{n}"))).collect();
-    vec![
+    let alternatives = vec![record(own); 17];
+    let mut words = vec![
         ("no length", vec![0xff; 64], "malformed frame: invalid"),
         ("1 MiB announced", [0x80, 0x80, 0x40].into(), "malformed frame: too long"),
         ("noise", frame(&noise(1, 300)), "malformed handshake: "),
@@ -44,12 +42,25 @@ fn bad_first_words(own: &Keypair) -> Vec<(&'static str, Vec<u8>, &'static str)> 
         ("a verack", framed(Body::Verack(stray_verack())), "out of place: verack"),
         (
             "17 alternatives",
-            framed(Body::Reject(proto::Reject {
-                alternatives: vec![record(own, 1); 17],
-                ..reject(4, "")
-            })),
+            framed(Body::Reject(proto::Reject { alternatives, ..reject(4, "") })),
             "malformed reject.alternatives: too many",
         ),
+    ];
+    words.extend(bad_versions(own));
+    words
+}
+
+fn record(key: &Keypair) -> Bytes {
+    SignedRecord::seal(key, 1, vec![]).unwrap().encoded().clone()
+}
+
+/// Versions that are none, and what they are told.
+fn bad_versions(own: &Keypair) -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let other = Keypair::generate_ed25519();
+    let mut unsigned = record(own).to_vec();
+    *unsigned.last_mut().unwrap() ^= 1;
+    let many = |count: usize| (0..count).map(|n| feature(&format!("f{n}"))).collect();
+    vec![
         (
             "a network of 65 bytes",
             version(|v| v.network = "n".repeat(65)),
@@ -78,7 +89,7 @@ fn bad_first_words(own: &Keypair) -> Vec<(&'static str, Vec<u8>, &'static str)> 
         ),
         (
             "a record of somebody else",
-            version(|v| v.record = record(&other, 1)),
+            version(|v| v.record = record(&other)),
             "version.record: of another peer",
         ),
         (
@@ -298,8 +309,8 @@ async fn silent_handshakes_do_not_keep_others_out(net: Net) {
     friend.dial(&node).await;
     soon("the friend", friend.until("the gate to open", |seen| seen.opened.len() == 1)).await;
     silent[0].0.shut_out().await;
-    let seen = node.until("four to be left", |seen| seen.pending == 3).await;
-    assert_eq!((seen.opened.len(), seen.connections()), (1, 4));
+    let left = |seen: &Seen| (seen.pending, seen.opened.len(), seen.connections()) == (3, 1, 4);
+    let seen = node.until("four to be left", left).await;
     assert_eq!(seen.refusals(), ["disconnected"]);
     // None of them can do anything behind the gate meanwhile.
     let mut refused = silent[3].0.open(node.peer, ECHO).await;
