@@ -71,6 +71,14 @@ impl<B: NetworkBehaviour> Gate<B> {
         refusal: Option<Refusal>,
     ) {
         let now = self.clock.now();
+        // A remote that refuses every dial must not make us hold more: the oldest is told now.
+        if !self.held.have_room()
+            && let Some(oldest) = self.held.held.first_mut()
+        {
+            oldest.until = now;
+            let peer = oldest.peer;
+            self.answer_held_dials(peer);
+        }
         let until = now.after(self.shared.params.deadline);
         self.held.held.push(Held { peer, id, until, condition, refusal });
         if self.held.timer.is_none() {

@@ -219,7 +219,10 @@ impl<M: Inquirer> Behaviour<M> {
             }
             Inner::InboundFailure { peer, request_id, .. } => self.lines.ended(peer, request_id),
             Inner::ResponseSent { peer, request_id, .. } => {
-                self.lines.answered.insert(peer);
+                // The news may come after the end of the connection, and nothing would forget it.
+                if self.lines.joined.contains(&peer) {
+                    self.lines.answered.insert(peer);
+                }
                 self.lines.ended(peer, request_id);
             }
         }
