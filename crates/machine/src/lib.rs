@@ -85,7 +85,7 @@
 //! assert!(core.poll_effect().is_none());
 //! ```
 //!
-//! *Not here*: how messages look on the wire (`wire`), who runs a core (`transport`, `sim`), the
+//! *Not here*: how messages look on the wire (`wire`), who runs a core (`transport`, `simnet`), the
 //! laws a core is tested against (`testkit`).
 #![warn(
     clippy::indexing_slicing,

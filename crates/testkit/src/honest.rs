@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
-use sim::{Net, Record, Setup, Split};
+use simnet::{Net, Record, Setup, Split};
 
 use crate::laws::peers;
 use crate::runs::{Runs, caught};

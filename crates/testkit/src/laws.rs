@@ -125,12 +125,12 @@ macro_rules! laws {
 
 /// The subject's own id and those of `n` others.
 pub(crate) fn peers(n: u64) -> (PeerId, Vec<PeerId>) {
-    (sim::peer(0), (1..=n).map(sim::peer).collect())
+    (simnet::peer(0), (1..=n).map(simnet::peer).collect())
 }
 
 /// Ids as the calls that make them.
 fn readable(text: &str) -> String {
-    (0..16).map(sim::peer).enumerate().fold(text.to_owned(), |text, (n, peer)| {
+    (0..16).map(simnet::peer).enumerate().fold(text.to_owned(), |text, (n, peer)| {
         text.replace(&format!("{peer:?}"), &format!("peer({n})"))
             .replace(&peer.to_string(), &format!("peer({n})"))
     })
@@ -145,7 +145,7 @@ fn play<S: Subject>(
     steps: &[StepOf<S>],
     logs: bool,
 ) -> (World<S>, Result<(), String>) {
-    let mut world = World::new(sim::peer(0), [seed; 32], logs);
+    let mut world = World::new(simnet::peer(0), [seed; 32], logs);
     let played = caught(|| {
         for peer in peers.iter().take(LINKS_MAX) {
             world.step(&Step::Join(*peer));

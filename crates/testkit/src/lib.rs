@@ -76,7 +76,7 @@
 //! ```
 //!
 //! *Not here*: what only one protocol promises; its own tests say that, over
-//! [`sim`] or on the bare core. [`chatter`] is the sample core, for the kit's own tests and for
+//! [`simnet`] or on the bare core. [`chatter`] is the sample core, for the kit's own tests and for
 //! whoever needs one: adapters, benches, scenarios.
 
 pub mod chatter;

@@ -89,7 +89,7 @@ impl<S: Subject> Story<S> {
         [before, after]: [&[StepOf<S>]; 2],
         commit: bool,
     ) -> Result<Self, String> {
-        let mut world = World::new(sim::peer(0), [seed; 32], true);
+        let mut world = World::new(simnet::peer(0), [seed; 32], true);
         let told = caught(|| {
             for peer in peers {
                 world.step(&Step::Join(*peer));

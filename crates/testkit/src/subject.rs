@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use machine::{Machine, PeerId};
 use proptest::strategy::BoxedStrategy;
-use sim::{Setup, Weather};
+use simnet::{Setup, Weather};
 
 use crate::Misstep;
 

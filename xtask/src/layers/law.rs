@@ -83,8 +83,8 @@ pub(crate) const LAW: Law = Law {
         Layer {
             kind: Kind::Harness,
             rows: &[
-                Row { name: "sim", may: May::Anything },
-                Row { name: "testkit", may: May::Only(&["sim", "machine", "wire"]) },
+                Row { name: "simnet", may: May::Only(&["machine"]) },
+                Row { name: "testkit", may: May::Only(&["simnet", "machine", "wire"]) },
             ],
         },
         Layer {

@@ -51,11 +51,11 @@ impl Story {
     fn new(seats: &[Seat], change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         change(&mut config);
-        let seats: BTreeMap<_, _> = (1..).map(sim::peer).zip(seats.iter().copied()).collect();
+        let seats: BTreeMap<_, _> = (1..).map(simnet::peer).zip(seats.iter().copied()).collect();
         let address = "/ip4/10.0.0.1/tcp/1".parse::<libp2p_core::Multiaddr>().unwrap();
         let seed = |peer: &PeerId| Seed { peer: *peer, addresses: vec![address.clone()] };
         let setup = Setup {
-            local: sim::peer(0),
+            local: simnet::peer(0),
             seeds: seats.keys().map(seed).collect(),
             transports: vec!["tcp".to_owned()],
         };
@@ -163,7 +163,7 @@ fn a_good_seed_teaches_and_is_left_politely() {
     let events = story.seek();
     assert_eq!(outcome(&events), Some(&Ok(2)));
     assert!(matches!(&events[0], Event::Learned { records, .. } if records.len() == 2));
-    assert_eq!(story.closed, [sim::peer(1)]);
+    assert_eq!(story.closed, [simnet::peer(1)]);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn a_dead_and_a_lying_seed_do_not_spoil_the_good_one() {
         let mut story = Story::new(&[Seat::Dead, liar, Seat::Good], |config| config.wish = 2);
         let events = story.seek();
         assert_eq!(outcome(&events), Some(&Ok(2)), "only what the good one says");
-        assert_eq!(story.faults, [(sim::peer(2), fault)]);
+        assert_eq!(story.faults, [(simnet::peer(2), fault)]);
         let failed = events.iter().filter(|event| matches!(event, Event::Failed { .. }));
         assert_eq!(failed.count(), 2);
     }
@@ -232,7 +232,7 @@ fn those_that_were_good_are_asked_first_and_the_load_is_spread() {
         story.seek();
         story.wait(2 * SECOND);
     }
-    let visits = |n| story.dialled.iter().filter(|peer| **peer == sim::peer(n)).count();
+    let visits = |n| story.dialled.iter().filter(|peer| **peer == simnet::peer(n)).count();
     assert!(visits(1) <= 1, "a dead one is not asked while others rest well: {}", visits(1));
     let asked = (2..=5).filter(|n| visits(*n) > 0).count();
     assert!(asked >= 1);
@@ -249,14 +249,14 @@ fn our_own_record_is_not_news_and_the_newest_of_twins_counts() {
     let mut core = Story::new(&[Seat::Good], |_| {}).core;
     core.handle(Input::Command(Command::Seek { have: 0, want: 1 }), Instant::START);
     let Some(Effect::Start { id, .. }) = core.poll_effect() else { panic!("a dial") };
-    core.handle(Input::Joined { peer: sim::peer(1), name: Core::NAMES[0] }, Instant::START);
+    core.handle(Input::Joined { peer: simnet::peer(1), name: Core::NAMES[0] }, Instant::START);
     core.handle(Input::Done { id, outcome: Ok(Done::Dialled(Ok(()))) }, Instant::START);
     let Some(Effect::Send { message: Question::Ask { id, ask }, .. }) = core.poll_effect() else {
         panic!("a question")
     };
     let answer = Addrs { nonce: ask.nonce, records: vec![Bytes::new(); 3] };
     let message = Question::Answer { id, answer };
-    core.handle(Input::Received { peer: sim::peer(1), message }, Instant::START);
+    core.handle(Input::Received { peer: simnet::peer(1), message }, Instant::START);
     let Some(Effect::Start { id, .. }) = core.poll_effect() else { panic!("a check") };
     let records = vec![Ok(record(1, 2)), Ok(record(1, 1)), Err(BadRecord::Unreachable)];
     core.handle(Input::Done { id, outcome: Ok(Done::Verified(records)) }, Instant::START);
@@ -283,7 +283,7 @@ fn a_good_seed_is_remembered() {
     story.wait(Duration::from_mins(20));
     story.dialled.clear();
     story.seek();
-    assert_eq!(story.dialled.first(), Some(&sim::peer(1)));
+    assert_eq!(story.dialled.first(), Some(&simnet::peer(1)));
 }
 
 proptest! {
@@ -341,8 +341,8 @@ fn a_seed_tells_of_those_it_reached_and_clamps_the_wish() {
     let mut core = seed_that_knows(1..=30);
     assert_eq!(core.known(), 30);
     let now = Instant::START;
-    assert_eq!(visit(&mut core, sim::peer(50), 10, now).0.len(), 10);
-    assert_eq!(visit(&mut core, sim::peer(51), u32::MAX, now).0.len(), 30);
+    assert_eq!(visit(&mut core, simnet::peer(50), 10, now).0.len(), 10);
+    assert_eq!(visit(&mut core, simnet::peer(51), u32::MAX, now).0.len(), 30);
     let visitor = record(7, 1).peer();
     let (told, _) = visit(&mut core, visitor, 100, now);
     assert_eq!(told.len(), 29, "nobody is told of itself");
@@ -352,12 +352,12 @@ fn a_seed_tells_of_those_it_reached_and_clamps_the_wish() {
 fn a_hasty_visitor_gets_an_empty_answer_and_pays_from_the_third_on() {
     let mut core = seed_that_knows(1..=3);
     let now = Instant::START;
-    assert_eq!(visit(&mut core, sim::peer(50), 9, now), {
+    assert_eq!(visit(&mut core, simnet::peer(50), 9, now), {
         let mut other = seed_that_knows(1..=3);
-        visit(&mut other, sim::peer(50), 9, now)
+        visit(&mut other, simnet::peer(50), 9, now)
     });
-    assert_eq!(visit(&mut core, sim::peer(50), 9, now).1, 0, "delay may bring two together");
-    let (told, reports) = visit(&mut core, sim::peer(50), 9, now);
+    assert_eq!(visit(&mut core, simnet::peer(50), 9, now).1, 0, "delay may bring two together");
+    let (told, reports) = visit(&mut core, simnet::peer(50), 9, now);
     assert_eq!((told.len(), reports), (0, 1));
 }
 
@@ -377,17 +377,17 @@ fn who_cannot_be_reached_is_told_to_nobody_and_who_left_is_forgotten() {
         }
     }
     assert_eq!((core.known(), failures), (0, 3));
-    assert!(visit(&mut core, sim::peer(50), 9, now).0.is_empty());
+    assert!(visit(&mut core, simnet::peer(50), 9, now).0.is_empty());
 }
 
 #[test]
 fn a_visitor_that_does_not_hang_up_is_cut_off() {
     let mut core = seed_that_knows(1..=1);
-    visit(&mut core, sim::peer(50), 9, Instant::START);
+    visit(&mut core, simnet::peer(50), 9, Instant::START);
     let due = core.next_deadline().unwrap();
     assert!(due.elapsed() <= Config::default().linger);
     core.tick(Instant::START.after(Config::default().linger));
     let closed = std::iter::from_fn(|| core.poll_effect())
-        .any(|effect| matches!(effect, Effect::Close { peer } if peer == sim::peer(50)));
+        .any(|effect| matches!(effect, Effect::Close { peer } if peer == simnet::peer(50)));
     assert!(closed);
 }

@@ -76,7 +76,7 @@ impl Subject for Seeds {
             linger: SECOND,
         };
         let seeds = (1..=3)
-            .map(sim::peer)
+            .map(simnet::peer)
             .map(|peer| Seed { peer, addresses: vec!["/ip4/10.0.0.1/tcp/1".parse().unwrap()] });
         let setup = Setup { local: me, seeds: seeds.collect(), transports: vec!["tcp".to_owned()] };
         Core::new(config.check().unwrap(), setup, seed)

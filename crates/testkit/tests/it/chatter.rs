@@ -7,7 +7,7 @@ use machine::{JobError, PeerId, Undelivered};
 use meshwork_testkit::chatter::{
     AskError, Command, Config, ConfigError, Core, Event, ITEMS_LIMIT, Message,
 };
-use sim::{Net, Setup, Split, peer};
+use simnet::{Net, Setup, Split, peer};
 use wire::{Defect, Frame, Malformed};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use meshwork_testkit::chatter::Core;
 use meshwork_testkit::{STEPS_MAX, Step, World, history};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
-use sim::peer;
+use simnet::peer;
 
 use crate::sample::Sample;
 

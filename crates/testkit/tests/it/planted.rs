@@ -124,7 +124,7 @@ impl<const FAULT: u8> Planted<FAULT> {
 
 /// Whose misstep it is in L7.
 fn offender() -> PeerId {
-    sim::peer(1)
+    simnet::peer(1)
 }
 
 fn redraw<const FAULT: u8>(message: Message) -> Message {

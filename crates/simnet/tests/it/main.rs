@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use machine::{Instant, JobError, PeerId, Undelivered, UnixTime, Verdict};
-use meshwork_sim::{Net, Record, Setup, Split, Wall, Weather, peer};
+use meshwork_simnet::{Net, Record, Setup, Split, Wall, Weather, peer};
 use probe::{Command, Event, Probe};
 use rand::RngExt;
 

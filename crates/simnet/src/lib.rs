@@ -29,7 +29,7 @@
 //!
 //! ```
 //! use machine::{Effect, Effects, Input, Instant, Machine};
-//! use meshwork_sim::{Net, Setup, peer};
+//! use meshwork_simnet::{Net, Setup, peer};
 //! use std::{convert::Infallible, time::Duration};
 //!
 //! /// Passes a number on, one less, until it is nought.
