@@ -28,6 +28,339 @@ impl Bounded for super::app::v1::AppMessage {
     );
 }
 
+impl Bounded for super::gossip::v1::Advertise {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "advertise",
+        16_368,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "advertise.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "advertise.records",
+                slot: 1,
+                count_max: Some(50),
+                shape: Shape::Bytes { len_max: 2_048 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::Bootstrap {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "bootstrap",
+        512,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "bootstrap.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "bootstrap.max",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 3,
+                path: "bootstrap.transports",
+                slot: 2,
+                count_max: Some(16),
+                shape: Shape::Text { len_max: 16 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::Disconnect {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "disconnect",
+        16_368,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "disconnect.reason",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+            Field {
+                number: 2,
+                path: "disconnect.retry_after_ms",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 3,
+                path: "disconnect.alternatives",
+                slot: 2,
+                count_max: Some(16),
+                shape: Shape::Bytes { len_max: 2_048 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::Gossip {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "gossip",
+        16_384,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "gossip.bootstrap",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::Bootstrap as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "gossip.advertise",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::Advertise as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "gossip.swap_propose",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::SwapPropose as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 4,
+                path: "gossip.swap_accept",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::SwapAccept as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 5,
+                path: "gossip.swap_reject",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::SwapReject as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 6,
+                path: "gossip.swap_commit",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::SwapCommit as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 7,
+                path: "gossip.swap_abort",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::SwapAbort as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 8,
+                path: "gossip.disconnect",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::Disconnect as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 9,
+                path: "gossip.ping",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::Ping as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 10,
+                path: "gossip.pong",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::Pong as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 11,
+                path: "gossip.replaces",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::gossip::v1::Replaces as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::Ping {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ping",
+        16,
+        size_of::<Self>(),
+        &[Field { number: 1, path: "ping.nonce", slot: 0, count_max: None, shape: Shape::Fixed64 }],
+    );
+}
+
+impl Bounded for super::gossip::v1::Pong {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "pong",
+        16,
+        size_of::<Self>(),
+        &[Field { number: 1, path: "pong.nonce", slot: 0, count_max: None, shape: Shape::Fixed64 }],
+    );
+}
+
+impl Bounded for super::gossip::v1::Replaces {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "replaces",
+        80,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "replaces.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "replaces.peer_id",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::SwapAbort {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "swap_abort",
+        32,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "swap_abort.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "swap_abort.reason",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::SwapAccept {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "swap_accept",
+        2_080,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "swap_accept.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "swap_accept.record",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 2_048 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::SwapCommit {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "swap_commit",
+        16,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "swap_commit.id",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Fixed64,
+        }],
+    );
+}
+
+impl Bounded for super::gossip::v1::SwapPropose {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "swap_propose",
+        2_080,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "swap_propose.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "swap_propose.deadline_ms",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 3,
+                path: "swap_propose.record",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 2_048 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::gossip::v1::SwapReject {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "swap_reject",
+        32,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "swap_reject.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "swap_reject.reason",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+        ],
+    );
+}
+
 impl Bounded for super::handshake::v1::Feature {
     const SCHEMA: &'static Schema = &Schema::new(
         "feature",
@@ -373,6 +706,272 @@ impl Bounded for super::seed::v1::GetAddrs {
                 slot: 2,
                 count_max: Some(16),
                 shape: Shape::Text { len_max: 16 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::topics::v1::Batch {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "batch",
+        81_888,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "batch.stream",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Stream as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "batch.start",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 3,
+                path: "batch.signature",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 4,
+                path: "batch.entries",
+                slot: 3,
+                count_max: Some(64),
+                shape: Shape::Message(<super::topics::v1::Entry as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::topics::v1::Decline {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "decline",
+        256,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "decline.stream",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Message(<super::topics::v1::Stream as Bounded>::SCHEMA),
+        }],
+    );
+}
+
+impl Bounded for super::topics::v1::Entry {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "entry",
+        65_664,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "entry.payload",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 65_536 },
+            },
+            Field {
+                number: 2,
+                path: "entry.hash",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "entry.len",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::topics::v1::Have {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "have",
+        256,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "have.stream",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Stream as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "have.oldest",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 3,
+                path: "have.have",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::topics::v1::Stream {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "stream",
+        192,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "stream.topic",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Text { len_max: 64 },
+            },
+            Field {
+                number: 2,
+                path: "stream.publisher",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 3,
+                path: "stream.epoch",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+        ],
+    );
+}
+
+impl Bounded for super::topics::v1::Subscribe {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "subscribe",
+        128,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "subscribe.topic",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Text { len_max: 64 },
+        }],
+    );
+}
+
+impl Bounded for super::topics::v1::Topics {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "topics",
+        81_920,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "topics.subscribe",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Subscribe as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "topics.unsubscribe",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Unsubscribe as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "topics.have",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Have as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 4,
+                path: "topics.want",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Want as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 5,
+                path: "topics.decline",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Decline as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 6,
+                path: "topics.batch",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Batch as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::topics::v1::Unsubscribe {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "unsubscribe",
+        128,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "unsubscribe.topic",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Text { len_max: 64 },
+        }],
+    );
+}
+
+impl Bounded for super::topics::v1::Want {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "want",
+        256,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "want.stream",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::topics::v1::Stream as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "want.attempt",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 3,
+                path: "want.from",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 4,
+                path: "want.until",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
             },
         ],
     );

@@ -11,6 +11,11 @@ pub mod app {
     pub mod v1;
 }
 
+/// The messages of `proto/meshwork/gossip`.
+pub mod gossip {
+    pub mod v1;
+}
+
 /// The messages of `proto/meshwork/handshake`.
 pub mod handshake {
     pub mod v1;
@@ -23,5 +28,10 @@ pub mod peer {
 
 /// The messages of `proto/meshwork/seed`.
 pub mod seed {
+    pub mod v1;
+}
+
+/// The messages of `proto/meshwork/topics`.
+pub mod topics {
     pub mod v1;
 }

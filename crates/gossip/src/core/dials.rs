@@ -1,0 +1,111 @@
+//! The dials under way, and what each is for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use machine::Instant;
+
+use crate::Purpose;
+
+/// How long the news of an open connection may come after the end of its dial.
+const NEWS: Duration = Duration::from_secs(5);
+
+/// What a dial is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Aim {
+    /// To have enough links.
+    Fill,
+    /// A trusted peer.
+    Trusted,
+    /// To see whether an address is good.
+    Feeler,
+    /// The exchange of this number.
+    Swap(u64),
+}
+
+impl Aim {
+    pub(super) const fn purpose(self) -> Purpose {
+        match self {
+            Self::Fill | Self::Swap(_) => Purpose::Link,
+            Self::Trusted => Purpose::Trusted,
+            Self::Feeler => Purpose::Feeler,
+        }
+    }
+}
+
+/// Bounded by the most dials at a time and the trusted peers.
+#[derive(Debug, Default)]
+pub(super) struct Dials {
+    by_peer: BTreeMap<PeerId, Dial>,
+}
+
+#[derive(Clone, Debug)]
+struct Dial {
+    aim: Aim,
+    /// The one address that a feeler tries.
+    probed: Option<Multiaddr>,
+    /// When the dial went well and the news of the connection has not come yet: how long it may
+    /// still take.
+    arrived: Option<Instant>,
+}
+
+impl Dials {
+    pub(super) fn contains(&self, peer: &PeerId) -> bool {
+        self.by_peer.contains_key(peer)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_peer.len()
+    }
+
+    pub(super) fn is_full(&self, max: usize) -> bool {
+        self.by_peer.len() >= max
+    }
+
+    /// Dials that are to become links that count.
+    pub(super) fn links(&self) -> usize {
+        let lasting = |dial: &&Dial| matches!(dial.aim, Aim::Fill | Aim::Trusted);
+        self.by_peer.values().filter(lasting).count()
+    }
+
+    /// Dials that may become links of ours, whatever for.
+    pub(super) fn peers(&self) -> impl Iterator<Item = &PeerId> {
+        let links = |dial: &Dial| dial.aim != Aim::Feeler;
+        self.by_peer.iter().filter(move |(_, dial)| links(dial)).map(|(peer, _)| peer)
+    }
+
+    pub(super) fn begin(&mut self, peer: PeerId, aim: Aim, probed: Option<Multiaddr>) {
+        self.by_peer.insert(peer, Dial { aim, probed, arrived: None });
+    }
+
+    /// The address that a feeler tries.
+    pub(super) fn probed(&self, peer: &PeerId) -> Option<Multiaddr> {
+        self.by_peer.get(peer)?.probed.clone()
+    }
+
+    /// A dial came to nothing, or was a feeler.
+    pub(super) fn end(&mut self, peer: &PeerId) -> Option<Aim> {
+        self.by_peer.remove(peer).map(|dial| dial.aim)
+    }
+
+    pub(super) fn aim(&self, peer: &PeerId) -> Option<Aim> {
+        self.by_peer.get(peer).map(|dial| dial.aim)
+    }
+
+    /// A dial went well; what it was for is kept until the connection is told of.
+    pub(super) fn arrived(&mut self, peer: &PeerId, now: Instant) {
+        if let Some(dial) = self.by_peer.get_mut(peer) {
+            dial.arrived = Some(now.after(NEWS));
+        }
+    }
+
+    pub(super) fn tick(&mut self, now: Instant) {
+        self.by_peer.retain(|_, dial| dial.arrived.is_none_or(|until| until > now));
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.by_peer.values().filter_map(|dial| dial.arrived).min()
+    }
+}

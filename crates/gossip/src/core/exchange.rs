@@ -1,0 +1,237 @@
+//! Telling each other of peers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use libp2p_identity::PeerId;
+use machine::{Instant, JobError};
+use rand::RngExt;
+use rand::seq::IteratorRandom;
+use transport::address::transport_name;
+use wire::signed::SignedRecord;
+
+use super::Core;
+use super::desk::Errand;
+use super::heartbeat::jittered;
+use super::links::Link;
+use crate::book::{Outcome, Source};
+use crate::messages::{ALTERNATIVES_MAX, fitting};
+use crate::{BadRecord, DisconnectReason, Event, Fault, Job, Message, RECORDS_MAX};
+
+impl Core {
+    /// Asks a neighbour for peers, unless it was asked lately; whether it did.
+    pub(super) fn ask(&mut self, peer: PeerId, now: Instant) -> bool {
+        let config = self.params.config();
+        let Some(link) = self.links.get_mut(&peer).filter(|link| link.is_up()) else {
+            return false;
+        };
+        let waits = link.question.waiting.is_some() || !self.dealings.may_ask(&peer, now);
+        if waits || !config.mode.discovers() {
+            return false;
+        }
+        let nonce = link.rng.random();
+        link.question.waiting = Some((nonce, now.after(config.ask_timeout)));
+        self.dealings.asked(peer, config.ask_gap, now);
+        let (max, transports) = (config.records_max, self.transports.clone());
+        self.desk.send(peer, Message::Bootstrap { nonce, max, transports });
+        true
+    }
+
+    /// Asks a random neighbour.
+    pub(super) fn ask_somebody(&mut self, now: Instant) {
+        let may = |(peer, link): &(&PeerId, &Link)| {
+            link.is_up() && self.dealings.may_ask(peer, now)
+        };
+        let peers = self.links.iter().filter(may).map(|(peer, _)| *peer);
+        if let Some(peer) = peers.choose(&mut self.rng) {
+            self.ask(peer, now);
+        }
+        let period = jittered(self.params.config().ask_period, &mut self.rng);
+        self.upkeep.ask_due = now.after(period);
+    }
+
+    /// Asks every neighbour; how many.
+    pub(super) fn ask_all(&mut self, now: Instant) -> usize {
+        let peers: Vec<_> = self.links.iter().map(|(peer, _)| *peer).collect();
+        peers.into_iter().filter(|peer| self.ask(*peer, now)).count()
+    }
+
+    /// A neighbour asks for peers. It is always answered, if only with nothing.
+    pub(super) fn on_bootstrap(
+        &mut self,
+        peer: PeerId,
+        nonce: u64,
+        max: u32,
+        transports: &[String],
+        now: Instant,
+    ) {
+        let config = self.params.config();
+        let (gap, lasts) = (config.ask_gap, config.answer_lasts);
+        if !self.dealings.asks(peer, gap, now) {
+            self.desk.report(peer, Fault::AskedTooSoon);
+            return self.desk.send(peer, Message::Advertise { nonce, records: Vec::new() });
+        }
+        let max = max.min(config.records_max).try_into().unwrap_or(usize::MAX).min(RECORDS_MAX);
+        if !config.mode.discovers() {
+            return self.desk.send(peer, Message::Advertise { nonce, records: Vec::new() });
+        }
+        let same = self.dealings.answer(&peer, now).map(|records| fitting(records.to_vec(), max));
+        let records = same.unwrap_or_else(|| {
+            let records = self.sample(&peer, max, transports, now);
+            if !records.is_empty() {
+                self.dealings.remember_answer(peer, records.clone(), now.after(lasts));
+            }
+            records
+        });
+        self.desk.send(peer, Message::Advertise { nonce, records });
+    }
+
+    /// Records of peers that we have reached, for `asker`.
+    fn sample(
+        &mut self,
+        asker: &PeerId,
+        max: usize,
+        transports: &[String],
+        now: Instant,
+    ) -> Vec<Bytes> {
+        let fits = |record: &SignedRecord| {
+            let mut names = record.addresses().iter().map(transport_name);
+            transports.is_empty() || names.any(|name| transports.iter().any(|it| it == name))
+        };
+        let records = self.book.sample(&mut self.rng, max, asker, now, fits);
+        fitting(records.into_iter().map(|record| record.encoded().clone()), max)
+    }
+
+    /// What we tell somebody whom we hang up on.
+    pub(super) fn alternatives(
+        &mut self,
+        peer: &PeerId,
+        reason: DisconnectReason,
+        now: Instant,
+    ) -> Vec<Bytes> {
+        let helpful = matches!(reason, DisconnectReason::TooMany | DisconnectReason::Shutdown);
+        if !helpful || !self.params.config().mode.discovers() {
+            return Vec::new();
+        }
+        self.sample(peer, ALTERNATIVES_MAX, &[], now)
+    }
+
+    /// A neighbour tells of peers.
+    pub(super) fn on_advertise(
+        &mut self,
+        peer: PeerId,
+        nonce: u64,
+        records: Vec<Bytes>,
+    ) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let question = &mut link.question;
+        if question.waiting.take_if(|(asked, _)| *asked == nonce).is_none() {
+            let late = question.was_given_up(nonce);
+            let fault = if late { Fault::LateAnswer } else { Fault::Unsolicited };
+            return self.desk.report(peer, fault);
+        }
+        self.dealings.answered(&peer);
+        let wish = self.params.config().records_max;
+        let count = records.len();
+        if u32::try_from(count).is_ok_and(|count| count > wish) {
+            return self.desk.report(peer, Fault::TooMany { count, wish });
+        }
+        if count > 0 {
+            let errand = Errand::Told { source: peer, wished: wish };
+            self.desk.start(errand, Job::Verify { records });
+        }
+    }
+
+    /// The signatures of what a neighbour told are checked.
+    pub(super) fn on_told(
+        &mut self,
+        source: PeerId,
+        wished: u32,
+        outcome: Result<Vec<Result<Arc<SignedRecord>, BadRecord>>, JobError>,
+        now: Instant,
+    ) {
+        let Ok(checked) = outcome else { return };
+        let named = checked.len();
+        let forged = |one: &&Result<_, _>| matches!(one, Err(BadRecord::Forged { .. }));
+        let count = checked.iter().filter(forged).count();
+        if count > 0 {
+            // Who passes on one forgery has checked none.
+            return self.desk.report(source, Fault::Forged { count });
+        }
+        let records: Vec<_> = checked.into_iter().flatten().collect();
+        let kept = self.learn(source, &records, wished, now);
+        self.desk.emit(Event::Advertised { source, named, kept });
+    }
+
+    /// Takes records into the book; how many. `wished` of them were asked for.
+    pub(super) fn learn(
+        &mut self,
+        teller: PeerId,
+        records: &[Arc<SignedRecord>],
+        wished: u32,
+        now: Instant,
+    ) -> usize {
+        let group = self.links.get(&teller).and_then(|link| link.open.as_ref()?.group);
+        let source = Source { peer: Some(teller), group };
+        let wished = u16::try_from(wished).unwrap_or(u16::MAX);
+        self.book.expect(source, wished, now);
+        let kept = |record: &&Arc<SignedRecord>| {
+            matches!(
+                self.book.insert(Arc::clone(record), source, now),
+                Ok(Outcome::Added | Outcome::Renewed)
+            )
+        };
+        let kept = records.iter().filter(kept).count();
+        // What was asked for and did not come is not owed.
+        self.book.expect(source, 0, now);
+        if kept > 0 {
+            self.upkeep.news(now);
+        }
+        kept
+    }
+
+    /// A neighbour hangs up and says why.
+    pub(super) fn on_disconnect(
+        &mut self,
+        peer: PeerId,
+        reason: DisconnectReason,
+        retry_after: Duration,
+        alternatives: Vec<Bytes>,
+        now: Instant,
+    ) {
+        self.desk.emit(Event::Disconnected { peer, reason, theirs: true });
+        let away = stay_away(reason).max(retry_after.min(STAY_AWAY_MAX));
+        if self.params.config().mode.discovers() && !alternatives.is_empty() {
+            let errand = Errand::Told { source: peer, wished: 0 };
+            self.desk.start(errand, Job::Verify { records: alternatives });
+        }
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.leaving = true;
+            link.stay_away = away;
+            link.patience = now.after(super::links::PATIENCE);
+        }
+        self.desk.close(peer);
+        self.link_lost(&peer, now);
+    }
+}
+
+/// The longest that a peer can make us stay away.
+const STAY_AWAY_MAX: Duration = Duration::from_hours(1);
+
+/// How long we do not dial a peer that hung up for this reason.
+pub(super) const fn stay_away(reason: DisconnectReason) -> Duration {
+    match reason {
+        // It is no fault of anybody, and may be over at once.
+        DisconnectReason::Unresponsive => Duration::from_secs(10),
+        DisconnectReason::Shutdown => Duration::from_secs(5),
+        DisconnectReason::TooMany
+        | DisconnectReason::SwapAborted
+        | DisconnectReason::Unspecified => Duration::from_mins(1),
+        // Who was given away has another neighbour instead.
+        DisconnectReason::Swapped => Duration::from_mins(10),
+        DisconnectReason::Banned | DisconnectReason::Requested | DisconnectReason::Private => {
+            Duration::from_hours(1)
+        }
+    }
+}

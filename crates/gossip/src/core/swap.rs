@@ -1,0 +1,481 @@
+//! The exchange of links in two phases: both connect first, then both let go.
+//!
+//! Before, `gave–proposer–agreer–gave`; after, each of the two holds what the other gave. Nobody lets
+//! go of a link before the other side is known to hold it, so that whatever fails, nobody is left
+//! with fewer links than before.
+//!
+//! ```text
+//!  proposer              agreer
+//!     | SwapPropose(P) --> |   checks P's record, dials P
+//!     | <-- SwapAccept(Q)  |   is linked to P
+//!     | checks Q's record, dials Q
+//!     | SwapCommit ------> |   lets go of Q
+//!     | <----- SwapCommit  |
+//!     | lets go of P       |
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use handshake::DialError;
+use libp2p_identity::PeerId;
+use machine::{Instant, JobError};
+use rand::RngExt;
+use rand::seq::IteratorRandom;
+use transport::address::NetworkGroup;
+use wire::signed::SignedRecord;
+
+use super::Core;
+use super::desk::Errand;
+use super::dials::Aim;
+use super::heartbeat::jittered;
+use super::links::{Link, Standing};
+use crate::{BadRecord, DisconnectReason, Event, Fault, Job, Message, Swap, SwapRefusal};
+
+/// Links gained by exchange are counted for this long.
+const SHARE_SPAN: Duration = Duration::from_hours(1);
+
+/// What a proposer adds to its deadline, and an agreer to the proposer's: the way there and back.
+const ON_THE_WAY: Duration = Duration::from_secs(5);
+
+/// Exchanges, of which at most one is under way.
+#[derive(Debug)]
+pub(super) struct Swaps {
+    deal: Option<Deal>,
+    /// When we propose next.
+    pub(super) due: Option<Instant>,
+    /// Before this we agree to none.
+    agree_from: Instant,
+}
+
+/// The exchange under way.
+#[derive(Debug)]
+struct Deal {
+    id: u64,
+    with: PeerId,
+    /// Whether we proposed it.
+    proposed: bool,
+    gave: PeerId,
+    /// Whom we get, once the record is known to be good.
+    got: Option<PeerId>,
+    stage: Stage,
+    /// When the stage has lasted too long.
+    until: Instant,
+}
+
+/// What is waited for. Each stage has the deadline of its deal.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Stage {
+    /// The answer to our proposal.
+    Answer,
+    /// The check of the record that came.
+    Check,
+    /// The link to the peer that we get.
+    Link,
+    /// The proposer's word that it is linked.
+    Commit,
+    /// The agreer's word that it has let go.
+    Echo,
+}
+
+impl Swaps {
+    pub(super) fn new(due: Option<Instant>) -> Self {
+        Self { deal: None, due, agree_from: Instant::START }
+    }
+
+    pub(super) fn under_way(&self) -> bool {
+        self.deal.is_some()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.deal.as_ref().map(|deal| deal.until).into_iter().chain(self.due).min()
+    }
+
+    /// Whether a link to `peer` is being given or gained.
+    pub(super) fn concerns(&self, peer: &PeerId) -> bool {
+        let deal = self.deal.as_ref();
+        deal.is_some_and(|it| it.gave == *peer || it.got == Some(*peer) || it.with == *peer)
+    }
+
+    fn of(&self, with: PeerId, id: u64, stage: Stage) -> Option<&Deal> {
+        self.deal.as_ref().filter(|it| it.with == with && it.id == id && it.stage == stage)
+    }
+}
+
+impl Core {
+    /// Whether exchanges take place at all.
+    fn swaps(&self) -> bool {
+        let config = self.params.config();
+        config.mode.discovers() && !config.swap_period.is_zero() && !self.ending
+    }
+
+    pub(super) fn tick_swaps(&mut self, now: Instant) {
+        if let Some(deal) = &self.swaps.deal
+            && deal.until <= now
+        {
+            let told = deal.stage == Stage::Echo;
+            if told { self.part_unconfirmed(now) } else { self.call_off(SwapRefusal::TimedOut, now) }
+        }
+        if self.swaps.due.is_some_and(|due| due <= now) {
+            let period = jittered(self.params.config().swap_period, &mut self.rng);
+            self.swaps.due = Some(now.after(period));
+            self.propose(now);
+        }
+    }
+
+    /// Proposes an exchange to a random neighbour, if we are inside the band and have what to give.
+    fn propose(&mut self, now: Instant) {
+        let band = self.params.band();
+        let have = self.links.counted();
+        let inside = (band.min_threshold..=band.max_threshold).contains(&have);
+        if !self.swaps() || self.swaps.under_way() || !inside || !self.share_allows(now) {
+            return;
+        }
+        let willing = |(peer, link): &(&PeerId, &Link)| {
+            link.is_up() && link.counts() && self.dealings.may_propose(peer, now)
+        };
+        let partners = self.links.iter().filter(willing).map(|(peer, _)| *peer);
+        let Some(with) = partners.choose(&mut self.rng) else { return };
+        let Some((gave, record)) = self.gift(&[with], now) else { return };
+        let config = self.params.config();
+        let (id, deadline) = (self.rng.random(), config.swap_deadline);
+        let requester_gap = jittered(config.swap_requester_gap, &mut self.rng);
+        self.dealings.proposed(with, now.after(config.swap_requester_gap.max(requester_gap)));
+        let until = now.after(deadline).after(ON_THE_WAY);
+        let stage = Stage::Answer;
+        self.swaps.deal = Some(Deal { id, with, proposed: true, gave, got: None, stage, until });
+        self.desk.send(with, Message::SwapPropose { id, deadline, record });
+    }
+
+    /// A link that we may give away, and the record of its peer. Only links that we dialled are
+    /// given: their peer then loses an inbound link and gains one, and so do all, which keeps both
+    /// degrees of everybody.
+    fn gift(&mut self, not_to: &[PeerId], now: Instant) -> Option<(PeerId, Bytes)> {
+        let config = self.params.config();
+        let protected = self.links.oldest(config.swap_protected);
+        let (links, trusted, anchors) = (&self.links, &self.trusted, &self.upkeep.anchors);
+        let may_go = |(peer, link): &(&PeerId, &Link)| {
+            let old_enough = link.age(now) >= config.swap_age_min;
+            let ours = link.is_up() && link.counts() && link.is_outbound() && old_enough;
+            let kept = protected.contains(*peer) || trusted.contains(peer) || anchors.contains(*peer);
+            ours && !kept && !not_to.contains(*peer) && self.book.passes_on(peer, now)
+        };
+        let (peer, _) = links.iter().filter(may_go).choose(&mut self.rng)?;
+        let record = self.book.record(peer)?;
+        Some((*peer, record.encoded().clone()))
+    }
+
+    /// Whether one more link may be gained by exchange.
+    fn share_allows(&self, now: Instant) -> bool {
+        let cap = usize::from(self.params.config().swap_share_max);
+        // In the first hour everything that was ever gained counts.
+        let then = now.elapsed().checked_sub(SHARE_SPAN).map(Instant::at);
+        let gained = self.links.iter().filter(|(_, link)| {
+            link.counts()
+                && link.swapped.is_some_and(|at| then.is_none_or(|then| at > then))
+        });
+        let gained = gained.count().saturating_add(1).saturating_mul(1000);
+        cap >= 1000 || gained <= self.links.counted().saturating_mul(cap)
+    }
+
+    /// A neighbour proposes an exchange.
+    pub(super) fn on_propose(
+        &mut self,
+        with: PeerId,
+        id: u64,
+        deadline: Duration,
+        record: Bytes,
+        now: Instant,
+    ) {
+        let reject = |core: &mut Self, reason| {
+            core.desk.send(with, Message::SwapReject { id, reason });
+        };
+        if !self.swaps() {
+            return reject(self, SwapRefusal::Off);
+        }
+        let config = self.params.config();
+        if !self.dealings.proposes(with, config.swap_requester_gap, now) {
+            self.desk.report(with, Fault::ProposedTooSoon);
+            return reject(self, SwapRefusal::TooSoon);
+        }
+        if self.swaps.under_way() {
+            return reject(self, SwapRefusal::Busy);
+        }
+        if self.swaps.agree_from > now {
+            return reject(self, SwapRefusal::TooSoon);
+        }
+        let in_full = self.links.get(&with).is_some_and(|link| link.is_up() && link.counts());
+        let enough = self.links.counted() >= self.params.band().min_threshold;
+        let gift = self.gift(&[with], now).filter(|_| in_full && enough);
+        let Some((gave, _)) = gift else { return reject(self, SwapRefusal::NothingToGive) };
+        if !self.share_allows(now) {
+            return reject(self, SwapRefusal::Share);
+        }
+        // Who waits shorter than we need for the dial is not worth it; who waits longer does not
+        // bind us longer than our own deadline.
+        let until = now.after(deadline.min(self.params.config().swap_deadline));
+        let stage = Stage::Check;
+        self.swaps.deal = Some(Deal { id, with, proposed: false, gave, got: None, stage, until });
+        self.desk.start(Errand::Swap(id), Job::Verify { records: vec![record] });
+    }
+
+    /// The other side agrees.
+    pub(super) fn on_accept(&mut self, with: PeerId, id: u64, record: Bytes, now: Instant) {
+        if self.swaps.of(with, id, Stage::Answer).is_none() {
+            self.desk.report(with, Fault::NoSuchExchange);
+            let reason = SwapRefusal::TimedOut;
+            return self.desk.send(with, Message::SwapAbort { id, reason });
+        }
+        let until = now.after(self.params.config().swap_deadline);
+        if let Some(deal) = &mut self.swaps.deal {
+            deal.stage = Stage::Check;
+            deal.until = until;
+        }
+        self.desk.start(Errand::Swap(id), Job::Verify { records: vec![record] });
+    }
+
+    /// The record of the peer that we are to get is checked.
+    pub(super) fn on_swap_checked(
+        &mut self,
+        id: u64,
+        outcome: Result<Vec<Result<Arc<SignedRecord>, BadRecord>>, JobError>,
+        now: Instant,
+    ) {
+        let Some(deal) = self.swaps.deal.as_ref().filter(|it| it.id == id) else { return };
+        if deal.stage != Stage::Check {
+            return;
+        }
+        let (with, gave) = (deal.with, deal.gave);
+        match outcome.map(|checked| checked.into_iter().next()) {
+            Ok(Some(Ok(record))) => match self.fits(&record, gave) {
+                Ok(()) => self.dial_for_swap(id, with, &record, now),
+                Err(refusal) => self.call_off(refusal, now),
+            },
+            Ok(Some(Err(BadRecord::Forged { .. }))) => {
+                self.desk.report(with, Fault::Forged { count: 1 });
+                self.call_off(SwapRefusal::Record, now);
+            }
+            Ok(Some(Err(BadRecord::Unreachable)) | None) => {
+                self.call_off(SwapRefusal::Record, now);
+            }
+            Err(_) => self.call_off(SwapRefusal::Busy, now),
+        }
+    }
+
+    /// Whether the peer of `record` can take the place of `gave`.
+    fn fits(&self, record: &SignedRecord, gave: PeerId) -> Result<(), SwapRefusal> {
+        let peer = record.peer();
+        let known = self.links.get(&peer).is_some() || self.dials.contains(&peer);
+        if peer == self.local || known {
+            return Err(SwapRefusal::Neighbour);
+        }
+        if self.banned.contains(&peer) {
+            return Err(SwapRefusal::Record);
+        }
+        let max = self.params.config().outbound_per_group_max;
+        let crowded = |group| self.links.outbound_to(group, Some(&gave)) >= max;
+        let mut groups = record.addresses().iter().filter_map(NetworkGroup::of);
+        if groups.any(crowded) { Err(SwapRefusal::Subnet) } else { Ok(()) }
+    }
+
+    fn dial_for_swap(&mut self, id: u64, with: PeerId, record: &Arc<SignedRecord>, now: Instant) {
+        let peer = record.peer();
+        // Hearsay of whoever proposed it, like any other.
+        self.learn(with, std::slice::from_ref(record), 0, now);
+        if self.dials.is_full(self.params.config().dials_max) {
+            return self.call_off(SwapRefusal::Busy, now);
+        }
+        if let Some(deal) = &mut self.swaps.deal {
+            deal.got = Some(peer);
+            deal.stage = Stage::Link;
+        }
+        self.book.dial(&peer, now);
+        self.dial(peer, record.addresses().to_vec(), Aim::Swap(id));
+    }
+
+    /// Looks whether the link that the exchange waits for is there; called after whatever may have
+    /// brought it.
+    pub(super) fn look_at_swap(&mut self, now: Instant) {
+        let Some(deal) = &self.swaps.deal else { return };
+        let (id, with, proposed) = (deal.id, deal.with, deal.proposed);
+        let Some(got) = deal.got.filter(|_| deal.stage == Stage::Link) else { return };
+        let Some(link) = self.links.get(&got) else { return };
+        // Had it come on its own, letting go of another for it would leave us with one less.
+        if link.standing != (Standing::Ours { id }) {
+            return self.call_off(SwapRefusal::Neighbour, now);
+        }
+        if !link.is_up() {
+            return;
+        }
+        let Some(with_up) = self.links.get(&with).map(Link::is_up).filter(|up| *up) else {
+            return self.call_off(SwapRefusal::Unspecified, now);
+        };
+        debug_assert!(with_up, "filtered");
+        self.desk.send(got, Message::Replaces { id, peer: with });
+        if proposed {
+            self.await_stage(Stage::Echo, now.after(ON_THE_WAY));
+            self.desk.send(with, Message::SwapCommit { id });
+        } else {
+            let Some((gave, record)) = self.still_to_give(now) else {
+                return self.call_off(SwapRefusal::NothingToGive, now);
+            };
+            let deadline = self.params.config().swap_deadline;
+            self.await_stage(Stage::Commit, now.after(deadline).after(ON_THE_WAY).after(ON_THE_WAY));
+            if let Some(deal) = &mut self.swaps.deal {
+                deal.gave = gave;
+            }
+            self.desk.send(with, Message::SwapAccept { id, record });
+        }
+    }
+
+    /// What we agreed to give, or another link if that one has gone meanwhile.
+    fn still_to_give(&mut self, now: Instant) -> Option<(PeerId, Bytes)> {
+        let deal = self.swaps.deal.as_ref()?;
+        let (gave, with, got) = (deal.gave, deal.with, deal.got);
+        let there = self.links.get(&gave).is_some_and(|link| link.is_up() && link.counts());
+        let record = self.book.record(&gave).filter(|_| there).map(|it| it.encoded().clone());
+        match record {
+            Some(record) => Some((gave, record)),
+            None => self.gift(&[with, got.unwrap_or(with)], now),
+        }
+    }
+
+    fn await_stage(&mut self, stage: Stage, until: Instant) {
+        if let Some(deal) = &mut self.swaps.deal {
+            deal.stage = stage;
+            deal.until = until;
+        }
+    }
+
+    /// The other side has done its part.
+    pub(super) fn on_commit(&mut self, with: PeerId, id: u64, now: Instant) {
+        if self.swaps.of(with, id, Stage::Commit).is_some() {
+            self.desk.send(with, Message::SwapCommit { id });
+            self.conclude(true, now);
+        } else if self.swaps.of(with, id, Stage::Echo).is_some() {
+            self.conclude(true, now);
+        } else {
+            self.desk.report(with, Fault::NoSuchExchange);
+            let reason = SwapRefusal::TimedOut;
+            self.desk.send(with, Message::SwapAbort { id, reason });
+        }
+    }
+
+    /// The other side declines, or calls it off.
+    pub(super) fn on_swap_off(&mut self, with: PeerId, id: u64, refusal: SwapRefusal, now: Instant) {
+        let ours = self.swaps.deal.as_ref().is_some_and(|it| it.id == id && it.with == with);
+        if ours {
+            self.drop_deal(refusal, false, now);
+        }
+    }
+
+    /// A word about the exchange did not reach the other side.
+    pub(super) fn swap_undelivered(&mut self, with: PeerId, message: &Message, now: Instant) {
+        let stage = match message {
+            Message::SwapPropose { .. } => Stage::Answer,
+            Message::SwapAccept { .. } => Stage::Commit,
+            _ => Stage::Echo,
+        };
+        // A confirmation that got lost is of an exchange that is over for us.
+        if self.swaps.deal.as_ref().is_some_and(|it| it.with == with && it.stage == stage) {
+            self.drop_deal(SwapRefusal::Unspecified, false, now);
+        }
+    }
+
+    /// A neighbour is gone.
+    pub(super) fn swap_lost(&mut self, peer: &PeerId, now: Instant) {
+        let Some(deal) = &self.swaps.deal else { return };
+        if deal.with == *peer {
+            if deal.stage == Stage::Echo {
+                return self.part_unconfirmed(now);
+            }
+            self.drop_deal(SwapRefusal::Unspecified, false, now);
+        } else if deal.got == Some(*peer) && deal.stage != Stage::Echo {
+            self.call_off(SwapRefusal::Unreachable, now);
+        }
+    }
+
+    /// The dial of the peer that we are to get came to nothing.
+    pub(super) fn swap_dial_failed(&mut self, id: u64, error: &DialError, now: Instant) {
+        let stage = self.swaps.deal.as_ref().filter(|it| it.id == id).map(|it| it.stage);
+        if stage == Some(Stage::Link) {
+            let refusal = match error {
+                DialError::AlreadyConnected => SwapRefusal::Neighbour,
+                DialError::Full | DialError::Busy => SwapRefusal::Busy,
+                _ => SwapRefusal::Unreachable,
+            };
+            self.call_off(refusal, now);
+        }
+    }
+
+    /// Ends the exchange without success, and tells the other side.
+    pub(super) fn call_off(&mut self, refusal: SwapRefusal, now: Instant) {
+        self.drop_deal(refusal, true, now);
+    }
+
+    fn drop_deal(&mut self, refusal: SwapRefusal, tell: bool, now: Instant) {
+        let Some(deal) = self.swaps.deal.take() else { return };
+        let Deal { id, with, proposed, got, stage, .. } = deal;
+        let linked = self.links.get(&with).is_some_and(Link::is_up);
+        if tell && linked {
+            let answers = !proposed && matches!(stage, Stage::Check | Stage::Link);
+            self.desk.send(
+                with,
+                if answers {
+                    Message::SwapReject { id, reason: refusal }
+                } else {
+                    Message::SwapAbort { id, reason: refusal }
+                },
+            );
+        }
+        if let Some(got) = got {
+            self.let_go_provisional(got, id, now);
+        }
+        self.desk.emit(Event::Swapped { with, proposed, outcome: Err(refusal) });
+    }
+
+    fn let_go_provisional(&mut self, peer: PeerId, id: u64, now: Instant) {
+        let ours = Standing::Ours { id };
+        if self.links.get(&peer).is_some_and(|link| link.standing == ours && !link.leaving) {
+            self.hang_up(peer, DisconnectReason::SwapAborted, now);
+        }
+    }
+
+    /// The other side went away before it confirmed: it may hold what we gave, or not. Both links
+    /// are kept; one too many is repaired by maintenance, one too few would be somebody else's.
+    fn part_unconfirmed(&mut self, now: Instant) {
+        self.conclude(false, now);
+    }
+
+    fn conclude(&mut self, confirmed: bool, now: Instant) {
+        let Some(deal) = self.swaps.deal.take() else { return };
+        let Deal { with, proposed, gave, got: Some(got), .. } = deal else { return };
+        if let Some(link) = self.links.get_mut(&got) {
+            link.standing = Standing::Lasting;
+            link.swapped = Some(now);
+        }
+        let holds = self.links.get(&got).is_some_and(Link::counts);
+        let may_go = self.links.get(&gave).is_some_and(|link| !link.leaving);
+        if confirmed && holds && may_go {
+            self.hang_up(gave, DisconnectReason::Swapped, now);
+        }
+        if !proposed {
+            self.swaps.agree_from = now.after(self.params.config().swap_linger);
+        }
+        let swap = Swap { gave, got, confirmed };
+        self.desk.emit(Event::Swapped { with, proposed, outcome: Ok(swap) });
+    }
+
+    /// A neighbour says that its link takes the place of another.
+    pub(super) fn on_replaces(&mut self, peer: PeerId, replaced: PeerId, now: Instant) {
+        let there = self.links.get(&replaced).is_some_and(Link::counts);
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        if !there || replaced == peer || link.is_outbound() {
+            return self.desk.report(peer, Fault::ReplacesNothing);
+        }
+        // As long as the exchange may take; after that it is a link like any other.
+        let until = now.after(self.params.config().swap_deadline.saturating_mul(2));
+        link.standing = Standing::Theirs { replaces: replaced, until: until.after(ON_THE_WAY) };
+    }
+}
