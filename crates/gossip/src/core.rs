@@ -1,12 +1,15 @@
 //! The core: who is linked, who could be, and what neighbours say to each other.
 
+mod commands;
 mod dealings;
 mod desk;
 mod dials;
 mod eviction;
 mod exchange;
 mod heartbeat;
+mod keeping;
 mod links;
+mod outcomes;
 mod swap;
 mod trusted;
 mod upkeep;
@@ -20,7 +23,6 @@ use libp2p_identity::PeerId;
 use machine::{Effect, Input, Instant, JobError, JobId, Machine, UnixTime};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use transport::address::NetworkGroup;
 
 use self::dealings::Dealings;
 use self::desk::{Desk, Errand};
@@ -31,13 +33,10 @@ use self::swap::Swaps;
 use self::trusted::Trusted;
 use self::upkeep::Upkeep;
 pub use self::view::LinkView;
-use crate::book::{self, Book, Outcome, Source, Wall};
-use crate::config::{Config, Mode, Params};
-use crate::store::{Snapshot, StoreError};
-use crate::{
-    Command, Direction, DisconnectReason, Done, Event, Fault, Job, Message, Opened,
-    TrustError,
-};
+use crate::book::{self, Book, Wall};
+use crate::config::{Config, Params};
+use crate::store::Snapshot;
+use crate::{Command, DisconnectReason, Done, Event, Fault, Job, Message};
 
 /// Banned peers that are remembered here; the gate keeps out all others as well.
 const BANNED_MAX: usize = 10_000;
@@ -147,127 +146,6 @@ impl Core {
         &self.book
     }
 
-    fn command(&mut self, command: Command, now: Instant) {
-        match command {
-            Command::Opened(opened) => self.on_opened(&opened, now),
-            Command::Closed { peer } => self.on_closed(peer, now),
-            Command::Learned { source, records } => {
-                let wished = u32::try_from(records.len()).unwrap_or(u32::MAX);
-                let kept = self.learn(source, &records, wished, now);
-                self.desk.emit(Event::Learned { source, kept });
-            }
-            Command::Sought { outcome } => self.sought(outcome, now),
-            Command::Trust { peer, addresses } => {
-                let outcome = self.trust(peer, addresses, now);
-                self.desk.emit(Event::Trusted { peer, outcome });
-            }
-            Command::Distrust { peer } => {
-                let was = self.trusted.remove(&peer);
-                self.book.protect(&peer, self.upkeep.anchors.contains(&peer));
-                self.desk.emit(Event::Distrusted { peer, was });
-            }
-            Command::Dismiss { peer, reason } => {
-                let was = self.links.get(&peer).is_some_and(|link| !link.leaving);
-                if was {
-                    self.hang_up(peer, reason, now);
-                }
-                self.desk.emit(Event::Dismissed { peer, was });
-            }
-            Command::Banned { peer, banned } => self.ban(peer, banned, now),
-            Command::Shutdown => self.shut_down(now),
-        }
-    }
-
-    fn trust(
-        &mut self,
-        peer: PeerId,
-        addresses: Vec<Multiaddr>,
-        now: Instant,
-    ) -> Result<(), TrustError> {
-        if peer == self.local {
-            return Err(TrustError::Oneself);
-        }
-        let known = self.book.record(&peer);
-        let addresses = match known.filter(|_| addresses.is_empty()) {
-            Some(record) => record.addresses().to_vec(),
-            None => addresses,
-        };
-        self.trusted.add(peer, addresses, self.params.config(), now)?;
-        self.book.protect(&peer, true);
-        Ok(())
-    }
-
-    fn ban(&mut self, peer: PeerId, banned: bool, now: Instant) {
-        if banned && self.banned.len() < BANNED_MAX {
-            self.banned.insert(peer);
-        } else {
-            self.banned.remove(&peer);
-        }
-        self.book.set_banned(&peer, banned);
-        if banned && self.links.get(&peer).is_some_and(|link| !link.leaving) {
-            self.hang_up(peer, DisconnectReason::Banned, now);
-        }
-        self.desk.emit(Event::BanNoted { peer });
-    }
-
-    fn on_opened(&mut self, opened: &Opened, now: Instant) {
-        let peer = opened.peer;
-        self.book.set_online(true, now);
-        let aim = self.dials.aim(&peer);
-        if aim.is_some() && self.dials.end(&peer).is_some() {
-            // What the dial was for is what the link is for, whoever won.
-        }
-        let link = self.links.open(opened, self.params.config(), now);
-        if let (Some(Aim::Swap(id)), Direction::Outbound) = (aim, opened.direction) {
-            link.standing = Standing::Ours { id };
-        }
-        self.trusted.linked(&peer, self.params.config());
-        self.note_record(opened, now);
-        self.book.connected(&peer, opened.direction == Direction::Outbound, now);
-        self.desk.emit(Event::Linked { peer });
-        let named = self.trusted.contains(&peer);
-        if self.banned.contains(&peer) {
-            self.hang_up(peer, DisconnectReason::Banned, now);
-        } else if self.params.config().mode == Mode::Private && !named {
-            self.hang_up(peer, DisconnectReason::Private, now);
-        } else if self.ending {
-            self.hang_up(peer, DisconnectReason::Shutdown, now);
-        }
-        self.welcome(peer, now);
-    }
-
-    /// Takes a neighbour's own record into the book. That it answers where it says is known only
-    /// when we dialled it there.
-    fn note_record(&mut self, opened: &Opened, now: Instant) {
-        let Opened { peer, direction, address, record } = opened;
-        if let Some(record) = record {
-            let source = Source { peer: Some(*peer), group: NetworkGroup::of(address) };
-            if self.book.insert(record.clone(), source, now) == Ok(Outcome::Added) {
-                self.upkeep.news(now);
-            }
-        }
-        if *direction == Direction::Outbound {
-            self.book.verified(peer, address, now);
-        }
-    }
-
-    fn on_closed(&mut self, peer: PeerId, now: Instant) {
-        let stay_away = self.links.get(&peer).map(|link| link.stay_away);
-        if self.links.close(&peer, now).is_some() {
-            self.link_lost(&peer, now);
-            self.book.disconnected(&peer, now, &mut self.rng);
-            if let Some(rest) = stay_away.filter(|rest| !rest.is_zero()) {
-                self.book.put_off(&peer, rest, now);
-            }
-            self.trusted.failed(&peer, self.params.config(), &mut self.rng, now);
-        }
-        if self.links.iter().all(|(_, link)| link.open.is_none()) {
-            self.book.set_online(false, now);
-        }
-        self.upkeep.news(now);
-        self.desk.emit(Event::Unlinked { peer });
-    }
-
     /// Gossip runs and the connection is told of: the link can be used.
     fn welcome(&mut self, peer: PeerId, now: Instant) {
         if !self.links.get(&peer).is_some_and(Link::is_up) {
@@ -307,27 +185,6 @@ impl Core {
         }
         self.desk.emit(Event::Disconnected { peer, reason, theirs: false });
         self.link_lost(&peer, now);
-    }
-
-    fn shut_down(&mut self, now: Instant) {
-        self.ending = true;
-        self.shutdowns = self.shutdowns.saturating_add(1);
-        self.choose_anchors(now);
-        let peers: Vec<_> = self.links.iter().map(|(peer, _)| *peer).collect();
-        for peer in peers {
-            self.hang_up(peer, DisconnectReason::Shutdown, now);
-        }
-        self.save(now);
-        if !self.upkeep.saving {
-            self.finish(&Ok(()));
-        }
-    }
-
-    /// The end of [`Command::Shutdown`].
-    fn finish(&mut self, stored: &Result<(), StoreError>) {
-        for _ in 0..std::mem::take(&mut self.shutdowns) {
-            self.desk.emit(Event::Ended { stored: stored.clone() });
-        }
     }
 
     fn on_received(&mut self, peer: PeerId, message: Message, now: Instant) {
@@ -460,8 +317,9 @@ impl Core {
             return;
         }
         let (links, dials, banned) = (&self.links, &self.dials, &self.banned);
-        let busy =
-            |peer: &PeerId| links.get(peer).is_some() || dials.contains(peer) || banned.contains(peer);
+        let busy = |peer: &PeerId| {
+            links.get(peer).is_some() || dials.contains(peer) || banned.contains(peer)
+        };
         for (peer, addresses) in self.trusted.due(busy, now) {
             self.book.dial(&peer, now);
             self.dial(peer, addresses, Aim::Trusted);
@@ -521,8 +379,11 @@ impl Machine for Core {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        let busy =
-            |peer: &PeerId| self.links.get(peer).is_some() || self.dials.contains(peer) || self.banned.contains(peer);
+        let busy = |peer: &PeerId| {
+            self.links.get(peer).is_some()
+                || self.dials.contains(peer)
+                || self.banned.contains(peer)
+        };
         let trusted = if self.ending { None } else { self.trusted.next_deadline(busy) };
         [
             self.links.next_deadline(),

@@ -53,10 +53,9 @@ pub enum Fault {
 impl Blame for Fault {
     fn verdict(&self) -> Verdict {
         match self {
-            Self::LateAnswer
-            | Self::NoSuchExchange
-            | Self::ReplacesNothing
-            | Self::UnaskedPong => Verdict::Note,
+            Self::LateAnswer | Self::NoSuchExchange | Self::ReplacesNothing | Self::UnaskedPong => {
+                Verdict::Note
+            }
             Self::AskedTooSoon | Self::ProposedTooSoon | Self::PingedTooOften => {
                 Verdict::Charge(10)
             }

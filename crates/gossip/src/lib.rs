@@ -97,5 +97,5 @@ pub use self::event::{
 };
 pub use self::messages::{ALTERNATIVES_MAX, Message, RECORDS_MAX};
 pub use self::reason::{DisconnectReason, SwapRefusal};
-pub use self::store::{BookStore, Change, MemoryBook, Snapshot, Stored, StoreError};
+pub use self::store::{BookStore, Change, MemoryBook, Snapshot, StoreError, Stored};
 pub use self::worker::Worker;

@@ -79,6 +79,10 @@ pub(crate) const LAW: Law = Law {
                 },
             ],
         },
+        Layer {
+            kind: Kind::Library,
+            rows: &[Row { name: "storage", may: May::Only(&["gossip", "handshake", "machine"]) }],
+        },
         Layer { kind: Kind::Library, rows: &[Row { name: "node", may: May::Below }] },
         Layer {
             kind: Kind::Harness,

@@ -73,14 +73,12 @@ impl Book {
         }
     }
 
-    /// An incumbent answered: whoever waited for its place stays where it is.
-    pub(super) fn win(&mut self, incumbent: u16) {
-        self.contests.end(incumbent);
-    }
-
-    /// An incumbent failed: whoever waited takes its place.
+    /// An entry failed, or is not where it was reached any more. If it is an incumbent, whoever
+    /// waited takes its place; if it waited itself, it has lost its claim.
     pub(super) fn lose(&mut self, incumbent: u16) {
-        let Some(newcomer) = self.contests.end(incumbent) else { return };
+        let newcomer = self.contests.end(incumbent);
+        self.contests.drop(incumbent);
+        let Some(newcomer) = newcomer else { return };
         let in_place = self.slab.get(incumbent).is_some_and(|held| held.table == Table::Tried);
         if in_place {
             self.demote(incumbent, Claim::Proven);

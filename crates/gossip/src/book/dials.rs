@@ -126,7 +126,8 @@ impl Book {
         held.failures = 0;
         held.last_success = Some(Moment::of(now));
         self.journal.changed(id);
-        self.win(id);
+        // An incumbent has won; one that waits may now belong elsewhere.
+        self.contests.drop(id);
         if !self.promote(id) {
             self.challenge(id);
         }

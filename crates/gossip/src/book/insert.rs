@@ -130,9 +130,7 @@ impl Book {
             self.put_in(id, Table::New, place.bucket);
         }
         if verified.is_none() {
-            // It is no longer in its place, nor has it a claim to another.
             self.lose(id);
-            self.contests.drop(id);
         }
         self.settle(id);
         self.journal.changed(id);

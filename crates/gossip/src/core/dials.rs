@@ -12,6 +12,13 @@ use crate::Purpose;
 /// How long the news of an open connection may come after the end of its dial.
 const NEWS: Duration = Duration::from_secs(5);
 
+/// Time for one dial that only fills up. A peer that fills our book with the addresses of a victim
+/// makes us dial it no faster.
+const PACE: Duration = Duration::from_millis(125);
+
+/// Dials that may be ahead of that pace: a node that starts finds its peers at once.
+const AHEAD_MAX: u32 = 32;
+
 /// What a dial is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Aim {
@@ -39,6 +46,8 @@ impl Aim {
 #[derive(Debug, Default)]
 pub(super) struct Dials {
     by_peer: BTreeMap<PeerId, Dial>,
+    /// When the next dial that fills up is due if the pace is kept.
+    pace: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +71,16 @@ impl Dials {
 
     pub(super) fn is_full(&self, max: usize) -> bool {
         self.by_peer.len() >= max
+    }
+
+    /// How long to wait before one more dial that fills up.
+    pub(super) fn wait(&self, now: Instant) -> Duration {
+        self.pace.since(now).saturating_sub(PACE.saturating_mul(AHEAD_MAX))
+    }
+
+    /// Counts one dial that fills up.
+    pub(super) fn keep_pace(&mut self, now: Instant) {
+        self.pace = self.pace.max(now).after(PACE);
     }
 
     /// Dials that are to become links that count.

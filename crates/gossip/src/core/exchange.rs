@@ -40,9 +40,8 @@ impl Core {
 
     /// Asks a random neighbour.
     pub(super) fn ask_somebody(&mut self, now: Instant) {
-        let may = |(peer, link): &(&PeerId, &Link)| {
-            link.is_up() && self.dealings.may_ask(peer, now)
-        };
+        let may =
+            |(peer, link): &(&PeerId, &Link)| link.is_up() && self.dealings.may_ask(peer, now);
         let peers = self.links.iter().filter(may).map(|(peer, _)| *peer);
         if let Some(peer) = peers.choose(&mut self.rng) {
             self.ask(peer, now);
@@ -118,12 +117,7 @@ impl Core {
     }
 
     /// A neighbour tells of peers.
-    pub(super) fn on_advertise(
-        &mut self,
-        peer: PeerId,
-        nonce: u64,
-        records: Vec<Bytes>,
-    ) {
+    pub(super) fn on_advertise(&mut self, peer: PeerId, nonce: u64, records: Vec<Bytes>) {
         let Some(link) = self.links.get_mut(&peer) else { return };
         let question = &mut link.question;
         if question.waiting.take_if(|(asked, _)| *asked == nonce).is_none() {

@@ -186,15 +186,18 @@ impl Links {
     }
 
     /// The connection to a peer is there.
-    pub(super) fn open(
-        &mut self,
-        opened: &Opened,
-        config: &Config,
-        now: Instant,
-    ) -> &mut Link {
+    pub(super) fn open(&mut self, opened: &Opened, config: &Config, now: Instant) -> &mut Link {
         let link = self.entry(opened.peer, config, now);
         // Of two connections to one peer the gate lets one survive; the later news is of that.
-        let since = link.open.as_ref().map_or(now, |open| open.since);
+        let since = link.open.as_ref().filter(|_| !link.leaving).map_or(now, |open| open.since);
+        if std::mem::take(&mut link.leaving) {
+            // They came back before the end of the last connection was told.
+            link.standing = Standing::Lasting;
+            link.hung_up = false;
+            link.stay_away = Duration::ZERO;
+            link.swapped = None;
+            link.patience = now.after(PATIENCE);
+        }
         let Opened { direction, address, .. } = opened;
         let group = NetworkGroup::of(address);
         link.open = Some(Open { direction: *direction, since, group });

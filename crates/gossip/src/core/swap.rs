@@ -98,6 +98,11 @@ impl Swaps {
         deal.is_some_and(|it| it.gave == *peer || it.got == Some(*peer) || it.with == *peer)
     }
 
+    /// Whether the exchange of this number waits for its link.
+    pub(super) fn awaits_link(&self, id: u64) -> bool {
+        self.deal.as_ref().is_some_and(|it| it.id == id && it.stage == Stage::Link)
+    }
+
     fn of(&self, with: PeerId, id: u64, stage: Stage) -> Option<&Deal> {
         self.deal.as_ref().filter(|it| it.with == with && it.id == id && it.stage == stage)
     }
@@ -114,8 +119,11 @@ impl Core {
         if let Some(deal) = &self.swaps.deal
             && deal.until <= now
         {
-            let told = deal.stage == Stage::Echo;
-            if told { self.part_unconfirmed(now) } else { self.call_off(SwapRefusal::TimedOut, now) }
+            if deal.stage == Stage::Echo {
+                self.part_unconfirmed(now)
+            } else {
+                self.call_off(SwapRefusal::TimedOut, now)
+            }
         }
         if self.swaps.due.is_some_and(|due| due <= now) {
             let period = jittered(self.params.config().swap_period, &mut self.rng);
@@ -158,7 +166,8 @@ impl Core {
         let may_go = |(peer, link): &(&PeerId, &Link)| {
             let old_enough = link.age(now) >= config.swap_age_min;
             let ours = link.is_up() && link.counts() && link.is_outbound() && old_enough;
-            let kept = protected.contains(*peer) || trusted.contains(peer) || anchors.contains(*peer);
+            let kept =
+                protected.contains(*peer) || trusted.contains(peer) || anchors.contains(*peer);
             ours && !kept && !not_to.contains(*peer) && self.book.passes_on(peer, now)
         };
         let (peer, _) = links.iter().filter(may_go).choose(&mut self.rng)?;
@@ -172,8 +181,7 @@ impl Core {
         // In the first hour everything that was ever gained counts.
         let then = now.elapsed().checked_sub(SHARE_SPAN).map(Instant::at);
         let gained = self.links.iter().filter(|(_, link)| {
-            link.counts()
-                && link.swapped.is_some_and(|at| then.is_none_or(|then| at > then))
+            link.counts() && link.swapped.is_some_and(|at| then.is_none_or(|then| at > then))
         });
         let gained = gained.count().saturating_add(1).saturating_mul(1000);
         cap >= 1000 || gained <= self.links.counted().saturating_mul(cap)
@@ -321,7 +329,10 @@ impl Core {
                 return self.call_off(SwapRefusal::NothingToGive, now);
             };
             let deadline = self.params.config().swap_deadline;
-            self.await_stage(Stage::Commit, now.after(deadline).after(ON_THE_WAY).after(ON_THE_WAY));
+            self.await_stage(
+                Stage::Commit,
+                now.after(deadline).after(ON_THE_WAY).after(ON_THE_WAY),
+            );
             if let Some(deal) = &mut self.swaps.deal {
                 deal.gave = gave;
             }
@@ -363,7 +374,13 @@ impl Core {
     }
 
     /// The other side declines, or calls it off.
-    pub(super) fn on_swap_off(&mut self, with: PeerId, id: u64, refusal: SwapRefusal, now: Instant) {
+    pub(super) fn on_swap_off(
+        &mut self,
+        with: PeerId,
+        id: u64,
+        refusal: SwapRefusal,
+        now: Instant,
+    ) {
         let ours = self.swaps.deal.as_ref().is_some_and(|it| it.id == id && it.with == with);
         if ours {
             self.drop_deal(refusal, false, now);

@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use handshake::DialError;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
-use machine::{Instant, JobError};
+use machine::Instant;
 use rand::seq::IteratorRandom;
 use transport::address::NetworkGroup;
 use wire::signed::SignedRecord;
@@ -17,13 +16,12 @@ use super::dials::Aim;
 use super::eviction::{self, Candidate};
 use super::heartbeat::jittered;
 use super::links::Link;
-use crate::book::Wall;
-use crate::config::Config;
-use crate::store::{Change, StoreError};
-use crate::{DisconnectReason, Done, Event, Job};
+use crate::config::{Config, Mode};
+use crate::store::Change;
+use crate::{DisconnectReason, Event, Job};
 
 /// When nobody can be dialled, it is looked again after this, unless there is news.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Rounds of questions to neighbours without news after which seeds are asked.
 const ROUNDS_MAX: u32 = 2;
@@ -86,6 +84,11 @@ impl Upkeep {
         }
     }
 
+    /// Dialling is not possible now.
+    pub(super) fn look_again(&mut self, now: Instant) {
+        self.look_due = Some(now.after(LOOK_AGAIN));
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let standing = [self.pass_due, self.ask_due, self.feeler_due, self.save_due];
         standing.into_iter().chain(self.look_due).min()
@@ -99,6 +102,9 @@ impl Core {
             return;
         }
         self.trim(now);
+        if self.params.config().mode == Mode::Private {
+            return;
+        }
         let band = self.params.band();
         let (have, outbound) = (self.links.counted(), self.links.outbound());
         let few = have < band.min_threshold || outbound < band.outbound_min;
@@ -126,10 +132,16 @@ impl Core {
         let mut missing = missing.saturating_sub(self.dials.links());
         self.upkeep.look_due = None;
         while missing > 0 && !self.dials.is_full(self.params.config().dials_max) {
+            let wait = self.dials.wait(now);
+            if !wait.is_zero() {
+                self.upkeep.look_due = Some(now.after(wait));
+                return;
+            }
             let Some((peer, addresses)) = self.candidate(now) else {
                 self.upkeep.look_due = Some(now.after(LOOK_AGAIN));
                 return self.starve(now);
             };
+            self.dials.keep_pace(now);
             self.dial(peer, addresses, Aim::Fill);
             missing = missing.saturating_sub(1);
         }
@@ -175,7 +187,10 @@ impl Core {
         let waits = self.links.iter().any(|(_, link)| link.question.waiting.is_some());
         let seeds = self.dials.links() == 0 && (!waits || self.upkeep.rounds > ROUNDS_MAX);
         let seeking = &mut self.upkeep.seeking;
-        if seeds && !seeking.under_way && seeking.due <= now && self.params.config().mode.discovers()
+        if seeds
+            && !seeking.under_way
+            && seeking.due <= now
+            && self.params.config().mode.discovers()
         {
             seeking.under_way = true;
             let (have, want) = (self.links.counted(), self.params.band().min_target);
@@ -256,7 +271,11 @@ impl Core {
     /// Tries one address that is not in use, so that the book knows what is good.
     fn feel(&mut self, now: Instant) {
         let full = self.dials.is_full(self.params.config().dials_max);
-        if full || self.ending || self.params.band().expected == 0 || !self.params.config().mode.discovers() {
+        if full
+            || self.ending
+            || self.params.band().expected == 0
+            || !self.params.config().mode.discovers()
+        {
             return;
         }
         let Self { book, rng, links, dials, .. } = self;
@@ -276,184 +295,7 @@ impl Core {
         let purpose = aim.purpose();
         self.desk.start(Errand::Dial(peer), Job::Dial { peer, addresses, purpose });
     }
-
-    /// A dial has ended.
-    pub(super) fn on_dialled(
-        &mut self,
-        peer: PeerId,
-        outcome: Result<Done, JobError>,
-        now: Instant,
-    ) {
-        let Some(aim) = self.dials.aim(&peer) else { return };
-        let outcome = match outcome {
-            Ok(Done::Dialled(outcome)) => outcome,
-            Ok(Done::Verified(_) | Done::Saved(_)) | Err(JobError::Refused | JobError::Lost) => {
-                Err(DialError::Busy)
-            }
-            Err(JobError::TimedOut) => {
-                Err(DialError::Unreachable { reason: "timed out".to_owned() })
-            }
-        };
-        match (&outcome, aim) {
-            (Ok(()), Aim::Feeler) => {
-                if let Some(address) = self.dials.probed(&peer) {
-                    self.book.verified(&peer, &address, now);
-                }
-                self.dials.end(&peer);
-                self.book.release(&peer, now);
-            }
-            // What it was for is needed when the connection is told of.
-            (Ok(()), _) if self.links.get(&peer).is_none_or(|link| link.open.is_none()) => {
-                self.dials.arrived(&peer, now);
-            }
-            (Ok(()), _) => {
-                self.dials.end(&peer);
-            }
-            (Err(error), _) => {
-                self.dials.end(&peer);
-                self.blame_dial(&peer, error, now);
-                self.trusted.failed(&peer, self.params.config(), &mut self.rng, now);
-                if let Aim::Swap(id) = aim {
-                    self.swap_dial_failed(id, error, now);
-                }
-                if is_ours(error) {
-                    // Asking again at once would be refused at once.
-                    self.book.put_off(&peer, LOOK_AGAIN, now);
-                    self.upkeep.look_due = Some(now.after(LOOK_AGAIN));
-                } else {
-                    self.upkeep.news(now);
-                }
-            }
-        }
-    }
-
-    /// What the end of a dial says of the address.
-    fn blame_dial(&mut self, peer: &PeerId, error: &DialError, now: Instant) {
-        use handshake::{Refusal, RejectCode};
-        match error {
-            // The peer has nothing to do with it.
-            DialError::AlreadyConnected
-            | DialError::Full
-            | DialError::Busy
-            | DialError::Stopping => self.book.release(peer, now),
-            DialError::Oneself | DialError::OtherPeer { .. } | DialError::NoAddress => {
-                self.wrong(peer, now);
-            }
-            DialError::Banned { .. } | DialError::Unreachable { .. } => {
-                self.book.failed(peer, now, &mut self.rng);
-            }
-            DialError::Refused(Refusal::NotANode) => self.wrong(peer, now),
-            DialError::Refused(Refusal::Disconnected) => {
-                self.book.failed(peer, now, &mut self.rng);
-            }
-            DialError::Refused(Refusal::Ours(reject) | Refusal::Theirs { reject, .. }) => {
-                match reject.code {
-                    RejectCode::Duplicate => self.book.release(peer, now),
-                    RejectCode::Network
-                    | RejectCode::Application
-                    | RejectCode::Version
-                    | RejectCode::SelfDial => self.wrong(peer, now),
-                    // It is there: the address is good, only not for us now.
-                    RejectCode::Full | RejectCode::Private | RejectCode::Denied => {
-                        self.book.put_off(peer, reject.retry_after.max(REFUSED_MIN), now);
-                    }
-                    RejectCode::Banned
-                    | RejectCode::Timeout
-                    | RejectCode::Malformed
-                    | RejectCode::Unknown => {
-                        self.book.failed(peer, now, &mut self.rng);
-                        self.book.put_off(peer, reject.retry_after.max(REFUSED_MIN), now);
-                    }
-                }
-            }
-        }
-    }
-
-    /// What was reached is not what the record says, or not of our network.
-    fn wrong(&mut self, peer: &PeerId, now: Instant) {
-        self.book.failed(peer, now, &mut self.rng);
-        self.book.put_off(peer, WRONG, now);
-    }
-
-    /// The links to be dialled first after a restart: the oldest that we dialled.
-    pub(super) fn choose_anchors(&mut self, now: Instant) {
-        let Config { anchors, anchor_age, .. } = *self.params.config();
-        let mut old: Vec<_> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.counts() && link.is_outbound() && link.age(now) >= anchor_age)
-            .filter(|(peer, _)| self.book.record(peer).is_some())
-            .map(|(peer, link)| (std::cmp::Reverse(link.age(now)), *peer))
-            .collect();
-        old.sort_unstable();
-        let chosen: BTreeSet<_> = old.into_iter().take(anchors).map(|(_, peer)| peer).collect();
-        // A node that has lost everybody remembers whom it had.
-        if chosen.is_empty() || chosen == self.upkeep.anchors {
-            return;
-        }
-        for peer in self.upkeep.anchors.difference(&chosen) {
-            self.book.protect(peer, self.trusted.contains(peer));
-        }
-        for peer in &chosen {
-            self.book.protect(peer, true);
-        }
-        let peers = chosen.iter().copied().collect();
-        self.upkeep.anchors = chosen;
-        self.upkeep.unsaved.push(Change::Anchors { peers });
-        self.save(now);
-    }
-
-    /// Writes what has changed.
-    pub(super) fn save(&mut self, now: Instant) {
-        if self.upkeep.saving {
-            return;
-        }
-        let mut changes = std::mem::take(&mut self.upkeep.unsaved);
-        let Wall { now: read, unix } = self.wall;
-        changes.extend(self.book.changes(Wall { now, unix: unix.after(now.since(read)) }));
-        if changes.is_empty() {
-            return;
-        }
-        self.upkeep.saving = true;
-        self.desk.start(Errand::Save(changes.clone()), Job::Save { changes });
-    }
-
-    /// A write has ended.
-    pub(super) fn on_saved(
-        &mut self,
-        changes: Vec<Change>,
-        outcome: Result<Done, JobError>,
-    ) {
-        self.upkeep.saving = false;
-        let stored = match outcome {
-            Ok(Done::Saved(stored)) => stored,
-            Ok(Done::Dialled(_) | Done::Verified(_)) => {
-                Err(StoreError { message: "answered with something else".to_owned() })
-            }
-            Err(error) => Err(StoreError { message: error.to_string() }),
-        };
-        if let Err(error) = &stored {
-            // Later changes of the same entries come after these and win.
-            let later = std::mem::replace(&mut self.upkeep.unsaved, changes);
-            self.upkeep.unsaved.extend(later);
-            self.desk.emit(Event::StoreFailed { error: error.clone() });
-        }
-        if self.ending {
-            self.finish(&stored);
-        }
-    }
 }
-
-/// Whether a dial failed for want of room here.
-const fn is_ours(error: &DialError) -> bool {
-    matches!(error, DialError::Full | DialError::Busy | DialError::Stopping)
-}
-
-/// Who refuses us for want of room is not asked again before this.
-const REFUSED_MIN: Duration = Duration::from_secs(10);
-
-/// Who does not fit us, or is not who it should be, is not tried again before this.
-const WRONG: Duration = Duration::from_hours(1);
 
 /// This wait, and the next one is twice as long.
 fn back_off(gap: &mut Duration, max: Duration) -> Duration {

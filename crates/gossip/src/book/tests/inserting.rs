@@ -43,7 +43,7 @@ fn a_newer_record_keeps_what_it_still_names() {
     add_reached(book, [1], at(0));
     assert_eq!(table(book, 1), Some(Table::Tried));
     let more = sealed(1, 2, vec![address(9, 9), home(1)]);
-    assert_eq!(book.insert(more.clone(), friend(), at(1)), Ok(Outcome::Renewed));
+    assert_eq!(book.insert(Arc::clone(&more), friend(), at(1)), Ok(Outcome::Renewed));
     let entry = book.get(&peer(1), at(1)).unwrap();
     assert_eq!((entry.table, entry.reached), (Table::Tried, Some(&home(1))));
     assert_eq!(book.record(&peer(1)), Some(&more));

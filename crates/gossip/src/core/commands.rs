@@ -1,0 +1,165 @@
+//! What the application asks, and what it tells of connections.
+
+use libp2p_core::Multiaddr;
+use libp2p_identity::PeerId;
+use machine::Instant;
+use transport::address::NetworkGroup;
+
+use super::dials::Aim;
+use super::links::Standing;
+use super::{BANNED_MAX, Core};
+use crate::book::{Outcome, Source};
+use crate::config::Mode;
+use crate::store::StoreError;
+use crate::{Command, Direction, DisconnectReason, Event, Opened, TrustError};
+
+impl Core {
+    pub(super) fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Opened(opened) => self.on_opened(&opened, now),
+            Command::Closed { peer } => self.on_closed(peer, now),
+            Command::Learned { source, records } => {
+                let wished = u32::try_from(records.len()).unwrap_or(u32::MAX);
+                let kept = self.learn(source, &records, wished, now);
+                self.desk.emit(Event::Learned { source, kept });
+            }
+            Command::Sought { outcome } => self.sought(outcome, now),
+            Command::Trust { peer, addresses } => {
+                let outcome = self.trust(peer, addresses, now);
+                self.desk.emit(Event::Trusted { peer, outcome });
+            }
+            Command::Distrust { peer } => {
+                let was = self.trusted.remove(&peer);
+                self.book.protect(&peer, self.upkeep.anchors.contains(&peer));
+                self.desk.emit(Event::Distrusted { peer, was });
+            }
+            Command::Dismiss { peer, reason } => {
+                let was = self.links.get(&peer).is_some_and(|link| !link.leaving);
+                if was {
+                    self.hang_up(peer, reason, now);
+                }
+                self.desk.emit(Event::Dismissed { peer, was });
+            }
+            Command::Banned { peer, banned } => self.ban(peer, banned, now),
+            Command::Shutdown => self.shut_down(now),
+        }
+    }
+
+    fn trust(
+        &mut self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        now: Instant,
+    ) -> Result<(), TrustError> {
+        if peer == self.local {
+            return Err(TrustError::Oneself);
+        }
+        let known = self.book.record(&peer);
+        let addresses = match known.filter(|_| addresses.is_empty()) {
+            Some(record) => record.addresses().to_vec(),
+            None => addresses,
+        };
+        self.trusted.add(peer, addresses, self.params.config(), now)?;
+        self.book.protect(&peer, true);
+        Ok(())
+    }
+
+    fn ban(&mut self, peer: PeerId, banned: bool, now: Instant) {
+        if banned && self.banned.len() < BANNED_MAX {
+            self.banned.insert(peer);
+        } else {
+            self.banned.remove(&peer);
+        }
+        self.book.set_banned(&peer, banned);
+        if banned && self.links.get(&peer).is_some_and(|link| !link.leaving) {
+            self.hang_up(peer, DisconnectReason::Banned, now);
+        }
+        self.desk.emit(Event::BanNoted { peer });
+    }
+
+    fn on_opened(&mut self, opened: &Opened, now: Instant) {
+        let peer = opened.peer;
+        self.book.set_online(true, now);
+        let aim = self.dials.aim(&peer);
+        if aim.is_some() && self.dials.end(&peer).is_some() {
+            // What the dial was for is what the link is for, whoever won.
+        }
+        let link = self.links.open(opened, self.params.config(), now);
+        let swap = match (aim, opened.direction) {
+            (Some(Aim::Swap(id)), Direction::Outbound) => Some(id),
+            _ => None,
+        };
+        if let Some(id) = swap {
+            link.standing = Standing::Ours { id };
+        }
+        self.trusted.linked(&peer, self.params.config());
+        self.note_record(opened, now);
+        self.book.connected(&peer, opened.direction == Direction::Outbound, now);
+        self.desk.emit(Event::Linked { peer });
+        let named = self.trusted.contains(&peer);
+        if self.banned.contains(&peer) {
+            self.hang_up(peer, DisconnectReason::Banned, now);
+        } else if swap.is_some_and(|id| !self.swaps.awaits_link(id)) {
+            // The exchange that it was dialled for is over.
+            self.hang_up(peer, DisconnectReason::SwapAborted, now);
+        } else if self.params.config().mode == Mode::Private && !named {
+            self.hang_up(peer, DisconnectReason::Private, now);
+        } else if self.ending {
+            self.hang_up(peer, DisconnectReason::Shutdown, now);
+        }
+        self.welcome(peer, now);
+    }
+
+    /// Takes a neighbour's own record into the book. That it answers where it says is known only
+    /// when we dialled it there.
+    fn note_record(&mut self, opened: &Opened, now: Instant) {
+        let Opened { peer, direction, address, record } = opened;
+        if let Some(record) = record {
+            let source = Source { peer: Some(*peer), group: NetworkGroup::of(address) };
+            if self.book.insert(record.clone(), source, now) == Ok(Outcome::Added) {
+                self.upkeep.news(now);
+            }
+        }
+        if *direction == Direction::Outbound {
+            self.book.verified(peer, address, now);
+        }
+    }
+
+    fn on_closed(&mut self, peer: PeerId, now: Instant) {
+        let stay_away = self.links.get(&peer).map(|link| link.stay_away);
+        if self.links.close(&peer, now).is_some() {
+            self.link_lost(&peer, now);
+            self.book.disconnected(&peer, now, &mut self.rng);
+            if let Some(rest) = stay_away.filter(|rest| !rest.is_zero()) {
+                self.book.put_off(&peer, rest, now);
+            }
+            self.trusted.failed(&peer, self.params.config(), &mut self.rng, now);
+        }
+        if self.links.iter().all(|(_, link)| link.open.is_none()) {
+            self.book.set_online(false, now);
+        }
+        self.upkeep.news(now);
+        self.desk.emit(Event::Unlinked { peer });
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        self.ending = true;
+        self.shutdowns = self.shutdowns.saturating_add(1);
+        self.choose_anchors(now);
+        let peers: Vec<_> = self.links.iter().map(|(peer, _)| *peer).collect();
+        for peer in peers {
+            self.hang_up(peer, DisconnectReason::Shutdown, now);
+        }
+        self.save(now);
+        if !self.upkeep.saving {
+            self.finish(&Ok(()));
+        }
+    }
+
+    /// The end of [`Command::Shutdown`].
+    pub(super) fn finish(&mut self, stored: &Result<(), StoreError>) {
+        for _ in 0..std::mem::take(&mut self.shutdowns) {
+            self.desk.emit(Event::Ended { stored: stored.clone() });
+        }
+    }
+}
