@@ -2,8 +2,13 @@
 //!
 //! Both ends decide on their own and must decide alike, whatever overtakes what. An open
 //! connection stays. Of two that were dialled towards each other at once, the one that the node
-//! with the lower peer id dialled stays. Of two that one node dialled, the listener keeps the one
-//! it accepted first. The test below walks through every interleaving.
+//! with the lower peer id dialled stays if the other accepted it. Of two that one node dialled, the
+//! listener keeps the one it accepted first. The tests below walk through every interleaving.
+//!
+//! A listener does not count on its own dial, which may be refused for a reason that it cannot
+//! foresee: only the remote's acceptance settles that. A dialer has to count on what it accepted as
+//! a listener, since nothing more is said before its turn. So who refuses a dial of its own after
+//! the remote accepted it, being full by then, may have lost the other connection too.
 
 use libp2p_identity::PeerId;
 
@@ -34,11 +39,10 @@ pub(crate) fn stays(local: PeerId, peer: PeerId, side: Side, rivals: &[Rival]) -
     rivals.iter().all(|rival| match (side, rival.side, rival.progress) {
         (_, _, Progress::Open) => false,
         (Side::Listener, Side::Listener, Progress::Accepted) => false,
-        (Side::Listener, Side::Dialer, _) => !ours_goes_first,
         (Side::Dialer, Side::Listener, Progress::Accepted) => ours_goes_first,
-        // Not yet decided about: whoever decides later sees this one.
-        (Side::Listener | Side::Dialer, Side::Listener, Progress::Pending)
-        | (Side::Dialer, Side::Dialer, _) => true,
+        // Whoever decides about that one later sees this one.
+        (Side::Listener | Side::Dialer, Side::Dialer, _)
+        | (Side::Listener | Side::Dialer, Side::Listener, Progress::Pending) => true,
     })
 }
 
@@ -57,10 +61,18 @@ mod tests {
         Reject,
     }
 
-    /// One connection as both ends see it, with what is on its way to each; end 0 has the lower id.
+    /// End 0 has the lower id.
+    #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+    struct Dial {
+        dialer: usize,
+        /// The end that will refuse it whatever rivals it has: that is full, say.
+        refuser: Option<usize>,
+    }
+
+    /// One connection as both ends see it, with what is on its way to each.
     #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
     struct Link {
-        dialer: usize,
+        dial: Dial,
         /// `None` once refused or closed.
         ends: [Option<Progress>; 2],
         flight: [VecDeque<Said>; 2],
@@ -69,16 +81,16 @@ mod tests {
     #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
     struct World {
         /// Dialled, but not yet known to either end.
-        undialled: Vec<usize>,
+        undialled: Vec<Dial>,
         links: Vec<Link>,
     }
 
     impl World {
         fn side(&self, link: usize, end: usize) -> Side {
-            if self.links[link].dialer == end { Side::Dialer } else { Side::Listener }
+            if self.links[link].dial.dialer == end { Side::Dialer } else { Side::Listener }
         }
 
-        fn stays(&self, link: usize, end: usize, ids: &[PeerId; 2]) -> bool {
+        fn accepts(&self, link: usize, end: usize, ids: &[PeerId; 2]) -> bool {
             let rivals: Vec<_> = (0..self.links.len())
                 .filter(|other| *other != link)
                 .filter_map(|other| {
@@ -86,7 +98,8 @@ mod tests {
                     Some(Rival { side: self.side(other, end), progress })
                 })
                 .collect();
-            stays(ids[end], ids[1 - end], self.side(link, end), &rivals)
+            self.links[link].dial.refuser != Some(end)
+                && stays(ids[end], ids[1 - end], self.side(link, end), &rivals)
         }
 
         fn say(&mut self, link: usize, to: usize, said: &[Said]) {
@@ -101,7 +114,7 @@ mod tests {
                 (_, _, Said::Reject) => self.links[link].ends[end] = None,
                 (Side::Dialer, Progress::Pending, Said::Version) => {}
                 (Side::Listener, Progress::Pending, Said::Version) => {
-                    if self.stays(link, end, ids) {
+                    if self.accepts(link, end, ids) {
                         self.links[link].ends[end] = Some(Progress::Accepted);
                         self.say(link, 1 - end, &[Said::Version, Said::Verack]);
                     } else {
@@ -110,7 +123,7 @@ mod tests {
                     }
                 }
                 (Side::Dialer, Progress::Pending, Said::Verack) => {
-                    if self.stays(link, end, ids) {
+                    if self.accepts(link, end, ids) {
                         self.links[link].ends[end] = Some(Progress::Open);
                         self.say(link, 1 - end, &[Said::Verack]);
                     } else {
@@ -127,13 +140,13 @@ mod tests {
 
         fn next(&self, ids: &[PeerId; 2]) -> Vec<Self> {
             let mut worlds = Vec::new();
-            for (at, dialer) in self.undialled.iter().enumerate() {
+            for (at, dial) in self.undialled.iter().enumerate() {
                 let mut world = self.clone();
                 world.undialled.remove(at);
                 let mut flight = [VecDeque::new(), VecDeque::new()];
-                flight[1 - dialer].push_back(Said::Version);
+                flight[1 - dial.dialer].push_back(Said::Version);
                 let ends = [Some(Progress::Pending); 2];
-                world.links.push(Link { dialer: *dialer, ends, flight });
+                world.links.push(Link { dial: *dial, ends, flight });
                 worlds.push(world);
             }
             for link in 0..self.links.len() {
@@ -155,13 +168,14 @@ mod tests {
         ids
     }
 
-    /// Every order in which dials and frames can happen; returns how many ends were looked at.
-    fn explore(dialers: &[usize]) -> usize {
+    /// Walks through every order in which the dials and frames can happen. Returns how many ends it
+    /// came to on which no connection is left, and how many on which one is.
+    fn explore(dials: &[Dial]) -> [usize; 2] {
         let ids = ids();
-        let start = World { undialled: dialers.to_vec(), links: Vec::new() };
+        let start = World { undialled: dials.to_vec(), links: Vec::new() };
         let mut seen = BTreeSet::from([start.clone()]);
         let mut todo = vec![start];
-        let mut ends = 0;
+        let mut ends = [0; 2];
         while let Some(world) = todo.pop() {
             for end in 0..2 {
                 let open = world.links.iter().filter(|l| l.ends[end] == Some(Progress::Open));
@@ -169,13 +183,11 @@ mod tests {
             }
             let next = world.next(&ids);
             if next.is_empty() {
-                ends += 1;
-                let left: BTreeSet<_> = (0..world.links.len())
-                    .filter(|link| world.links[*link].ends != [None, None])
-                    .collect();
-                assert_eq!(left.len(), 1, "exactly one stays: {world:#?}");
-                let stayed = &world.links[*left.first().expect("one")];
-                assert_eq!(stayed.ends, [Some(Progress::Open); 2], "open on both: {world:#?}");
+                let left: Vec<_> = world.links.iter().filter(|l| l.ends != [None, None]).collect();
+                for link in &left {
+                    assert_eq!(link.ends, [Some(Progress::Open); 2], "open on both: {world:#?}");
+                }
+                ends[left.len()] += 1;
             }
             for world in next {
                 if seen.insert(world.clone()) {
@@ -186,14 +198,36 @@ mod tests {
         ends
     }
 
+    /// Every way in which either end or none refuses each dial.
+    fn every_refusal(dialers: &[usize]) -> Vec<Vec<Dial>> {
+        dialers.iter().fold(vec![Vec::new()], |all, dialer| {
+            let ways = [None, Some(0), Some(1)].map(|refuser| Dial { dialer: *dialer, refuser });
+            all.iter().flat_map(|dials| ways.map(|way| [&dials[..], &[way]].concat())).collect()
+        })
+    }
+
+    const DIALERS: [&[usize]; 6] = [&[0], &[0, 1], &[0, 0], &[1, 1], &[0, 1, 1], &[0, 0, 1]];
+
     #[test]
     fn exactly_one_connection_stays_whatever_overtakes_what() {
-        assert!(explore(&[0]) >= 1, "one dial");
-        assert!(explore(&[0, 1]) >= 2, "towards each other");
-        assert!(explore(&[0, 0]) >= 2, "twice from the lower");
-        assert!(explore(&[1, 1]) >= 2, "twice from the higher");
-        assert!(explore(&[0, 1, 1]) >= 3, "three");
-        assert!(explore(&[0, 0, 1]) >= 3, "three");
-        assert!(explore(&[0, 0, 1, 1]) >= 4, "four");
+        for dialers in DIALERS.into_iter().chain([&[0, 0, 1, 1][..]]) {
+            let dials: Vec<_> =
+                dialers.iter().map(|dialer| Dial { dialer: *dialer, refuser: None }).collect();
+            let [none, one] = explore(&dials);
+            assert!(none == 0 && one >= dialers.len(), "{dialers:?}: {none}, {one}");
+        }
+    }
+
+    #[test]
+    fn a_connection_stays_if_there_is_one_that_both_would_accept() {
+        for dials in DIALERS.iter().flat_map(|dialers| every_refusal(dialers)) {
+            let [none, one] = explore(&dials);
+            let acceptable = dials.iter().any(|dial| dial.refuser.is_none());
+            assert_eq!(one > 0, acceptable, "{dials:?}: {none}, {one}");
+            // Else the remote gave up another for one that it had been asked for.
+            if dials.iter().all(|dial| dial.refuser != Some(dial.dialer)) {
+                assert_eq!(none == 0, acceptable, "{dials:?}: {none}, {one}");
+            }
+        }
     }
 }

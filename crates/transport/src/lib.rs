@@ -19,6 +19,7 @@
 //! | [`session::Config::open_timeout`] | time | 10 s | |
 //! | [`JobLimits::under_way_max`] | jobs per core | 64 | |
 //! | [`JobLimits::deadline`] | time per job | 30 s | |
+//! | [`conversation::Config::open_timeout`] | time until both directions are there | 10 s | 1 min |
 //! | [`limits::Config`] | connections | see there | |
 //!
 //! ```

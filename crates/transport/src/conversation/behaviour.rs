@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use libp2p_core::transport::PortUse;
 use libp2p_core::{Endpoint, Multiaddr};
@@ -12,7 +13,7 @@ use libp2p_swarm::{
 };
 use machine::{Input, PeerId, Undelivered};
 
-use super::handler::{Handler, Leave, Notice, Pending};
+use super::handler::{End, Handler, Leave, Notice, Pending};
 use super::outbox::Bounds;
 use crate::driver::{Carrier, Driver, Event};
 use crate::{JobLimits, Runnable, Worker};
@@ -25,13 +26,52 @@ pub struct Config {
     /// Bytes that may wait for one link, frames with their prefixes. Default 1 MiB; a single
     /// larger frame passes when nothing else waits.
     pub outbox_bytes_max: usize,
+    /// Time from the start of a connection until both directions are open; after it the protocol
+    /// does not need the connection any more. Default 10 s, at most [`Self::OPEN_TIMEOUT_MAX`]: a
+    /// longer one counts as that.
+    pub open_timeout: Duration,
     /// The core's slow work.
     pub jobs: JobLimits,
 }
 
+impl Config {
+    /// The longest [`open_timeout`](Self::open_timeout).
+    pub const OPEN_TIMEOUT_MAX: Duration = Duration::from_mins(1);
+}
+
 impl Default for Config {
     fn default() -> Self {
-        Self { outbox_messages_max: 256, outbox_bytes_max: 1024 * 1024, jobs: JobLimits::default() }
+        Self {
+            outbox_messages_max: 256,
+            outbox_bytes_max: 1024 * 1024,
+            open_timeout: Duration::from_secs(10),
+            jobs: JobLimits::default(),
+        }
+    }
+}
+
+/// What became of conversations without a fault of anybody's core, since the start.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Counts {
+    /// Connections whose remote speaks none of the names.
+    pub unsupported: u64,
+    /// Connections on which no conversation began in time.
+    pub unopened: u64,
+    /// Conversations of which a direction ended while the connection lived.
+    pub broken: u64,
+    /// Substreams that a remote opened in addition to its first, and that were dropped.
+    pub doubled: u64,
+}
+
+impl Counts {
+    fn add(&mut self, end: End) {
+        let count = match end {
+            End::Unsupported => &mut self.unsupported,
+            End::Unopened => &mut self.unopened,
+            End::Broken => &mut self.broken,
+            End::Left => return,
+        };
+        *count = count.saturating_add(1);
     }
 }
 
@@ -40,6 +80,7 @@ impl Default for Config {
 pub struct Behaviour<M: Runnable> {
     driver: Driver<M>,
     links: Links<M>,
+    counts: Counts,
 }
 
 /// The connections on which both directions are there, and what the swarm is asked to do.
@@ -65,6 +106,7 @@ impl<M: Runnable> Behaviour<M> {
         Self {
             driver: Driver::new(core, worker, config.jobs),
             links: Links { config, ready: BTreeMap::new(), out: VecDeque::new() },
+            counts: Counts::default(),
         }
     }
 
@@ -78,13 +120,29 @@ impl<M: Runnable> Behaviour<M> {
         self.driver.core()
     }
 
+    /// What ended or was dropped, to count.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Messages that wait to be written to `peer`, on all its links.
+    pub fn outbox_len(&self, peer: PeerId) -> usize {
+        let links = self.links.ready.get(&peer).into_iter().flatten();
+        links.map(|link| link.outbox.0.len()).sum()
+    }
+
+    fn handler(&self) -> Handler<M> {
+        Handler::new(self.links.config.open_timeout.min(Config::OPEN_TIMEOUT_MAX))
+    }
+
     fn feed(&mut self, input: Input<M>) {
         self.driver.feed(input, &mut self.links);
     }
 
-    fn link_over(&mut self, peer: PeerId, connection: ConnectionId, cause: Undelivered) {
+    fn link_over(&mut self, peer: PeerId, connection: ConnectionId) {
         let Some(over) = self.links.remove(peer, connection) else { return };
         for message in over.outbox.0.take_unsent() {
+            let cause = Undelivered::NotConnected;
             self.feed(Input::Undelivered { peer, message, cause });
         }
         if !self.links.ready.contains_key(&peer) {
@@ -144,7 +202,7 @@ impl<M: Runnable> NetworkBehaviour for Behaviour<M> {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<Handler<M>, ConnectionDenied> {
-        Ok(Handler::new())
+        Ok(self.handler())
     }
 
     fn handle_established_outbound_connection(
@@ -155,13 +213,13 @@ impl<M: Runnable> NetworkBehaviour for Behaviour<M> {
         _: Endpoint,
         _: PortUse,
     ) -> Result<Handler<M>, ConnectionDenied> {
-        Ok(Handler::new())
+        Ok(self.handler())
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         if let FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) = event
         {
-            self.link_over(peer_id, connection_id, Undelivered::NotConnected);
+            self.link_over(peer_id, connection_id);
         }
     }
 
@@ -188,8 +246,13 @@ impl<M: Runnable> NetworkBehaviour for Behaviour<M> {
                 self.links.emit(Event::Malformed { peer, error });
                 self.links.hang_up(peer, connection);
             }
-            Notice::Over(cause) => self.link_over(peer, connection, cause),
-            Notice::Left => self.links.hang_up(peer, connection),
+            Notice::Doubled => self.counts.doubled = self.counts.doubled.saturating_add(1),
+            Notice::Over(end) => {
+                tracing::debug!(%peer, %connection, ?end, "a conversation is over");
+                self.counts.add(end);
+                self.link_over(peer, connection);
+            }
+            Notice::HangUp => self.links.hang_up(peer, connection),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use asynchronous_codec::FramedRead;
@@ -16,16 +16,15 @@ use libp2p_swarm::handler::{
 use libp2p_swarm::{
     ConnectionHandler, ConnectionHandlerEvent, Stream, StreamUpgradeError, SubstreamProtocol,
 };
-use machine::Undelivered;
 use wire::frame::{Codec, ReadError};
 
-use super::offer::Offer;
+use super::offer::{Offer, Proposal, Refused};
 use super::outbox::Outbox;
 use crate::Runnable;
-use crate::negotiation::is_refused_name;
 
-/// How long a farewell waits for the remote to have read it. A lost packet or two on a slow link
-/// fit in; a remote that never reads holds its connection no longer than this.
+/// How long a farewell waits for the remote to have read it, and how long who was left waits for
+/// the remote to hang up. A lost packet or two on a slow link fit in; a remote that does neither
+/// holds its connection no longer than this.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Messages handed to the behaviour at once. The way there costs more than a small message itself:
@@ -38,9 +37,21 @@ pub struct Handler<M: Runnable> {
     outbox: Arc<Outbox<M::Message>>,
     outbound: Outbound,
     inbound: Inbound<M>,
-    /// Whether the behaviour knows that both directions are there.
-    ready: bool,
+    stage: Stage,
+    /// For each direction to be negotiated.
+    open_timeout: Duration,
     notices: VecDeque<Notice<M>>,
+}
+
+enum Stage {
+    /// A direction is missing. Until the deadline.
+    Opening(Delay),
+    /// The behaviour knows that both directions are there.
+    Ready,
+    /// It broke: the remote has until the deadline to hang up itself, having read what we said.
+    Broken(Delay),
+    /// Nothing more comes of it here.
+    Over,
 }
 
 enum Outbound {
@@ -54,7 +65,6 @@ enum Outbound {
         /// Whether it has; after that the stream is not touched again.
         heard: bool,
     },
-    /// The peer does not run this protocol, or the substream is over.
     Done,
 }
 
@@ -81,9 +91,25 @@ pub enum Notice<M: Runnable> {
     Received(Vec<M::Message>),
     /// Not the protocol.
     Malformed(wire::Malformed),
-    /// One direction is over, and nothing more is said: what waits is not delivered.
-    Over(Undelivered),
-    /// Everything is said and read.
+    /// The remote opened its direction again. The first substream goes on.
+    Doubled,
+    /// Nothing more is said or heard: what waits is not delivered.
+    Over(End),
+    /// The connection has served its purpose.
+    HangUp,
+}
+
+/// How the conversation on one connection ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum End {
+    /// The remote speaks none of the names. The connection may go on for other protocols.
+    Unsupported,
+    /// It did not begin: within the time for it a direction was not opened, or ended again. The
+    /// connection may go on for other protocols.
+    Unopened,
+    /// A direction ended while the connection lived. The connection is closed.
+    Broken,
+    /// We took leave. The connection is closed.
     Left,
 }
 
@@ -97,56 +123,89 @@ impl<M: Runnable> fmt::Debug for Notice<M> {
             Self::Ready { name, .. } => write!(f, "Ready({name})"),
             Self::Received(messages) => write!(f, "Received({messages:?})"),
             Self::Malformed(error) => write!(f, "Malformed({error})"),
-            Self::Over(cause) => write!(f, "Over({cause})"),
-            Self::Left => f.write_str("Left"),
+            Self::Doubled => f.write_str("Doubled"),
+            Self::Over(end) => write!(f, "Over({end:?})"),
+            Self::HangUp => f.write_str("HangUp"),
         }
     }
 }
 
 impl<M: Runnable> fmt::Debug for Handler<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handler").field("ready", &self.ready).finish_non_exhaustive()
+        let ready = matches!(self.stage, Stage::Ready);
+        f.debug_struct("Handler").field("ready", &ready).finish_non_exhaustive()
     }
 }
 
 impl<M: Runnable> Handler<M> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(open_timeout: Duration) -> Self {
         Self {
             outbox: Arc::new(Outbox::default()),
             outbound: Outbound::Closed,
             inbound: Inbound::Awaited,
-            ready: false,
+            stage: Stage::Opening(Delay::new(open_timeout)),
+            open_timeout,
             notices: VecDeque::new(),
         }
     }
 
     fn note_ready(&mut self) {
-        if let (Outbound::Open(_, name), Inbound::Open(_), false) =
-            (&self.outbound, &self.inbound, self.ready)
+        if let (Outbound::Open(_, name), Inbound::Open(_), Stage::Opening(_)) =
+            (&self.outbound, &self.inbound, &self.stage)
         {
-            self.ready = true;
+            self.stage = Stage::Ready;
             let outbox = Pending(Arc::clone(&self.outbox));
             self.notices.push_back(Notice::Ready { name, outbox });
         }
     }
 
     /// Half of a conversation is none: neither direction goes on.
-    fn stop(&mut self, cause: Undelivered) {
+    fn stop(&mut self, end: End) {
         self.outbound = Outbound::Done;
         self.inbound = Inbound::Done;
-        self.notices.push_back(Notice::Over(cause));
+        self.stage = match end {
+            End::Broken => Stage::Broken(Delay::new(FAREWELL)),
+            End::Unsupported | End::Unopened | End::Left => Stage::Over,
+        };
+        self.notices.push_back(Notice::Over(end));
+    }
+
+    /// A direction ended.
+    fn break_off(&mut self) {
+        match self.stage {
+            Stage::Opening(_) => self.stop(End::Unopened),
+            Stage::Ready => self.stop(End::Broken),
+            Stage::Broken(_) | Stage::Over => {}
+        }
+    }
+
+    /// Ready when a deadline passed.
+    fn drive_stage(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.stage {
+            Stage::Opening(deadline) => {
+                ready!(deadline.poll_unpin(cx));
+                self.stop(End::Unopened);
+            }
+            Stage::Broken(deadline) => {
+                ready!(deadline.poll_unpin(cx));
+                self.stage = Stage::Over;
+                self.notices.push_back(Notice::HangUp);
+            }
+            Stage::Ready | Stage::Over => return Poll::Pending,
+        }
+        Poll::Ready(())
     }
 
     /// Ready when the state changed.
     fn drive_outbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.outbound {
             Outbound::Open(stream, _) => match self.outbox.poll_write(cx, Pin::new(stream)) {
-                Poll::Ready(Err(_)) => self.stop(Undelivered::NotConnected),
-                // Nothing is ever said on it, but reading tells of a refused name and of the end.
-                Poll::Ready(Ok(())) | Poll::Pending => match end_of(stream, cx) {
-                    Poll::Pending => return Poll::Pending,
-                    Poll::Ready(cause) => self.stop(cause),
-                },
+                Poll::Ready(Err(_)) => self.break_off(),
+                // Nothing is ever said on it, but reading tells of the end.
+                Poll::Ready(Ok(())) | Poll::Pending => {
+                    ready!(poll_end(stream, cx));
+                    self.break_off();
+                }
             },
             Outbound::Leaving { stream, deadline, heard } => {
                 if !*heard {
@@ -157,7 +216,7 @@ impl<M: Runnable> Handler<M> {
                     *heard = match said {
                         Poll::Pending => false,
                         Poll::Ready(Err(_)) => true,
-                        Poll::Ready(Ok(())) => end_of(stream, cx).is_ready(),
+                        Poll::Ready(Ok(())) => poll_end(stream, cx).is_ready(),
                     };
                 }
                 // What they said before they heard of it is heard as well.
@@ -165,17 +224,17 @@ impl<M: Runnable> Handler<M> {
                 if !over && deadline.poll_unpin(cx).is_pending() {
                     return Poll::Pending;
                 }
-                self.stop(Undelivered::NotConnected);
-                self.notices.push_back(Notice::Left);
+                self.stop(End::Left);
+                self.notices.push_back(Notice::HangUp);
             }
             Outbound::Closed | Outbound::Opening | Outbound::Done => return Poll::Pending,
         }
         Poll::Ready(())
     }
 
-    /// At most one message, and none before the core knows the peer. Ready when there is news.
+    /// At most [`AT_ONCE`], and nothing before the core knows the peer. Ready when there is news.
     fn drive_inbound(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (Inbound::Open(stream), true) = (&mut self.inbound, self.ready) else {
+        let (Inbound::Open(stream), Stage::Ready) = (&mut self.inbound, &self.stage) else {
             return Poll::Pending;
         };
         let mut messages = Vec::new();
@@ -203,37 +262,33 @@ impl<M: Runnable> Handler<M> {
             Some(Ok(()) | Err(ReadError::Io(_))) => match self.outbound {
                 // Who takes leave still says what there is to say.
                 Outbound::Leaving { .. } => self.inbound = Inbound::Done,
-                _ => self.stop(Undelivered::NotConnected),
+                _ => self.break_off(),
             },
         }
         Poll::Ready(())
     }
 }
 
-/// Waits for the remote's end of a substream on which it has nothing to say, and tells why it
-/// ended. After an error the stream must not be touched again.
-fn end_of(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<Undelivered> {
-    let mut byte = [0];
-    Pin::new(stream).poll_read(cx, &mut byte).map(|end| match end {
-        Err(error) if is_refused_name(&error) => Undelivered::Unsupported,
-        Ok(_) | Err(_) => Undelivered::NotConnected,
-    })
+/// Waits for the end of a substream on which the remote has nothing to say. After an error the
+/// stream must not be touched again.
+fn poll_end(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<()> {
+    Pin::new(stream).poll_read(cx, &mut [0]).map(drop)
 }
 
 impl<M: Runnable> ConnectionHandler for Handler<M> {
     type FromBehaviour = Leave;
     type ToBehaviour = Notice<M>;
     type InboundProtocol = Offer;
-    type OutboundProtocol = Offer;
+    type OutboundProtocol = Proposal;
     type InboundOpenInfo = ();
     type OutboundOpenInfo = ();
 
     fn listen_protocol(&self) -> SubstreamProtocol<Offer> {
-        SubstreamProtocol::new(Offer::new(M::NAMES), ())
+        SubstreamProtocol::new(Offer::new(M::NAMES), ()).with_timeout(self.open_timeout)
     }
 
     fn connection_keep_alive(&self) -> bool {
-        !matches!(self.outbound, Outbound::Done)
+        matches!(self.stage, Stage::Opening(_) | Stage::Ready)
     }
 
     fn on_behaviour_event(&mut self, Leave: Leave) {
@@ -244,12 +299,15 @@ impl<M: Runnable> ConnectionHandler for Handler<M> {
             }
             leaving @ Outbound::Leaving { .. } => self.outbound = leaving,
             Outbound::Closed | Outbound::Opening | Outbound::Done => {
-                self.notices.push_back(Notice::Left);
+                self.notices.push_back(Notice::HangUp);
             }
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ConnectionHandlerEvent<Offer, (), Notice<M>>> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<ConnectionHandlerEvent<Proposal, (), Notice<M>>> {
         loop {
             // Local work first: what is already known.
             if let Some(notice) = self.notices.pop_front() {
@@ -257,11 +315,12 @@ impl<M: Runnable> ConnectionHandler for Handler<M> {
             }
             if matches!(self.outbound, Outbound::Closed) {
                 self.outbound = Outbound::Opening;
-                let protocol = self.listen_protocol();
+                let protocol = SubstreamProtocol::new(Proposal::new(M::NAMES), ())
+                    .with_timeout(self.open_timeout);
                 return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
             }
             // Then what we say.
-            if self.drive_outbound(cx).is_ready() {
+            if self.drive_outbound(cx).is_ready() || self.drive_stage(cx).is_ready() {
                 continue;
             }
             // Last, new work from the remote.
@@ -275,26 +334,34 @@ impl<M: Runnable> ConnectionHandler for Handler<M> {
         Poll::Ready(self.notices.pop_front())
     }
 
-    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Offer>) {
+    fn on_connection_event(&mut self, event: ConnectionEvent<'_, Offer, Proposal>) {
         match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound {
-                protocol: (stream, _),
+                protocol: stream,
                 ..
-            }) if !matches!(self.outbound, Outbound::Done) => {
-                self.inbound = Inbound::Open(FramedRead::new(stream, Codec::default()));
-                self.note_ready();
-            }
+            }) => match self.inbound {
+                Inbound::Awaited => {
+                    self.inbound = Inbound::Open(FramedRead::new(stream, Codec::default()));
+                    self.note_ready();
+                }
+                Inbound::Open(_) => self.notices.push_back(Notice::Doubled),
+                Inbound::Done => {}
+            },
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound {
                 protocol: (stream, name),
                 ..
-            }) => {
+            }) if matches!(self.outbound, Outbound::Opening) => {
                 self.outbound = Outbound::Open(stream, name);
                 self.note_ready();
             }
-            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
+            ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. })
+                if matches!(self.outbound, Outbound::Opening) =>
+            {
                 self.stop(match error {
-                    StreamUpgradeError::NegotiationFailed => Undelivered::Unsupported,
-                    _ => Undelivered::NotConnected,
+                    StreamUpgradeError::NegotiationFailed | StreamUpgradeError::Apply(Refused) => {
+                        End::Unsupported
+                    }
+                    StreamUpgradeError::Timeout | StreamUpgradeError::Io(_) => End::Unopened,
                 });
             }
             _ => {}

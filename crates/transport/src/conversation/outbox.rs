@@ -100,6 +100,11 @@ impl<T> Outbox<T> {
         Poll::Ready(Ok(()))
     }
 
+    /// Messages of which something is not yet written.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Takes back what was not written whole, oldest first.
     pub(crate) fn take_unsent(&self) -> Vec<T> {
         let mut queue = self.lock();

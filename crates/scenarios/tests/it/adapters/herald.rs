@@ -4,17 +4,18 @@ use std::convert::Infallible;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::ops::Range;
+use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use libp2p_identity::Keypair;
 use libp2p_swarm::{ConnectionId, Swarm, SwarmEvent};
 use machine::{Effect, Effects, Input, Instant, Machine, PeerId, Undelivered};
-use transport::conversation::{Behaviour, Config};
+use transport::conversation::{Behaviour, Config, Counts};
 use transport::{Event, NoJobs};
 use wire::{Defect, Frame, Malformed};
 
 use crate::live::{Live, Log};
-use crate::net::{Net, builder};
+use crate::net::{Net, builder, soon};
 
 /// The names that a herald speaks.
 pub(crate) trait Names: Debug + Send + Unpin + 'static {
@@ -172,14 +173,31 @@ pub(crate) type Herald<N = Old> = Live<Behaviour<Core<N>>, Told>;
 
 impl<N: Names> Herald<N> {
     pub(crate) async fn new(net: Net) -> Self {
-        Self::bounded(net, Config::default()).await
+        Self::timed(net, Config::default().open_timeout, Duration::from_secs(10)).await
     }
 
-    pub(crate) async fn bounded(net: Net, config: Config) -> Self {
+    /// One that waits for a conversation to begin no longer than `open_timeout`, and closes a
+    /// connection that nothing holds after `idle`.
+    pub(crate) async fn timed(net: Net, open_timeout: Duration, idle: Duration) -> Self {
+        let config = Config { open_timeout, ..Config::default() };
         let core = Core { effects: Effects::default(), names: PhantomData };
         let behaviour = Behaviour::new(core, NoJobs, config);
-        let swarm = builder(Keypair::generate_ed25519()).build(behaviour).unwrap();
-        Self::start(swarm, net).await
+        let builder = builder(Keypair::generate_ed25519()).idle_timeout(idle);
+        Self::start(builder.build(behaviour).unwrap(), net).await
+    }
+
+    /// Waits until the counts satisfy `enough`.
+    pub(crate) async fn counted(&self, what: &str, enough: impl Fn(&Counts) -> bool) -> Counts {
+        soon(what, async {
+            loop {
+                let counts = self.run(|swarm| swarm.behaviour().counts()).await;
+                if enough(&counts) {
+                    return counts;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
     }
 
     /// Says `numbers`, each in `len` bytes, all at once. What cannot be taken is back by then.

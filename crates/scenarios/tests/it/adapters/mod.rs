@@ -2,5 +2,6 @@
 
 mod clerk;
 mod conversation;
+mod endings;
 mod herald;
 mod question;

@@ -15,6 +15,7 @@ use crate::seen::Seen;
 over_every_net!(
     a_second_connection_is_refused_as_a_duplicate,
     of_two_towards_each_other_one_stays,
+    of_two_towards_each_other_the_one_that_is_accepted_stays,
     requests_survive_two_dials_towards_each_other,
     every_opening_is_closed_whenever_it_is_cut,
     any_connection_means_one_that_is_inside,
@@ -107,6 +108,38 @@ async fn of_two_towards_each_other_one_stays(net: Net) {
     }
     for node in [&a, &b] {
         node.now().shown.assert_balanced();
+    }
+}
+
+/// The node whose dial would win is refused because the other one is full.
+async fn of_two_towards_each_other_the_one_that_is_accepted_stays(net: Net) {
+    let seed = 7;
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut plans = [Plan::new(net), Plan::new(net)];
+    plans.sort_by_key(|plan| plan.key.public().to_peer_id());
+    let [lower, mut higher] = plans;
+    higher.config.inbound_max = 1;
+    let (lower, higher) = (lower.start().await, higher.start().await);
+    let guest = Node::start(net).await;
+    guest.dial(&higher).await;
+    higher.until("its only slot to be taken", |seen| seen.opened.len() == 1).await;
+    for round in 1..=50 {
+        let what = format!("the dial that is accepted in round {round} of seed {seed}");
+        tokio::join!(lower.dial(&higher), async {
+            moment(&mut rng, 3).await;
+            higher.dial(&lower).await;
+        });
+        for (node, others) in [(&lower, 0), (&higher, 1)] {
+            // Each time one dial is refused, and the other not.
+            let settled = |seen: &Seen| {
+                let ends = (seen.opened.len() - others, seen.refused.len());
+                ends == (round, round) && seen.connections() == 1 + others
+            };
+            node.until(&what, settled).await;
+        }
+        lower.cut(higher.peer).await;
+        lower.alone().await;
+        higher.until(&what, |seen| seen.connections() == 1).await;
     }
 }
 
