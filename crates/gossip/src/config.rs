@@ -109,10 +109,10 @@ pub struct Config {
     /// How long each step of an exchange is waited for, its dial included.
     #[serde(with = "humantime_serde")]
     pub swap_deadline: Duration,
-    /// Largest share of links gained by exchange within an hour, in thousandths of all. 1,000
-    /// lifts the cap.
+    /// Largest share of links gained by exchange within an hour, in thousandths of the outbound
+    /// ones. 1,000 lifts the cap.
     pub swap_share_max: u16,
-    /// Oldest links that are never given away.
+    /// Oldest outbound links that are never given away.
     pub swap_protected: usize,
 
     /// A neighbour that has said nothing for this long is pinged, give or take a fifth.
@@ -192,6 +192,8 @@ impl Config {
             swap_linger: Duration::from_secs(2),
             swap_requester_gap: Duration::from_secs(10),
             swap_deadline: Duration::from_secs(5),
+            // An hour is longer than such a network lives.
+            swap_share_max: 1000,
             ping_period: Duration::from_secs(2),
             ping_timeout_max: Duration::from_secs(3),
             ..Self::default()

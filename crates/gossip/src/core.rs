@@ -10,6 +10,7 @@ mod heartbeat;
 mod keeping;
 mod links;
 mod outcomes;
+mod pace;
 mod swap;
 mod trusted;
 mod upkeep;
@@ -41,8 +42,25 @@ use crate::{Command, DisconnectReason, Done, Event, Fault, Job, Message};
 /// Banned peers that are remembered here; the gate keeps out all others as well.
 const BANNED_MAX: usize = 10_000;
 
+/// Dials of trusted peers under way, on top of the others: many that are down must not keep a node
+/// from finding anybody else.
+const TRUSTED_DIALS_MAX: usize = 8;
+
+/// A ping, or a word out of order, may come once in this time for ever.
+const ODD_GAP: Duration = Duration::from_secs(1);
+
+/// And so many at once: a peer that pings every second has them bunched by a line that was dead for
+/// half a minute.
+const ODD_AHEAD: u32 = 32;
+
 /// How long a peer is left alone after its link has ended, unless it asked for longer.
 const REST_MAX: Duration = Duration::from_secs(30);
+
+/// How long a goodbye waits for gossip to start on a connection that has just been opened.
+const TO_JOIN: Duration = Duration::from_secs(3);
+
+/// How long a peer is left alone on whose connection gossip did not run.
+const MUTE: Duration = Duration::from_mins(10);
 
 /// The core of gossip.
 #[derive(Debug)]
@@ -115,8 +133,7 @@ impl Core {
         let period = config.swap_period;
         let swap_due = (config.mode.discovers() && !period.is_zero())
             .then(|| Instant::at(jittered(period, &mut rng)));
-        // Nodes that start together do not stay in step.
-        let upkeep = Upkeep::new(config, anchors, now);
+        let upkeep = Upkeep::new(config, anchors, &mut rng, now);
         let links = Links::new(rng.random());
         let mut core = Self {
             local,
@@ -148,6 +165,7 @@ impl Core {
 
     /// Gossip runs and the connection is told of: the link can be used.
     fn welcome(&mut self, peer: PeerId, now: Instant) {
+        self.say_farewell(peer, now);
         if !self.links.get(&peer).is_some_and(Link::is_up) {
             return;
         }
@@ -175,16 +193,21 @@ impl Core {
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.leaving = true;
         link.stay_away = exchange::stay_away(reason);
-        link.patience = now.after(PATIENCE);
-        if link.joined {
-            let retry_after = exchange::stay_away(reason);
-            self.desk.send(peer, Message::Disconnect { reason, retry_after, alternatives });
-            self.desk.close(peer);
-        } else {
-            self.desk.emit(Event::HangUp { peer });
-        }
+        link.farewell = Some((reason, alternatives));
+        link.patience = now.after(TO_JOIN);
         self.desk.emit(Event::Disconnected { peer, reason, theirs: false });
+        self.say_farewell(peer, now);
         self.link_lost(&peer, now);
+    }
+
+    /// Says the goodbye that is due, as soon as there is a way to say it.
+    fn say_farewell(&mut self, peer: PeerId, now: Instant) {
+        let Some(link) = self.links.get_mut(&peer).filter(|link| link.joined) else { return };
+        let Some((reason, alternatives)) = link.farewell.take() else { return };
+        link.patience = now.after(PATIENCE);
+        let retry_after = link.stay_away;
+        self.desk.send(peer, Message::Disconnect { reason, retry_after, alternatives });
+        self.desk.close(peer);
     }
 
     fn on_received(&mut self, peer: PeerId, message: Message, now: Instant) {
@@ -206,7 +229,9 @@ impl Core {
             Message::Bootstrap { nonce, max, transports } => {
                 self.on_bootstrap(peer, nonce, max, &transports, now);
             }
-            Message::Advertise { nonce, records } => self.on_advertise(peer, nonce, records),
+            Message::Advertise { nonce, records } => {
+                self.on_advertise(peer, nonce, records, now);
+            }
             Message::SwapPropose { id, deadline, record } => {
                 self.on_propose(peer, id, deadline, record, now);
             }
@@ -219,7 +244,7 @@ impl Core {
                 self.on_disconnect(peer, reason, retry_after, alternatives, now);
             }
             Message::Ping { nonce } => {
-                if link.heartbeat.may_ping(now) {
+                if link.pings.take(ODD_GAP, ODD_AHEAD, now) {
                     self.desk.send(peer, Message::Pong { nonce });
                 } else {
                     self.desk.report(peer, Fault::PingedTooOften);
@@ -228,11 +253,18 @@ impl Core {
             Message::Pong { nonce } => {
                 let config = self.params.config();
                 if !link.heartbeat.pong(nonce, config, &mut link.rng, now) {
-                    self.desk.report(peer, Fault::UnaskedPong);
+                    self.note(peer, Fault::UnaskedPong, now);
                 }
             }
             Message::Replaces { peer: replaced, .. } => self.on_replaces(peer, replaced, now),
         }
+    }
+
+    /// Notes what honest peers may do too, but not all the time.
+    fn note(&mut self, peer: PeerId, fault: Fault, now: Instant) {
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let often = !link.oddities.take(ODD_GAP, ODD_AHEAD, now);
+        self.desk.report(peer, if often { Fault::Babbles } else { fault });
     }
 
     fn on_done(&mut self, id: JobId, outcome: Result<Done, JobError>, now: Instant) {
@@ -247,7 +279,7 @@ impl Core {
                 self.on_told(source, wished, verified(outcome), now);
             }
             Some(Errand::Swap(id)) => self.on_swap_checked(id, verified(outcome), now),
-            Some(Errand::Save(changes)) => self.on_saved(changes, outcome),
+            Some(Errand::Save(changes)) => self.on_saved(changes, outcome, now),
             None => {}
         }
     }
@@ -276,7 +308,7 @@ impl Core {
     /// Links that are unfinished, silent, or without an answer for too long.
     fn tick_links(&mut self, now: Instant) {
         let config = self.params.config();
-        let (mut dead, mut stuck) = (Vec::new(), Vec::new());
+        let (mut dead, mut stuck, mut orphaned) = (Vec::new(), Vec::new(), Vec::new());
         for (peer, link) in self.links.iter_mut() {
             if link.question.waiting.is_some_and(|(_, due)| due <= now) {
                 link.question.give_up();
@@ -286,8 +318,17 @@ impl Core {
             }
             let unfinished = link.leaving || link.open.is_none() || !link.joined;
             if unfinished && link.patience <= now {
+                if !link.joined && !link.leaving {
+                    // Who comes in and does not talk has wasted a slot.
+                    link.stay_away = MUTE;
+                }
                 link.patience = now.after(PATIENCE);
                 stuck.push((*peer, std::mem::replace(&mut link.hung_up, true)));
+            }
+            if matches!(link.standing, Standing::Ours { serial } if !self.swaps.holds(serial, peer))
+                && !link.leaving
+            {
+                orphaned.push(*peer);
             }
             if link.is_up() {
                 match link.heartbeat.tick(config, &mut link.rng, now) {
@@ -310,6 +351,9 @@ impl Core {
         for peer in dead {
             self.hang_up(peer, DisconnectReason::Unresponsive, now);
         }
+        for peer in orphaned {
+            self.hang_up(peer, DisconnectReason::SwapAborted, now);
+        }
     }
 
     fn tick_trusted(&mut self, now: Instant) {
@@ -320,9 +364,15 @@ impl Core {
         let busy = |peer: &PeerId| {
             links.get(peer).is_some() || dials.contains(peer) || banned.contains(peer)
         };
-        for (peer, addresses) in self.trusted.due(busy, now) {
-            self.book.dial(&peer, now);
-            self.dial(peer, addresses, Aim::Trusted);
+        let room = TRUSTED_DIALS_MAX.saturating_sub(self.dials.trusted());
+        for (peer, addresses) in self.trusted.due(busy, now).into_iter().take(room) {
+            // Where the operator said, and where it says itself that it has moved to.
+            let moved = self.book.dial(&peer, now).map(|record| self.dialable(&record));
+            let mut all = addresses;
+            all.extend(moved.into_iter().flatten());
+            all.sort_unstable();
+            all.dedup();
+            self.dial(peer, all, Aim::Trusted);
         }
     }
 }
@@ -357,7 +407,20 @@ impl Machine for Core {
                 self.links.part(&peer, now);
                 self.link_lost(&peer, now);
             }
-            Input::Received { peer, message } => self.on_received(peer, message, now),
+            Input::Received { peer, message } => {
+                // Most of what is said changes nothing about who should be linked.
+                let chat = matches!(
+                    message,
+                    Message::Ping { .. }
+                        | Message::Pong { .. }
+                        | Message::Bootstrap { .. }
+                        | Message::Advertise { .. }
+                );
+                self.on_received(peer, message, now);
+                if chat {
+                    return;
+                }
+            }
             Input::Undelivered { peer, message, .. } => self.on_undelivered(peer, &message, now),
             Input::Command(command) => self.command(command, now),
             Input::Done { id, outcome } => self.on_done(id, outcome, now),
@@ -370,7 +433,10 @@ impl Machine for Core {
     fn tick(&mut self, now: Instant) {
         self.dials.tick(now);
         self.dealings.tick(now);
-        self.book.expire(now);
+        if self.book.next_deadline().is_some_and(|due| due <= now) {
+            self.book.expire(now);
+            self.upkeep.look_now(now);
+        }
         self.tick_links(now);
         self.tick_swaps(now);
         self.tick_upkeep(now);
@@ -384,7 +450,8 @@ impl Machine for Core {
                 || self.dials.contains(peer)
                 || self.banned.contains(peer)
         };
-        let trusted = if self.ending { None } else { self.trusted.next_deadline(busy) };
+        let dials = !self.ending && self.dials.trusted() < TRUSTED_DIALS_MAX;
+        let trusted = self.trusted.next_deadline(busy).filter(|_| dials);
         [
             self.links.next_deadline(),
             self.dials.next_deadline(),

@@ -45,6 +45,9 @@ pub enum Fault {
     /// Pinged more often than anybody needs.
     #[error("pinged too often")]
     PingedTooOften,
+    /// Said more out of order than any race explains.
+    #[error("too much out of order")]
+    Babbles,
     /// Answered a ping that was not sent. Honest peers do so when our time-out comes first.
     #[error("unasked pong")]
     UnaskedPong,
@@ -56,9 +59,10 @@ impl Blame for Fault {
             Self::LateAnswer | Self::NoSuchExchange | Self::ReplacesNothing | Self::UnaskedPong => {
                 Verdict::Note
             }
-            Self::AskedTooSoon | Self::ProposedTooSoon | Self::PingedTooOften => {
-                Verdict::Charge(10)
-            }
+            Self::AskedTooSoon
+            | Self::ProposedTooSoon
+            | Self::PingedTooOften
+            | Self::Babbles => Verdict::Charge(10),
             Self::Unsolicited => Verdict::Charge(20),
             Self::TooMany { .. } | Self::Forged { .. } => Verdict::Charge(50),
         }

@@ -1,6 +1,5 @@
 //! Tests before eviction: who waits for whose failure.
 
-use super::room::Claim;
 use super::{Book, State, Table};
 
 /// Pairs that wait. A test takes one dial every other feeler, so that at a feeler in 2 min all
@@ -66,8 +65,9 @@ impl Book {
         });
         let Some((incumbent, held)) = weakest else { return };
         if held.banned || !held.dialable {
-            self.demote(incumbent, Claim::Proven);
-            self.promote(newcomer);
+            if self.demote(incumbent) {
+                self.promote(newcomer);
+            }
         } else if self.contests.waiting.len() < WAITING_MAX && !self.contests.involves(newcomer) {
             self.contests.waiting.push(Contest { incumbent, newcomer });
         }
@@ -80,10 +80,9 @@ impl Book {
         self.contests.drop(incumbent);
         let Some(newcomer) = newcomer else { return };
         let in_place = self.slab.get(incumbent).is_some_and(|held| held.table == Table::Tried);
-        if in_place {
-            self.demote(incumbent, Claim::Proven);
+        if !in_place || self.demote(incumbent) {
+            self.promote(newcomer);
         }
-        self.promote(newcomer);
     }
 }
 

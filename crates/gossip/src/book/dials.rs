@@ -12,7 +12,6 @@ use wire::signed::SignedRecord;
 
 use super::insert::position;
 use super::moment::Moment;
-use super::room::Claim;
 use super::slab::Held;
 use super::state::Step;
 use super::{Book, State, Table};
@@ -98,15 +97,15 @@ impl Book {
         buckets.draw(rng, |id| self.slab.get(id).is_some_and(&mut *fits))
     }
 
-    /// Takes a peer for being dialled, even one that rests. `None` if it is not in the book or is
-    /// in use; otherwise as for [`pick`](Self::pick).
+    /// Takes a peer for being dialled, even one that rests. `None` if it is not in the book, is
+    /// banned or is in use; otherwise as for [`pick`](Self::pick).
     pub fn dial(&mut self, peer: &PeerId, now: Instant) -> Option<Arc<SignedRecord>> {
         let id = self.find(peer)?;
         self.begin(id, Step::Dial, now)
     }
 
     fn begin(&mut self, id: u16, step: Step, now: Instant) -> Option<Arc<SignedRecord>> {
-        if !self.step(id, step, now) {
+        if self.slab.get(id)?.banned || !self.step(id, step, now) {
             return None;
         }
         let held = self.slab.get_mut(id)?;
@@ -166,10 +165,8 @@ impl Book {
         let hopeless = held.failures >= FAILURES_MAX
             && Duration::from_secs(failing.into()) >= FAILING_MAX
             && !held.protected;
-        match held.table {
-            Table::New if hopeless => self.remove(id),
-            Table::Tried if hopeless => self.demote(id, Claim::Hearsay),
-            Table::New | Table::Tried => {}
+        if hopeless && (held.table == Table::New || !self.demote(id)) {
+            self.remove(id);
         }
     }
 
@@ -235,6 +232,7 @@ impl Book {
         while let Some((due, id)) = self.deadlines.first().copied()
             && due <= now
         {
+            self.deadlines.pop_first();
             self.set_state(id, State::Free);
         }
     }

@@ -73,7 +73,7 @@ impl Book {
         source: u16,
         protected: bool,
     ) -> Result<Outcome, Refused> {
-        let claim = if protected { Claim::Protected } else { Claim::Hearsay };
+        let claim = if protected { Claim::Proven } else { Claim::Hearsay };
         let place = self.place(&record, source, claim)?;
         // What gives way must not take its source along, should that be the same.
         self.sources.keep(source);
@@ -108,11 +108,8 @@ impl Book {
         let held = held.clone();
         let reached = held.verified.and_then(|at| held.record.addresses().get(usize::from(at)));
         let verified = reached.and_then(|address| position(&record, address));
-        let claim = match (held.protected, held.verified) {
-            (true, _) => Claim::Protected,
-            (false, Some(_)) => Claim::Proven,
-            (false, None) => Claim::Hearsay,
-        };
+        let proven = held.protected || held.verified.is_some();
+        let claim = if proven { Claim::Proven } else { Claim::Hearsay };
         let target = match (held.table, verified) {
             (Table::Tried, Some(_)) => None,
             (Table::Tried, None) => Some(self.place(&record, held.source, claim)?),
@@ -159,16 +156,11 @@ fn judge_known(held: &Held, record: &SignedRecord) -> Option<Result<Outcome, Ref
 
 /// Which address of `record` is `address`, with or without the peer's id at its end.
 pub(super) fn position(record: &SignedRecord, address: &Multiaddr) -> Option<u8> {
-    let wanted = bare(address);
-    let found = record.addresses().iter().position(|one| bare(one) == wanted)?;
+    let found = record.addresses().iter().position(|one| bare(one).eq(bare(address)))?;
     u8::try_from(found).ok()
 }
 
 /// An address without the peer id at its end.
-fn bare(address: &Multiaddr) -> Multiaddr {
-    let mut address = address.clone();
-    if matches!(address.iter().last(), Some(Protocol::P2p(_))) {
-        address.pop();
-    }
-    address
+fn bare(address: &Multiaddr) -> impl Iterator<Item = Protocol<'_>> {
+    address.iter().filter(|part| !matches!(part, Protocol::P2p(_)))
 }

@@ -12,17 +12,51 @@ use super::slab::Held;
 use super::{Book, Setup, State, Table, Wall};
 use crate::store::{Change, Stored};
 
-/// What the store does not know yet. Empty for ever in a book that is never asked for its changes,
-/// but for one bit of news per entry.
+/// What the store does not know yet.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     /// Entries that changed.
-    dirty: BTreeSet<u16>,
+    dirty: Flags,
     /// Entries that the store has.
-    stored: BTreeSet<u16>,
+    stored: Flags,
     /// Peers that the store has and the book no longer. No more than were ever stored between two
     /// calls: at most as many as the book holds.
     removed: BTreeSet<PeerId>,
+}
+
+/// A set of entries, one bit for each.
+#[derive(Debug, Default)]
+struct Flags(Vec<u64>);
+
+impl Flags {
+    fn insert(&mut self, id: u16) {
+        let (word, bit) = Self::split(id);
+        if self.0.len() <= word {
+            self.0.resize(word.saturating_add(1), 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= bit;
+        }
+    }
+
+    /// False when it was not there.
+    fn remove(&mut self, id: u16) -> bool {
+        let (word, bit) = Self::split(id);
+        let Some(bits) = self.0.get_mut(word) else { return false };
+        let was = *bits & bit != 0;
+        *bits &= !bit;
+        was
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u16> {
+        let ids = (0..=u16::MAX).zip(self.0.iter().flat_map(|word| [*word; 64]));
+        ids.filter(|(id, word)| word & Self::split(*id).1 != 0).map(|(id, _)| id)
+    }
+
+    /// The word and the bit in it.
+    fn split(id: u16) -> (usize, u64) {
+        (usize::from(id / 64), 1 << (id % 64))
+    }
 }
 
 impl Journal {
@@ -31,8 +65,8 @@ impl Journal {
     }
 
     pub(super) fn removed(&mut self, id: u16, peer: PeerId) {
-        self.dirty.remove(&id);
-        if self.stored.remove(&id) {
+        self.dirty.remove(id);
+        if self.stored.remove(id) {
             self.removed.insert(peer);
         }
     }
@@ -116,7 +150,7 @@ impl Book {
         let removed = std::mem::take(&mut self.journal.removed);
         let dirty = std::mem::take(&mut self.journal.dirty);
         let mut changes: Vec<_> = removed.into_iter().map(|peer| Change::Remove { peer }).collect();
-        for id in dirty {
+        for id in dirty.iter() {
             if let Some(held) = self.slab.get(id) {
                 let (peer, entry) = (held.record.peer(), self.stored(held, wall));
                 changes.push(Change::Put { peer, entry });

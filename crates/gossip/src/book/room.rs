@@ -11,14 +11,12 @@ use super::slab::Held;
 use super::{Book, Refused, Table};
 
 /// What speaks for a newcomer to the new table.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Claim {
     /// Somebody told of it.
     Hearsay,
-    /// It was reached once, or its own record moved.
+    /// This node reached it once, or the owner protects it.
     Proven,
-    /// The owner protects it.
-    Protected,
 }
 
 /// A place in the new table, for which room was made or will be.
@@ -89,7 +87,7 @@ impl Book {
             let group = self.source_group(of.source);
             free.iter().filter(|(_, held)| self.source_group(held.source) == group).count()
         };
-        let gives = |held: &Held| claim >= Claim::Proven || held.verified.is_none();
+        let gives = |held: &Held| claim == Claim::Proven || held.verified.is_none();
         let given = free.iter().filter(|(_, held)| gives(held));
         given
             .max_by_key(|(id, held)| {
@@ -132,19 +130,17 @@ impl Book {
         true
     }
 
-    /// Moves a tried entry back among the new. It counts as never reached; if nobody gives way to
-    /// it there, it is forgotten.
-    pub(super) fn demote(&mut self, id: u16, claim: Claim) {
-        let Some(held) = self.slab.get_mut(id) else { return };
-        held.verified = None;
-        let held = held.clone();
-        match self.place(&held.record, held.source, claim) {
-            Ok(place) => {
-                self.clear(place);
-                self.take_out(id, &held);
-                self.put_in(id, Table::New, place.bucket);
-            }
-            Err(_) => self.remove(id),
+    /// Moves a tried entry back among the new, where it counts as never reached. False, and it
+    /// stays, when nobody gives way to it there.
+    pub(super) fn demote(&mut self, id: u16) -> bool {
+        let Some(held) = self.slab.get(id).cloned() else { return false };
+        let Ok(place) = self.place(&held.record, held.source, Claim::Hearsay) else { return false };
+        self.clear(place);
+        self.take_out(id, &held);
+        if let Some(held) = self.slab.get_mut(id) {
+            held.verified = None;
         }
+        self.put_in(id, Table::New, place.bucket);
+        true
     }
 }

@@ -1,6 +1,5 @@
 //! The entries by number, and their numbers by peer.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use transport::address::NetworkGroup;
@@ -61,16 +60,44 @@ impl Held {
 pub(super) struct Slab {
     list: Vec<Option<Held>>,
     vacant: Vec<u16>,
-    index: BTreeMap<u64, u16>,
+    index: Index,
+}
+
+/// Numbers by name, in the order of names. To move 10 bytes for each later name costs 1 µs in a
+/// full book of 4,096, and saves half the memory of a tree.
+#[derive(Debug, Default)]
+struct Index {
+    names: Vec<u64>,
+    ids: Vec<u16>,
+}
+
+impl Index {
+    fn find(&self, name: u64) -> Option<u16> {
+        let at = self.names.binary_search(&name).ok()?;
+        self.ids.get(at).copied()
+    }
+
+    fn insert(&mut self, name: u64, id: u16) {
+        if let Err(at) = self.names.binary_search(&name) {
+            self.names.insert(at, name);
+            self.ids.insert(at, id);
+        }
+    }
+
+    fn remove(&mut self, name: u64) -> Option<u16> {
+        let at = self.names.binary_search(&name).ok()?;
+        self.names.remove(at);
+        Some(self.ids.remove(at))
+    }
 }
 
 impl Slab {
     pub(super) fn len(&self) -> usize {
-        self.index.len()
+        self.index.ids.len()
     }
 
     pub(super) fn find(&self, name: u64) -> Option<u16> {
-        self.index.get(&name).copied()
+        self.index.find(name)
     }
 
     pub(super) fn get(&self, id: u16) -> Option<&Held> {
@@ -85,7 +112,7 @@ impl Slab {
         self.list.iter().flatten()
     }
 
-    /// Keeps an entry; `None` when all 65,536 numbers are taken.
+    /// Keeps an entry whose name is not in use; `None` when all 65,536 numbers are taken.
     pub(super) fn insert(&mut self, name: u64, held: Held) -> Option<u16> {
         let id = if let Some(id) = self.vacant.pop() {
             id
@@ -100,7 +127,7 @@ impl Slab {
     }
 
     pub(super) fn remove(&mut self, name: u64) -> Option<(u16, Held)> {
-        let id = self.index.remove(&name)?;
+        let id = self.index.remove(name)?;
         let held = self.list.get_mut(usize::from(id))?.take()?;
         self.vacant.push(id);
         Some((id, held))

@@ -24,7 +24,7 @@ const IDLE_MAX: usize = 512;
 /// Everybody who told of an entry, by number.
 #[derive(Debug, Default)]
 pub(super) struct Sources {
-    list: Vec<Option<Teller>>,
+    list: Vec<Option<Box<Teller>>>,
     vacant: Vec<u16>,
     index: BTreeMap<u64, u16>,
     /// Sources without an entry, by when they are forgiven.
@@ -50,11 +50,11 @@ pub(super) struct Teller {
 
 impl Sources {
     pub(super) fn get(&self, id: u16) -> Option<&Teller> {
-        self.list.get(usize::from(id))?.as_ref()
+        self.list.get(usize::from(id))?.as_deref()
     }
 
     fn get_mut(&mut self, id: u16) -> Option<&mut Teller> {
-        self.list.get_mut(usize::from(id))?.as_mut()
+        self.list.get_mut(usize::from(id))?.as_deref_mut()
     }
 
     /// The number of a source, which keeps the group that it had when it was first seen. `None`
@@ -82,7 +82,7 @@ impl Sources {
             id
         };
         let teller = Teller { peer, name, group, forgiven: now, asked: 0, entries: 0 };
-        *self.list.get_mut(usize::from(id))? = Some(teller);
+        *self.list.get_mut(usize::from(id))? = Some(Box::new(teller));
         self.index.insert(name, id);
         self.idle.insert((now, id));
         Some(id)

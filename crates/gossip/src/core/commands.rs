@@ -1,17 +1,22 @@
 //! What the application asks, and what it tells of connections.
 
+use std::time::Duration;
+
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use machine::Instant;
 use transport::address::NetworkGroup;
 
 use super::dials::Aim;
-use super::links::Standing;
+use super::links::{Link, Standing};
 use super::{BANNED_MAX, Core};
 use crate::book::{Outcome, Source};
 use crate::config::Mode;
 use crate::store::StoreError;
 use crate::{Command, Direction, DisconnectReason, Event, Opened, TrustError};
+
+/// A link that held for so long was a good one.
+const LASTING: Duration = Duration::from_mins(1);
 
 impl Core {
     pub(super) fn command(&mut self, command: Command, now: Instant) {
@@ -65,12 +70,13 @@ impl Core {
     }
 
     fn ban(&mut self, peer: PeerId, banned: bool, now: Instant) {
-        if banned && self.banned.len() < BANNED_MAX {
-            self.banned.insert(peer);
-        } else {
+        if !banned {
             self.banned.remove(&peer);
+            self.book.set_banned(&peer, false);
+        } else if self.banned.len() < BANNED_MAX {
+            self.banned.insert(peer);
+            self.book.set_banned(&peer, true);
         }
-        self.book.set_banned(&peer, banned);
         if banned && self.links.get(&peer).is_some_and(|link| !link.leaving) {
             self.hang_up(peer, DisconnectReason::Banned, now);
         }
@@ -79,27 +85,27 @@ impl Core {
 
     fn on_opened(&mut self, opened: &Opened, now: Instant) {
         let peer = opened.peer;
-        self.book.set_online(true, now);
         let aim = self.dials.aim(&peer);
         if aim.is_some() && self.dials.end(&peer).is_some() {
             // What the dial was for is what the link is for, whoever won.
         }
         let link = self.links.open(opened, self.params.config(), now);
         let swap = match (aim, opened.direction) {
-            (Some(Aim::Swap(id)), Direction::Outbound) => Some(id),
+            (Some(Aim::Swap(serial)), Direction::Outbound) => Some(serial),
             _ => None,
         };
-        if let Some(id) = swap {
-            link.standing = Standing::Ours { id };
+        if let Some(serial) = swap {
+            link.standing = Standing::Ours { serial };
         }
-        self.trusted.linked(&peer, self.params.config());
+        self.look_online(now);
+        self.upkeep.came_in(self.params.config(), now);
         self.note_record(opened, now);
         self.book.connected(&peer, opened.direction == Direction::Outbound, now);
         self.desk.emit(Event::Linked { peer });
         let named = self.trusted.contains(&peer);
         if self.banned.contains(&peer) {
             self.hang_up(peer, DisconnectReason::Banned, now);
-        } else if swap.is_some_and(|id| !self.swaps.awaits_link(id)) {
+        } else if swap.is_some_and(|serial| !self.swaps.awaits_link(serial, &peer)) {
             // The exchange that it was dialled for is over.
             self.hang_up(peer, DisconnectReason::SwapAborted, now);
         } else if self.params.config().mode == Mode::Private && !named {
@@ -114,6 +120,9 @@ impl Core {
     /// when we dialled it there.
     fn note_record(&mut self, opened: &Opened, now: Instant) {
         let Opened { peer, direction, address, record } = opened;
+        if self.params.config().mode == Mode::Private && !self.trusted.contains(peer) {
+            return;
+        }
         if let Some(record) = record {
             let source = Source { peer: Some(*peer), group: NetworkGroup::of(address) };
             if self.book.insert(record.clone(), source, now) == Ok(Outcome::Added) {
@@ -126,18 +135,21 @@ impl Core {
     }
 
     fn on_closed(&mut self, peer: PeerId, now: Instant) {
-        let stay_away = self.links.get(&peer).map(|link| link.stay_away);
+        let link = self.links.get(&peer);
+        let age = link.map_or(Duration::ZERO, |link| link.age(now));
+        let stay_away = link.map(|link| link.stay_away);
         if self.links.close(&peer, now).is_some() {
             self.link_lost(&peer, now);
             self.book.disconnected(&peer, now, &mut self.rng);
             if let Some(rest) = stay_away.filter(|rest| !rest.is_zero()) {
                 self.book.put_off(&peer, rest, now);
             }
+            if age >= LASTING {
+                self.trusted.lasted(&peer, self.params.config());
+            }
             self.trusted.failed(&peer, self.params.config(), &mut self.rng, now);
         }
-        if self.links.iter().all(|(_, link)| link.open.is_none()) {
-            self.book.set_online(false, now);
-        }
+        self.look_online(now);
         self.upkeep.news(now);
         self.desk.emit(Event::Unlinked { peer });
     }
@@ -146,7 +158,8 @@ impl Core {
         self.ending = true;
         self.shutdowns = self.shutdowns.saturating_add(1);
         self.choose_anchors(now);
-        let peers: Vec<_> = self.links.iter().map(|(peer, _)| *peer).collect();
+        let there = self.links.iter().filter(|(_, link)| !link.leaving);
+        let peers: Vec<_> = there.map(|(peer, _)| *peer).collect();
         for peer in peers {
             self.hang_up(peer, DisconnectReason::Shutdown, now);
         }
@@ -157,6 +170,14 @@ impl Core {
     }
 
     /// The end of [`Command::Shutdown`].
+    /// Tells the book whether this node has a network: one link to somebody out there is proof. A
+    /// neighbour in the same house is not.
+    fn look_online(&mut self, now: Instant) {
+        let public = |link: &Link| link.open.as_ref().is_some_and(|open| open.public);
+        let online = self.links.iter().any(|(_, link)| public(link));
+        self.book.set_online(online, now);
+    }
+
     pub(super) fn finish(&mut self, stored: &Result<(), StoreError>) {
         for _ in 0..std::mem::take(&mut self.shutdowns) {
             self.desk.emit(Event::Ended { stored: stored.clone() });

@@ -7,49 +7,175 @@ use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::Instant;
 
-/// Peers remembered. Over it, the one whose memory ends first makes room: at the connection limits
-/// by default that is seven full turns of all links.
+use super::pace::Pace;
+
+/// Peers remembered, each way. Over it, the one whose memory ends first makes room: at the
+/// connection limits by default that is seven full turns of all links.
 const PEERS_MAX: usize = 512;
 
 /// How many gaps a remote may be ahead of its pace: what it said in time is bunched by a line that
 /// was dead for a while. With none, honest peers would pay for the weather.
 const AHEAD_MAX: u32 = 4;
 
+/// No implementation asks more often, whatever its operator sets. Who does pays.
+const ASK_GAP_MIN: Duration = Duration::from_millis(500);
+
+/// No implementation proposes to one peer more often. Who does pays.
+const PROPOSE_GAP_MIN: Duration = Duration::from_secs(5);
+
 /// How two peers have dealt with each other lately.
 #[derive(Debug, Default)]
 pub(super) struct Dealings {
-    by_peer: BTreeMap<PeerId, Dealing>,
-    /// By the time at which each may be forgotten.
-    ends: BTreeSet<(Instant, PeerId)>,
+    theirs: Memory<Theirs>,
+    /// Apart, so that strangers cannot make us forget the pace that we have to keep.
+    ours: Memory<Ours>,
 }
 
+/// What they did.
 #[derive(Debug, Default)]
-pub(super) struct Dealing {
-    /// When their next question is due if they keep the pace.
-    asks: Instant,
-    /// When their next proposal is due if they keep the pace.
-    proposals: Instant,
+struct Theirs {
+    asks: Pace,
+    proposals: Pace,
+    /// Before this they are told nothing new.
+    answer_from: Instant,
+    /// Before this we agree to no proposal of theirs.
+    agree_from: Instant,
+    /// What they were told last, and until when they are told the same.
+    answer: Option<(Vec<Bytes>, Instant)>,
+}
+
+/// What we did.
+#[derive(Debug, Default)]
+struct Ours {
     /// Before this we do not propose to them again.
     propose_from: Instant,
     /// Before this we do not ask them again.
     ask_from: Instant,
     /// How long we wait after the next question that they leave unanswered.
     ask_wait: Duration,
-    /// What they were told last, and until when they are told the same.
-    answer: Option<(Vec<Bytes>, Instant)>,
-    ends: Instant,
+}
+
+/// How a remote keeps its pace.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Manners {
+    /// As we wish.
+    Fine,
+    /// More often than we wish. It cannot know what we wish.
+    Hasty,
+    /// More often than anybody may.
+    Rude,
 }
 
 impl Dealings {
     pub(super) fn len(&self) -> usize {
-        self.by_peer.len()
+        self.theirs.by_peer.len().saturating_add(self.ours.by_peer.len())
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.ends.first().map(|(ends, _)| *ends)
+        self.theirs.next_end().into_iter().chain(self.ours.next_end()).min()
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
+        self.theirs.tick(now);
+        self.ours.tick(now);
+    }
+
+    /// `peer` asks; `gap` is what we wish between two questions.
+    pub(super) fn asks(&mut self, peer: PeerId, gap: Duration, now: Instant) -> Manners {
+        let judge = |it: &mut Theirs| {
+            if !it.asks.take(ASK_GAP_MIN, AHEAD_MAX, now) {
+                return Manners::Rude;
+            }
+            if it.answer_from.since(now) > gap.saturating_mul(AHEAD_MAX) {
+                return Manners::Hasty;
+            }
+            it.answer_from = it.answer_from.max(now).after(gap);
+            Manners::Fine
+        };
+        self.theirs.touch(peer, judge, |it| it.asks.settled().max(it.answer_from))
+    }
+
+    /// `peer` proposes an exchange.
+    pub(super) fn proposes(&mut self, peer: PeerId, now: Instant) -> Manners {
+        let judge = |it: &mut Theirs| {
+            if !it.proposals.take(PROPOSE_GAP_MIN, AHEAD_MAX, now) {
+                Manners::Rude
+            } else if it.agree_from > now {
+                Manners::Hasty
+            } else {
+                Manners::Fine
+            }
+        };
+        self.theirs.touch(peer, judge, |it| it.proposals.settled())
+    }
+
+    /// We take up a proposal of `peer`, and no further one before `from`.
+    pub(super) fn agreed(&mut self, peer: PeerId, from: Instant) {
+        self.theirs.touch(peer, |it| it.agree_from = from, |it| it.agree_from);
+    }
+
+    /// What `peer` was told within the time that it lasts.
+    pub(super) fn answer(&self, peer: &PeerId, now: Instant) -> Option<&[Bytes]> {
+        let (records, until) = self.theirs.by_peer.get(peer)?.0.answer.as_ref()?;
+        (*until > now).then_some(records)
+    }
+
+    pub(super) fn remember_answer(&mut self, peer: PeerId, records: Vec<Bytes>, until: Instant) {
+        self.theirs.touch(peer, |it| it.answer = Some((records, until)), |_| until);
+    }
+
+    /// Whether we may propose to `peer`.
+    pub(super) fn may_propose(&self, peer: &PeerId, now: Instant) -> bool {
+        self.ours.by_peer.get(peer).is_none_or(|(it, _)| it.propose_from <= now)
+    }
+
+    /// We have proposed to `peer`, and do not again before `from`.
+    pub(super) fn proposed(&mut self, peer: PeerId, from: Instant) {
+        self.ours.touch(peer, |it| it.propose_from = from, |it| it.propose_from);
+    }
+
+    /// Whether we may ask `peer` for peers.
+    pub(super) fn may_ask(&self, peer: &PeerId, now: Instant) -> bool {
+        self.ours.by_peer.get(peer).is_none_or(|(it, _)| it.ask_from <= now)
+    }
+
+    /// We ask `peer`. As long as it leaves us without an answer, we wait longer each time.
+    pub(super) fn asked(&mut self, peer: PeerId, gap: Duration, now: Instant) {
+        let ask = |it: &mut Ours| {
+            it.ask_wait = it.ask_wait.saturating_mul(2).clamp(gap, gap.saturating_mul(64));
+            it.ask_from = now.after(it.ask_wait);
+        };
+        self.ours.touch(peer, ask, |it| it.ask_from);
+    }
+
+    /// `peer` has answered.
+    pub(super) fn answered(&mut self, peer: &PeerId) {
+        if let Some((it, _)) = self.ours.by_peer.get_mut(peer) {
+            it.ask_wait = Duration::ZERO;
+        }
+    }
+}
+
+/// Entries that end by themselves.
+#[derive(Debug)]
+struct Memory<T> {
+    by_peer: BTreeMap<PeerId, (T, Instant)>,
+    /// By the time at which each may be forgotten.
+    ends: BTreeSet<(Instant, PeerId)>,
+}
+
+impl<T> Default for Memory<T> {
+    fn default() -> Self {
+        Self { by_peer: BTreeMap::new(), ends: BTreeSet::new() }
+    }
+}
+
+impl<T: Default> Memory<T> {
+    fn next_end(&self) -> Option<Instant> {
+        self.ends.first().map(|(ends, _)| *ends)
+    }
+
+    fn tick(&mut self, now: Instant) {
         while let Some((ends, peer)) = self.ends.first().copied()
             && ends <= now
         {
@@ -58,87 +184,27 @@ impl Dealings {
         }
     }
 
-    /// Whether a question of `peer` keeps the pace.
-    pub(super) fn asks(&mut self, peer: PeerId, gap: Duration, now: Instant) -> bool {
-        self.touch(peer, |it| keeps_pace(&mut it.asks, gap, now), |it| it.asks.after(gap))
-    }
-
-    /// Whether a proposal of `peer` keeps the pace.
-    pub(super) fn proposes(&mut self, peer: PeerId, gap: Duration, now: Instant) -> bool {
-        self.touch(peer, |it| keeps_pace(&mut it.proposals, gap, now), |it| it.proposals.after(gap))
-    }
-
-    /// Whether we may propose to `peer`.
-    pub(super) fn may_propose(&self, peer: &PeerId, now: Instant) -> bool {
-        self.by_peer.get(peer).is_none_or(|it| it.propose_from <= now)
-    }
-
-    /// We have proposed to `peer`, and do not again before `from`.
-    pub(super) fn proposed(&mut self, peer: PeerId, from: Instant) {
-        self.touch(peer, |it| it.propose_from = from, |it| it.propose_from);
-    }
-
-    /// Whether we may ask `peer` for peers.
-    pub(super) fn may_ask(&self, peer: &PeerId, now: Instant) -> bool {
-        self.by_peer.get(peer).is_none_or(|it| it.ask_from <= now)
-    }
-
-    /// We ask `peer`. As long as it leaves us without an answer, we wait longer each time.
-    pub(super) fn asked(&mut self, peer: PeerId, gap: Duration, now: Instant) {
-        let ask = |it: &mut Dealing| {
-            it.ask_wait = it.ask_wait.saturating_mul(2).clamp(gap, gap.saturating_mul(64));
-            it.ask_from = now.after(it.ask_wait);
-        };
-        self.touch(peer, ask, |it| it.ask_from);
-    }
-
-    /// `peer` has answered.
-    pub(super) fn answered(&mut self, peer: &PeerId) {
-        if let Some(it) = self.by_peer.get_mut(peer) {
-            it.ask_wait = Duration::ZERO;
-        }
-    }
-
-    /// What `peer` was told within the time that it lasts.
-    pub(super) fn answer(&self, peer: &PeerId, now: Instant) -> Option<&[Bytes]> {
-        let (records, until) = self.by_peer.get(peer)?.answer.as_ref()?;
-        (*until > now).then_some(records)
-    }
-
-    pub(super) fn remember_answer(&mut self, peer: PeerId, records: Vec<Bytes>, until: Instant) {
-        self.touch(peer, |it| it.answer = Some((records, until)), |_| until);
-    }
-
     /// Changes one entry and keeps it at least until the time that `lasts` says.
-    fn touch<T>(
+    fn touch<R>(
         &mut self,
         peer: PeerId,
-        change: impl FnOnce(&mut Dealing) -> T,
-        lasts: impl FnOnce(&Dealing) -> Instant,
-    ) -> T {
+        change: impl FnOnce(&mut T) -> R,
+        lasts: impl FnOnce(&T) -> Instant,
+    ) -> R {
         if self.by_peer.len() >= PEERS_MAX
             && !self.by_peer.contains_key(&peer)
             && let Some((_, first)) = self.ends.pop_first()
         {
             self.by_peer.remove(&first);
         }
-        let dealing = self.by_peer.entry(peer).or_default();
-        let changed = change(dealing);
-        let ends = dealing.ends.max(lasts(dealing));
-        self.ends.remove(&(dealing.ends, peer));
-        self.ends.insert((ends, peer));
-        dealing.ends = ends;
+        let (entry, ends) = self.by_peer.entry(peer).or_default();
+        let changed = change(entry);
+        let until = (*ends).max(lasts(entry));
+        self.ends.remove(&(*ends, peer));
+        self.ends.insert((until, peer));
+        *ends = until;
         changed
     }
-}
-
-/// Moves a pace on by one; false when the remote is too far ahead of it.
-fn keeps_pace(pace: &mut Instant, gap: Duration, now: Instant) -> bool {
-    if pace.since(now) > gap.saturating_mul(AHEAD_MAX) {
-        return false;
-    }
-    *pace = (*pace).max(now).after(gap);
-    true
 }
 
 #[cfg(test)]
@@ -152,13 +218,24 @@ mod tests {
     }
 
     #[test]
-    fn a_few_questions_may_come_early_and_the_next_must_wait() {
+    fn a_few_questions_may_come_early_and_who_floods_is_rude() {
         let (mut dealings, peer) = (Dealings::default(), PeerId::random());
-        assert!((0..5).all(|n| dealings.asks(peer, GAP, at(n))), "squeezed together on the way");
-        assert!(!dealings.asks(peer, GAP, at(5)));
-        assert!(dealings.asks(peer, GAP, at(10)));
-        assert!((2..200).all(|n| dealings.asks(peer, GAP, at(n * 10))), "an honest pace");
-        assert!(dealings.proposes(peer, GAP, at(2000)), "counted apart");
+        assert!((0..5).all(|n| dealings.asks(peer, GAP, at(n)) == Manners::Fine), "squeezed");
+        assert_eq!(dealings.asks(peer, GAP, at(5)), Manners::Hasty);
+        assert_eq!(dealings.asks(peer, GAP, at(10)), Manners::Fine);
+        assert!((2..200).all(|n| dealings.asks(peer, GAP, at(n * 10)) == Manners::Fine));
+        let flood: Vec<_> = (0..9).map(|_| dealings.asks(peer, GAP, at(3000))).collect();
+        assert_eq!(flood.iter().filter(|it| **it == Manners::Rude).count(), 4, "{flood:?}");
+        assert_eq!(dealings.proposes(peer, at(3000)), Manners::Fine, "counted apart");
+    }
+
+    #[test]
+    fn one_proposal_is_taken_up_and_the_next_has_to_wait() {
+        let (mut dealings, peer) = (Dealings::default(), PeerId::random());
+        assert_eq!(dealings.proposes(peer, at(0)), Manners::Fine);
+        dealings.agreed(peer, at(600));
+        assert_eq!(dealings.proposes(peer, at(120)), Manners::Hasty);
+        assert_eq!(dealings.proposes(peer, at(600)), Manners::Fine);
     }
 
     #[test]
@@ -166,7 +243,9 @@ mod tests {
         let mut dealings = Dealings::default();
         for n in 0..2000 {
             dealings.proposed(PeerId::random(), at(n));
-            assert!(dealings.len() <= PEERS_MAX && dealings.ends.len() == dealings.len());
+            dealings.agreed(PeerId::random(), at(n));
+            assert!(dealings.len() <= 2 * PEERS_MAX);
+            assert!(dealings.ours.ends.len() == dealings.ours.by_peer.len());
         }
         let peer = PeerId::random();
         dealings.remember_answer(peer, vec![Bytes::from_static(b"x")], at(3000));

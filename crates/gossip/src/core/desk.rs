@@ -32,7 +32,7 @@ pub(super) enum Errand {
         /// How many records were asked for.
         wished: u32,
     },
-    /// The record in the exchange of this number.
+    /// The record in the exchange of this number, by our count.
     Swap(u64),
     /// These changes of the book.
     Save(Vec<Change>),

@@ -7,6 +7,7 @@ use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use machine::Instant;
 
+use super::pace::Pace;
 use crate::Purpose;
 
 /// How long the news of an open connection may come after the end of its dial.
@@ -28,7 +29,7 @@ pub(super) enum Aim {
     Trusted,
     /// To see whether an address is good.
     Feeler,
-    /// The exchange of this number.
+    /// The exchange of this number, by our count.
     Swap(u64),
 }
 
@@ -46,8 +47,7 @@ impl Aim {
 #[derive(Debug, Default)]
 pub(super) struct Dials {
     by_peer: BTreeMap<PeerId, Dial>,
-    /// When the next dial that fills up is due if the pace is kept.
-    pace: Instant,
+    pace: Pace,
 }
 
 #[derive(Clone, Debug)]
@@ -69,24 +69,29 @@ impl Dials {
         self.by_peer.len()
     }
 
+    /// Whether there are as many as may be; those of trusted peers come on top.
     pub(super) fn is_full(&self, max: usize) -> bool {
-        self.by_peer.len() >= max
+        self.by_peer.values().filter(|dial| dial.aim != Aim::Trusted).count() >= max
+    }
+
+    /// Dials of trusted peers.
+    pub(super) fn trusted(&self) -> usize {
+        self.by_peer.values().filter(|dial| dial.aim == Aim::Trusted).count()
     }
 
     /// How long to wait before one more dial that fills up.
     pub(super) fn wait(&self, now: Instant) -> Duration {
-        self.pace.since(now).saturating_sub(PACE.saturating_mul(AHEAD_MAX))
+        self.pace.wait(PACE, AHEAD_MAX, now)
     }
 
     /// Counts one dial that fills up.
     pub(super) fn keep_pace(&mut self, now: Instant) {
-        self.pace = self.pace.max(now).after(PACE);
+        self.pace.take(PACE, AHEAD_MAX, now);
     }
 
-    /// Dials that are to become links that count.
-    pub(super) fn links(&self) -> usize {
-        let lasting = |dial: &&Dial| matches!(dial.aim, Aim::Fill | Aim::Trusted);
-        self.by_peer.values().filter(lasting).count()
+    /// Dials that are to fill up.
+    pub(super) fn filling(&self) -> usize {
+        self.by_peer.values().filter(|dial| dial.aim == Aim::Fill).count()
     }
 
     /// Dials that may become links of ours, whatever for.

@@ -1,5 +1,6 @@
 //! Which links to close when there are too many.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -60,13 +61,14 @@ fn spare(inbound: &mut Vec<Candidate>) -> Vec<Candidate> {
 }
 
 fn youngest_of_the_largest_group(inbound: &mut Vec<Candidate>) -> Option<PeerId> {
-    let mut sizes: BTreeMap<Option<NetworkGroup>, usize> = BTreeMap::new();
-    for it in inbound.iter() {
-        let size = sizes.entry(it.group).or_default();
+    // The youngest come first, so that the first of a group is its youngest.
+    let mut groups: BTreeMap<Option<NetworkGroup>, (usize, usize)> = BTreeMap::new();
+    for (at, it) in inbound.iter().enumerate() {
+        let (size, _youngest) = groups.entry(it.group).or_insert((0, at));
         *size = size.saturating_add(1);
     }
-    let largest = sizes.into_iter().max_by_key(|(_, size)| *size).map(|(group, _)| group)?;
-    let youngest = inbound.iter().position(|it| it.group == largest)?;
+    let by_size_then_youth = |(size, at): &(usize, usize)| (*size, Reverse(*at));
+    let (_, youngest) = groups.into_values().max_by_key(by_size_then_youth)?;
     Some(inbound.remove(youngest).peer)
 }
 

@@ -12,10 +12,12 @@ use transport::address::transport_name;
 use wire::signed::SignedRecord;
 
 use super::Core;
+use super::dealings::Manners;
 use super::desk::Errand;
 use super::heartbeat::jittered;
 use super::links::Link;
 use crate::book::{Outcome, Source};
+use crate::config::Mode;
 use crate::messages::{ALTERNATIVES_MAX, fitting};
 use crate::{BadRecord, DisconnectReason, Event, Fault, Job, Message, RECORDS_MAX};
 
@@ -67,8 +69,11 @@ impl Core {
     ) {
         let config = self.params.config();
         let (gap, lasts) = (config.ask_gap, config.answer_lasts);
-        if !self.dealings.asks(peer, gap, now) {
+        let manners = self.dealings.asks(peer, gap, now);
+        if manners == Manners::Rude {
             self.desk.report(peer, Fault::AskedTooSoon);
+        }
+        if manners != Manners::Fine {
             return self.desk.send(peer, Message::Advertise { nonce, records: Vec::new() });
         }
         let max = max.min(config.records_max).try_into().unwrap_or(usize::MAX).min(RECORDS_MAX);
@@ -113,17 +118,28 @@ impl Core {
         if !helpful || !self.params.config().mode.discovers() {
             return Vec::new();
         }
-        self.sample(peer, ALTERNATIVES_MAX, &[], now)
+        let told = self.dealings.answer(peer, now).map(<[_]>::to_vec);
+        let records = told.unwrap_or_else(|| self.sample(peer, ALTERNATIVES_MAX, &[], now));
+        fitting(records, ALTERNATIVES_MAX)
     }
 
     /// A neighbour tells of peers.
-    pub(super) fn on_advertise(&mut self, peer: PeerId, nonce: u64, records: Vec<Bytes>) {
+    pub(super) fn on_advertise(
+        &mut self,
+        peer: PeerId,
+        nonce: u64,
+        records: Vec<Bytes>,
+        now: Instant,
+    ) {
         let Some(link) = self.links.get_mut(&peer) else { return };
         let question = &mut link.question;
         if question.waiting.take_if(|(asked, _)| *asked == nonce).is_none() {
             let late = question.was_given_up(nonce);
-            let fault = if late { Fault::LateAnswer } else { Fault::Unsolicited };
-            return self.desk.report(peer, fault);
+            return if late {
+                self.note(peer, Fault::LateAnswer, now);
+            } else {
+                self.desk.report(peer, Fault::Unsolicited);
+            };
         }
         self.dealings.answered(&peer);
         let wish = self.params.config().records_max;
@@ -145,7 +161,10 @@ impl Core {
         outcome: Result<Vec<Result<Arc<SignedRecord>, BadRecord>>, JobError>,
         now: Instant,
     ) {
-        let Ok(checked) = outcome else { return };
+        // We were too busy to check them; they are not forgotten in silence.
+        let Ok(checked) = outcome else {
+            return self.desk.emit(Event::Advertised { source, named: 0, kept: 0 });
+        };
         let named = checked.len();
         let forged = |one: &&Result<_, _>| matches!(one, Err(BadRecord::Forged { .. }));
         let count = checked.iter().filter(forged).count();
@@ -166,6 +185,9 @@ impl Core {
         wished: u32,
         now: Instant,
     ) -> usize {
+        if self.params.config().mode == Mode::Private {
+            return 0;
+        }
         let group = self.links.get(&teller).and_then(|link| link.open.as_ref()?.group);
         let source = Source { peer: Some(teller), group };
         let wished = u16::try_from(wished).unwrap_or(u16::MAX);
@@ -180,7 +202,7 @@ impl Core {
         // What was asked for and did not come is not owed.
         self.book.expect(source, 0, now);
         if kept > 0 {
-            self.upkeep.news(now);
+            self.upkeep.learned(kept, now);
         }
         kept
     }
@@ -218,10 +240,8 @@ pub(super) const fn stay_away(reason: DisconnectReason) -> Duration {
     match reason {
         // It is no fault of anybody, and may be over at once.
         DisconnectReason::Unresponsive => Duration::from_secs(10),
-        DisconnectReason::Shutdown => Duration::from_secs(5),
-        DisconnectReason::TooMany
-        | DisconnectReason::SwapAborted
-        | DisconnectReason::Unspecified => Duration::from_mins(1),
+        DisconnectReason::Shutdown | DisconnectReason::SwapAborted => Duration::from_secs(5),
+        DisconnectReason::TooMany | DisconnectReason::Unspecified => Duration::from_mins(1),
         // Who was given away has another neighbour instead.
         DisconnectReason::Swapped => Duration::from_mins(10),
         DisconnectReason::Banned | DisconnectReason::Requested | DisconnectReason::Private => {

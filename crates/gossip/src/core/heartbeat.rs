@@ -11,13 +11,6 @@ use crate::config::Config;
 /// A neighbour that talks all the time is pinged this much more rarely, for its round trip.
 const TALKING: u32 = 4;
 
-/// Pings that a neighbour may send at once. A neighbour that pings every second has them bunched by
-/// a line that was dead for half a minute.
-const PINGS_BURST: u32 = 32;
-
-/// One more ping may come after this.
-const PINGS_GAP: Duration = Duration::from_secs(1);
-
 /// The state of one neighbour's heartbeat.
 #[derive(Clone, Debug)]
 pub(super) struct Heartbeat {
@@ -30,8 +23,6 @@ pub(super) struct Heartbeat {
     waiting: Option<(u64, Instant)>,
     misses: u8,
     round_trip: Option<RoundTrip>,
-    /// Their pings: when as many as may come at once would be free again.
-    pings_settled: Instant,
 }
 
 /// Smoothed, as RFC 6298 does it.
@@ -63,7 +54,6 @@ impl Heartbeat {
             waiting: None,
             misses: 0,
             round_trip: None,
-            pings_settled: now,
         }
     }
 
@@ -150,15 +140,6 @@ impl Heartbeat {
         true
     }
 
-    /// Whether one more ping of theirs is within reason.
-    pub(super) fn may_ping(&mut self, now: Instant) -> bool {
-        let settled = self.pings_settled.max(now);
-        if settled.since(now) >= PINGS_GAP.saturating_mul(PINGS_BURST) {
-            return false;
-        }
-        self.pings_settled = settled.after(PINGS_GAP);
-        true
-    }
 }
 
 impl RoundTrip {
@@ -286,13 +267,5 @@ mod tests {
         it.answer(nonce, now.after(SECOND));
         assert!(!it.beat.pong(nonce, &it.config, &mut it.rng, now));
         assert_eq!(it.beat.round_trip(), Some(SECOND));
-    }
-
-    #[test]
-    fn a_ping_a_second_is_fine_for_ever_and_a_flood_is_not() {
-        let mut it = Beating::new();
-        assert!((0..1000).all(|second| it.beat.may_ping(at(second))));
-        let flood = (0..100).filter(|_| it.beat.may_ping(at(1000))).count();
-        assert!(flood <= 32, "{flood}");
     }
 }

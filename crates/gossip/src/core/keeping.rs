@@ -23,9 +23,13 @@ impl Core {
             .map(|(peer, link)| (std::cmp::Reverse(link.age(now)), *peer))
             .collect();
         old.sort_unstable();
-        let chosen: BTreeSet<_> = old.into_iter().take(anchors).map(|(_, peer)| peer).collect();
-        // A node that has lost everybody remembers whom it had.
-        if chosen.is_empty() || chosen == self.upkeep.anchors {
+        let chosen = old.into_iter().map(|(_, peer)| peer);
+        // A node that has lost them remembers whom it had until there are others.
+        let before = self.upkeep.anchors.iter().copied();
+        let mut unique = BTreeSet::new();
+        let chosen: BTreeSet<_> =
+            chosen.chain(before).filter(|peer| unique.insert(*peer)).take(anchors).collect();
+        if chosen == self.upkeep.anchors {
             return;
         }
         for peer in self.upkeep.anchors.difference(&chosen) {
@@ -57,7 +61,12 @@ impl Core {
     }
 
     /// A write has ended.
-    pub(super) fn on_saved(&mut self, changes: Vec<Change>, outcome: Result<Done, JobError>) {
+    pub(super) fn on_saved(
+        &mut self,
+        changes: Vec<Change>,
+        outcome: Result<Done, JobError>,
+        now: Instant,
+    ) {
         self.upkeep.saving = false;
         let stored = match outcome {
             Ok(Done::Saved(stored)) => stored,
@@ -72,7 +81,13 @@ impl Core {
             self.desk.emit(Event::StoreFailed { error: error.clone() });
         }
         if self.ending {
-            self.finish(&stored);
+            // What came since the write began is written as well, if writing works.
+            if stored.is_ok() {
+                self.save(now);
+            }
+            if !self.upkeep.saving {
+                self.finish(&stored);
+            }
         }
     }
 }

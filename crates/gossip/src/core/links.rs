@@ -3,20 +3,25 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::Instant;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
-use transport::address::NetworkGroup;
+use transport::address::{NetworkGroup, admissible};
 
 use super::heartbeat::Heartbeat;
+use super::pace::Pace;
 use crate::config::Config;
-use crate::{Direction, Opened};
+use crate::{Direction, DisconnectReason, Opened};
 
 /// How long gossip may take to start on a connection that is open, and a connection to end on which
 /// we have said goodbye.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// How long an inbound link takes to settle: gossip starts on it, and one more message comes.
+const SETTLES: Duration = Duration::from_secs(3);
 
 /// Everyone who is linked. Bounded by the connection limits.
 #[derive(Debug)]
@@ -43,8 +48,18 @@ pub(super) struct Link {
     pub(super) hung_up: bool,
     /// What it counts as.
     pub(super) standing: Standing,
+    /// Whether the peer has said that it replaces another.
+    pub(super) replaced: bool,
     /// When it was gained by an exchange.
     pub(super) swapped: Option<Instant>,
+    /// When it was last dialled to see whether it answers where it says.
+    pub(super) probed: Option<Instant>,
+    /// The goodbye that waits for gossip to start, and whom the peer may try instead.
+    pub(super) farewell: Option<(DisconnectReason, Vec<Bytes>)>,
+    /// Their pings.
+    pub(super) pings: Pace,
+    /// What they said out of order.
+    pub(super) oddities: Pace,
     pub(super) heartbeat: Heartbeat,
     pub(super) question: Question,
     /// Randomness of its own, so that what one neighbour says moves nothing for the others.
@@ -57,6 +72,8 @@ pub(super) struct Open {
     pub(super) direction: Direction,
     pub(super) since: Instant,
     pub(super) group: Option<NetworkGroup>,
+    /// Whether the address is one that the world can reach.
+    pub(super) public: bool,
 }
 
 /// What a link counts as.
@@ -66,8 +83,8 @@ pub(super) enum Standing {
     Lasting,
     /// We opened it for an exchange that is not concluded.
     Ours {
-        /// The exchange.
-        id: u64,
+        /// The exchange, by our count.
+        serial: u64,
     },
     /// The peer opened it to replace another link, which is still there.
     Theirs {
@@ -113,7 +130,12 @@ impl Link {
             stay_away: Duration::ZERO,
             hung_up: false,
             standing: Standing::Lasting,
+            replaced: false,
             swapped: None,
+            probed: None,
+            farewell: None,
+            pings: Pace::default(),
+            oddities: Pace::default(),
             heartbeat: Heartbeat::new(config, &mut rng, now),
             question: Question::default(),
             rng,
@@ -160,7 +182,12 @@ impl Links {
     fn entry(&mut self, peer: PeerId, config: &Config, now: Instant) -> &mut Link {
         let seed = &self.seed;
         self.by_peer.entry(peer).or_insert_with(|| {
-            let hash = Sha256::new().chain_update(seed).chain_update(peer.to_bytes()).finalize();
+            // With the time, so that who comes back cannot tell what comes next.
+            let hash = Sha256::new()
+                .chain_update(seed)
+                .chain_update(now.elapsed().as_nanos().to_be_bytes())
+                .chain_update(peer.to_bytes())
+                .finalize();
             Link::new(config, ChaCha8Rng::from_seed(hash.into()), now)
         })
     }
@@ -193,14 +220,21 @@ impl Links {
         if std::mem::take(&mut link.leaving) {
             // They came back before the end of the last connection was told.
             link.standing = Standing::Lasting;
+            link.replaced = false;
             link.hung_up = false;
+            link.farewell = None;
             link.stay_away = Duration::ZERO;
             link.swapped = None;
             link.patience = now.after(PATIENCE);
         }
         let Opened { direction, address, .. } = opened;
         let group = NetworkGroup::of(address);
-        link.open = Some(Open { direction: *direction, since, group });
+        if *direction == Direction::Inbound && matches!(link.standing, Standing::Ours { .. }) {
+            // It came by itself, whatever we dialled it for.
+            link.standing = Standing::Lasting;
+        }
+        let public = admissible(address, config.allow_private).is_ok();
+        link.open = Some(Open { direction: *direction, since, group, public });
         link
     }
 
@@ -246,9 +280,31 @@ impl Links {
         self.by_peer.values().filter(|link| link.counts()).count()
     }
 
+    /// Links that take a slot and have settled, and when the next one will have. A peer that has
+    /// just come may be about to say that it replaces another.
+    pub(super) fn settled(&self, now: Instant) -> (usize, Option<Instant>) {
+        let (mut settled, mut next) = (0_usize, None);
+        for link in self.by_peer.values().filter(|link| link.counts()) {
+            let fresh = link.open.as_ref().filter(|open| {
+                open.direction == Direction::Inbound && now.since(open.since) < SETTLES
+            });
+            match fresh.map(|open| open.since.after(SETTLES)) {
+                Some(at) => next = Some(next.map_or(at, |next: Instant| next.min(at))),
+                None => settled = settled.saturating_add(1),
+            }
+        }
+        (settled, next)
+    }
+
     /// Links that take a slot and that we dialled.
     pub(super) fn outbound(&self) -> usize {
         self.by_peer.values().filter(|link| link.counts() && link.is_outbound()).count()
+    }
+
+    /// The network group of each link that we dialled, those not counted yet included.
+    pub(super) fn outbound_groups(&self) -> impl Iterator<Item = NetworkGroup> {
+        let ours = self.by_peer.values().filter(|link| link.is_outbound() && !link.leaving);
+        ours.filter_map(|link| link.open.as_ref()?.group)
     }
 
     /// Outbound links to one network group, those not counted yet included; `besides` is about to
@@ -262,12 +318,12 @@ impl Links {
         self.by_peer.iter().filter(there).count()
     }
 
-    /// The oldest links that take a slot, at most `count`.
+    /// The oldest links that take a slot and that we dialled, at most `count`.
     pub(super) fn oldest(&self, count: usize) -> Vec<PeerId> {
         let mut ages: Vec<_> = self
             .by_peer
             .iter()
-            .filter(|(_, link)| link.counts())
+            .filter(|(_, link)| link.counts() && link.is_outbound())
             .filter_map(|(peer, link)| Some((link.open.as_ref()?.since, *peer)))
             .collect();
         ages.sort_unstable();

@@ -11,7 +11,7 @@ use super::dials::Aim;
 use super::upkeep::LOOK_AGAIN;
 use crate::Done;
 
-/// Who refuses us for want of room is not asked again before this.
+/// Who refuses us, for want of room or because we are connected, is not asked again before this.
 const REFUSED_MIN: Duration = Duration::from_secs(10);
 
 /// Who does not fit us, or is not who it should be, is not tried again before this.
@@ -57,12 +57,11 @@ impl Core {
                 if let Aim::Swap(id) = aim {
                     self.swap_dial_failed(id, error, now);
                 }
+                self.upkeep.failures = self.upkeep.failures.saturating_add(1);
                 if is_ours(error) {
                     // Asking again at once would be refused at once.
                     self.book.put_off(&peer, LOOK_AGAIN, now);
                     self.upkeep.look_again(now);
-                } else {
-                    self.upkeep.news(now);
                 }
             }
         }
@@ -73,10 +72,11 @@ impl Core {
         use handshake::{Refusal, RejectCode};
         match error {
             // The peer has nothing to do with it.
-            DialError::AlreadyConnected
-            | DialError::Full
-            | DialError::Busy
-            | DialError::Stopping => self.book.release(peer, now),
+            DialError::Full | DialError::Busy | DialError::Stopping => {
+                self.book.release(peer, now);
+            }
+            // By what we do not count, such as a visit: at once it would be the same.
+            DialError::AlreadyConnected => self.book.put_off(peer, REFUSED_MIN, now),
             DialError::Oneself | DialError::OtherPeer { .. } | DialError::NoAddress => {
                 self.wrong(peer, now);
             }
@@ -89,7 +89,7 @@ impl Core {
             }
             DialError::Refused(Refusal::Ours(reject) | Refusal::Theirs { reject, .. }) => {
                 match reject.code {
-                    RejectCode::Duplicate => self.book.release(peer, now),
+                    RejectCode::Duplicate => self.book.put_off(peer, REFUSED_MIN, now),
                     RejectCode::Network
                     | RejectCode::Application
                     | RejectCode::Version

@@ -14,6 +14,7 @@
 //!     | lets go of P       |
 //! ```
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,11 +28,22 @@ use transport::address::NetworkGroup;
 use wire::signed::SignedRecord;
 
 use super::Core;
+use super::dealings::Manners;
 use super::desk::Errand;
 use super::dials::Aim;
 use super::heartbeat::jittered;
-use super::links::{Link, Standing};
+use super::links::{Link, PATIENCE, Standing};
+use crate::book::State;
 use crate::{BadRecord, DisconnectReason, Event, Fault, Job, Message, Swap, SwapRefusal};
+
+/// Addresses tried of a peer that somebody else has named.
+const ADDRESSES_MAX: usize = 2;
+
+/// Gains remembered. With more links than that the cap is a little tighter than it says.
+const GAINED_MAX: usize = 128;
+
+/// The share is taken of at least so many links, so that a node with few can take part at all.
+const SHARE_OF_MIN: usize = 4;
 
 /// Links gained by exchange are counted for this long.
 const SHARE_SPAN: Duration = Duration::from_hours(1);
@@ -47,11 +59,17 @@ pub(super) struct Swaps {
     pub(super) due: Option<Instant>,
     /// Before this we agree to none.
     agree_from: Instant,
+    /// The number of the last exchange, by our own count: the ids on the wire are the others' to
+    /// choose, and to choose twice.
+    serial: u64,
+    /// When links were gained, the latest last. Bounded by the cap that it is kept for.
+    gained: VecDeque<Instant>,
 }
 
 /// The exchange under way.
 #[derive(Debug)]
 struct Deal {
+    serial: u64,
     id: u64,
     with: PeerId,
     /// Whether we proposed it.
@@ -81,7 +99,8 @@ enum Stage {
 
 impl Swaps {
     pub(super) fn new(due: Option<Instant>) -> Self {
-        Self { deal: None, due, agree_from: Instant::START }
+        let gained = VecDeque::new();
+        Self { deal: None, due, agree_from: Instant::START, serial: 0, gained }
     }
 
     pub(super) fn under_way(&self) -> bool {
@@ -98,9 +117,21 @@ impl Swaps {
         deal.is_some_and(|it| it.gave == *peer || it.got == Some(*peer) || it.with == *peer)
     }
 
-    /// Whether the exchange of this number waits for its link.
-    pub(super) fn awaits_link(&self, id: u64) -> bool {
-        self.deal.as_ref().is_some_and(|it| it.id == id && it.stage == Stage::Link)
+    /// Whether the exchange of this number waits for a link to `peer`.
+    pub(super) fn awaits_link(&self, serial: u64, peer: &PeerId) -> bool {
+        self.deal.as_ref().is_some_and(|it| {
+            it.serial == serial && it.stage == Stage::Link && it.got == Some(*peer)
+        })
+    }
+
+    /// Whether a link to `peer` belongs to the exchange of this number.
+    pub(super) fn holds(&self, serial: u64, peer: &PeerId) -> bool {
+        self.deal.as_ref().is_some_and(|it| it.serial == serial && it.got == Some(*peer))
+    }
+
+    fn next_serial(&mut self) -> u64 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
     }
 
     fn of(&self, with: PeerId, id: u64, stage: Stage) -> Option<&Deal> {
@@ -152,7 +183,9 @@ impl Core {
         self.dealings.proposed(with, now.after(config.swap_requester_gap.max(requester_gap)));
         let until = now.after(deadline).after(ON_THE_WAY);
         let stage = Stage::Answer;
-        self.swaps.deal = Some(Deal { id, with, proposed: true, gave, got: None, stage, until });
+        let serial = self.swaps.next_serial();
+        self.swaps.deal =
+            Some(Deal { serial, id, with, proposed: true, gave, got: None, stage, until });
         self.desk.send(with, Message::SwapPropose { id, deadline, record });
     }
 
@@ -160,31 +193,48 @@ impl Core {
     /// given: their peer then loses an inbound link and gains one, and so do all, which keeps both
     /// degrees of everybody.
     fn gift(&mut self, not_to: &[PeerId], now: Instant) -> Option<(PeerId, Bytes)> {
-        let config = self.params.config();
-        let protected = self.links.oldest(config.swap_protected);
-        let (links, trusted, anchors) = (&self.links, &self.trusted, &self.upkeep.anchors);
-        let may_go = |(peer, link): &(&PeerId, &Link)| {
-            let old_enough = link.age(now) >= config.swap_age_min;
-            let ours = link.is_up() && link.counts() && link.is_outbound() && old_enough;
-            let kept =
-                protected.contains(*peer) || trusted.contains(peer) || anchors.contains(*peer);
-            ours && !kept && !not_to.contains(*peer) && self.book.passes_on(peer, now)
-        };
-        let (peer, _) = links.iter().filter(may_go).choose(&mut self.rng)?;
-        let record = self.book.record(peer)?;
-        Some((*peer, record.encoded().clone()))
+        let protected = self.links.oldest(self.params.config().swap_protected);
+        let others = self.links.iter().map(|(peer, _)| *peer).filter(|it| !not_to.contains(it));
+        let gifts: Vec<_> = others.filter(|it| self.may_be_given(it, &protected, now)).collect();
+        let peer = gifts.into_iter().choose(&mut self.rng)?;
+        let record = self.book.record(&peer)?;
+        Some((peer, record.encoded().clone()))
+    }
+
+    fn may_be_given(&self, peer: &PeerId, protected: &[PeerId], now: Instant) -> bool {
+        let kept = protected.contains(peer)
+            || self.trusted.contains(peer)
+            || self.upkeep.anchors.contains(peer);
+        let old_enough = self.params.config().swap_age_min;
+        let ours = self.links.get(peer).is_some_and(|link| {
+            link.is_up() && link.counts() && link.is_outbound() && link.age(now) >= old_enough
+        });
+        ours && !kept && self.book.passes_on(peer, now)
+    }
+
+    /// Whether what we have agreed to give may still go: older links may have broken meanwhile, or
+    /// the operator may have named the peer.
+    fn may_still_be_given(&self, now: Instant) -> bool {
+        let protected = self.links.oldest(self.params.config().swap_protected);
+        let Some(gave) = self.swaps.deal.as_ref().map(|deal| deal.gave) else { return false };
+        // A link that has broken by itself needs no leave.
+        let gone = self.links.get(&gave).is_none_or(|link| !link.counts());
+        gone || self.may_be_given(&gave, &protected, now)
     }
 
     /// Whether one more link may be gained by exchange.
-    fn share_allows(&self, now: Instant) -> bool {
+    fn share_allows(&mut self, now: Instant) -> bool {
         let cap = usize::from(self.params.config().swap_share_max);
-        // In the first hour everything that was ever gained counts.
-        let then = now.elapsed().checked_sub(SHARE_SPAN).map(Instant::at);
-        let gained = self.links.iter().filter(|(_, link)| {
-            link.counts() && link.swapped.is_some_and(|at| then.is_none_or(|then| at > then))
-        });
-        let gained = gained.count().saturating_add(1).saturating_mul(1000);
-        cap >= 1000 || gained <= self.links.counted().saturating_mul(cap)
+        let gained = &mut self.swaps.gained;
+        // Those that are gone already count as well: who comes and goes wins nothing by it.
+        while gained.len() > GAINED_MAX || gained.front().is_some_and(|at| now.since(*at) >= SHARE_SPAN)
+        {
+            gained.pop_front();
+        }
+        let one_more = gained.len().saturating_add(1).saturating_mul(1000);
+        // Of those that we dialled, since only those are given and gained.
+        let links = self.links.outbound().max(SHARE_OF_MIN);
+        cap >= 1000 || one_more <= links.saturating_mul(cap)
     }
 
     /// A neighbour proposes an exchange.
@@ -202,9 +252,11 @@ impl Core {
         if !self.swaps() {
             return reject(self, SwapRefusal::Off);
         }
-        let config = self.params.config();
-        if !self.dealings.proposes(with, config.swap_requester_gap, now) {
+        let manners = self.dealings.proposes(with, now);
+        if manners == Manners::Rude {
             self.desk.report(with, Fault::ProposedTooSoon);
+        }
+        if manners != Manners::Fine {
             return reject(self, SwapRefusal::TooSoon);
         }
         if self.swaps.under_way() {
@@ -224,14 +276,19 @@ impl Core {
         // bind us longer than our own deadline.
         let until = now.after(deadline.min(self.params.config().swap_deadline));
         let stage = Stage::Check;
-        self.swaps.deal = Some(Deal { id, with, proposed: false, gave, got: None, stage, until });
-        self.desk.start(Errand::Swap(id), Job::Verify { records: vec![record] });
+        let serial = self.swaps.next_serial();
+        self.swaps.deal =
+            Some(Deal { serial, id, with, proposed: false, gave, got: None, stage, until });
+        // Whatever comes of it: otherwise we could be made to dial and to name our links at will.
+        self.swaps.agree_from = now.after(self.params.config().swap_linger);
+        self.dealings.agreed(with, now.after(self.params.config().swap_requester_gap));
+        self.desk.start(Errand::Swap(serial), Job::Verify { records: vec![record] });
     }
 
     /// The other side agrees.
     pub(super) fn on_accept(&mut self, with: PeerId, id: u64, record: Bytes, now: Instant) {
         if self.swaps.of(with, id, Stage::Answer).is_none() {
-            self.desk.report(with, Fault::NoSuchExchange);
+            self.note(with, Fault::NoSuchExchange, now);
             let reason = SwapRefusal::TimedOut;
             return self.desk.send(with, Message::SwapAbort { id, reason });
         }
@@ -239,25 +296,26 @@ impl Core {
         if let Some(deal) = &mut self.swaps.deal {
             deal.stage = Stage::Check;
             deal.until = until;
+            let errand = Errand::Swap(deal.serial);
+            self.desk.start(errand, Job::Verify { records: vec![record] });
         }
-        self.desk.start(Errand::Swap(id), Job::Verify { records: vec![record] });
     }
 
     /// The record of the peer that we are to get is checked.
     pub(super) fn on_swap_checked(
         &mut self,
-        id: u64,
+        serial: u64,
         outcome: Result<Vec<Result<Arc<SignedRecord>, BadRecord>>, JobError>,
         now: Instant,
     ) {
-        let Some(deal) = self.swaps.deal.as_ref().filter(|it| it.id == id) else { return };
+        let Some(deal) = self.swaps.deal.as_ref().filter(|it| it.serial == serial) else { return };
         if deal.stage != Stage::Check {
             return;
         }
         let (with, gave) = (deal.with, deal.gave);
         match outcome.map(|checked| checked.into_iter().next()) {
-            Ok(Some(Ok(record))) => match self.fits(&record, gave) {
-                Ok(()) => self.dial_for_swap(id, with, &record, now),
+            Ok(Some(Ok(record))) => match self.fits(&record, gave, now) {
+                Ok(()) => self.dial_for_swap(serial, with, &record, now),
                 Err(refusal) => self.call_off(refusal, now),
             },
             Ok(Some(Err(BadRecord::Forged { .. }))) => {
@@ -272,14 +330,19 @@ impl Core {
     }
 
     /// Whether the peer of `record` can take the place of `gave`.
-    fn fits(&self, record: &SignedRecord, gave: PeerId) -> Result<(), SwapRefusal> {
+    fn fits(&self, record: &SignedRecord, gave: PeerId, now: Instant) -> Result<(), SwapRefusal> {
         let peer = record.peer();
         let known = self.links.get(&peer).is_some() || self.dials.contains(&peer);
-        if peer == self.local || known {
+        if peer == self.local || known || self.trusted.contains(&peer) {
             return Err(SwapRefusal::Neighbour);
         }
         if self.banned.contains(&peer) {
             return Err(SwapRefusal::Record);
+        }
+        if self.book.get(&peer, now).is_some_and(|it| matches!(it.state, State::CoolingDown { .. }))
+        {
+            // It failed just now, or asked to be left alone.
+            return Err(SwapRefusal::Unreachable);
         }
         let max = self.params.config().outbound_per_group_max;
         let crowded = |group| self.links.outbound_to(group, Some(&gave)) >= max;
@@ -287,30 +350,40 @@ impl Core {
         if groups.any(crowded) { Err(SwapRefusal::Subnet) } else { Ok(()) }
     }
 
-    fn dial_for_swap(&mut self, id: u64, with: PeerId, record: &Arc<SignedRecord>, now: Instant) {
+    fn dial_for_swap(&mut self, serial: u64, with: PeerId, record: &Arc<SignedRecord>, now: Instant) {
         let peer = record.peer();
         // Hearsay of whoever proposed it, like any other.
         self.learn(with, std::slice::from_ref(record), 0, now);
         if self.dials.is_full(self.params.config().dials_max) {
             return self.call_off(SwapRefusal::Busy, now);
         }
+        // What the book holds: an old record of a peer that has moved must not spoil its entry.
+        let Some(record) = self.book.record(&peer).cloned() else {
+            return self.call_off(SwapRefusal::Record, now);
+        };
+        // Not all that it names: whoever made the record up may not like the others.
+        let addresses = self.dialable(&record);
+        let addresses = addresses.into_iter().sample(&mut self.rng, ADDRESSES_MAX);
+        if addresses.is_empty() {
+            return self.call_off(SwapRefusal::Record, now);
+        }
         if let Some(deal) = &mut self.swaps.deal {
             deal.got = Some(peer);
             deal.stage = Stage::Link;
         }
         self.book.dial(&peer, now);
-        self.dial(peer, record.addresses().to_vec(), Aim::Swap(id));
+        self.dial(peer, addresses, Aim::Swap(serial));
     }
 
     /// Looks whether the link that the exchange waits for is there; called after whatever may have
     /// brought it.
     pub(super) fn look_at_swap(&mut self, now: Instant) {
         let Some(deal) = &self.swaps.deal else { return };
-        let (id, with, proposed) = (deal.id, deal.with, deal.proposed);
+        let Deal { serial, id, with, proposed, .. } = *deal;
         let Some(got) = deal.got.filter(|_| deal.stage == Stage::Link) else { return };
         let Some(link) = self.links.get(&got) else { return };
         // Had it come on its own, letting go of another for it would leave us with one less.
-        if link.standing != (Standing::Ours { id }) {
+        if link.standing != (Standing::Ours { serial }) {
             return self.call_off(SwapRefusal::Neighbour, now);
         }
         if !link.is_up() {
@@ -322,6 +395,9 @@ impl Core {
         debug_assert!(with_up, "filtered");
         self.desk.send(got, Message::Replaces { id, peer: with });
         if proposed {
+            if !self.may_still_be_given(now) {
+                return self.call_off(SwapRefusal::NothingToGive, now);
+            }
             self.await_stage(Stage::Echo, now.after(ON_THE_WAY));
             self.desk.send(with, Message::SwapCommit { id });
         } else {
@@ -344,8 +420,9 @@ impl Core {
     fn still_to_give(&mut self, now: Instant) -> Option<(PeerId, Bytes)> {
         let deal = self.swaps.deal.as_ref()?;
         let (gave, with, got) = (deal.gave, deal.with, deal.got);
-        let there = self.links.get(&gave).is_some_and(|link| link.is_up() && link.counts());
-        let record = self.book.record(&gave).filter(|_| there).map(|it| it.encoded().clone());
+        let protected = self.links.oldest(self.params.config().swap_protected);
+        let may_go = self.may_be_given(&gave, &protected, now);
+        let record = self.book.record(&gave).filter(|_| may_go).map(|it| it.encoded().clone());
         match record {
             Some(record) => Some((gave, record)),
             None => self.gift(&[with, got.unwrap_or(with)], now),
@@ -362,12 +439,15 @@ impl Core {
     /// The other side has done its part.
     pub(super) fn on_commit(&mut self, with: PeerId, id: u64, now: Instant) {
         if self.swaps.of(with, id, Stage::Commit).is_some() {
+            if !self.may_still_be_given(now) {
+                return self.call_off(SwapRefusal::NothingToGive, now);
+            }
             self.desk.send(with, Message::SwapCommit { id });
             self.conclude(true, now);
         } else if self.swaps.of(with, id, Stage::Echo).is_some() {
             self.conclude(true, now);
         } else {
-            self.desk.report(with, Fault::NoSuchExchange);
+            self.note(with, Fault::NoSuchExchange, now);
             let reason = SwapRefusal::TimedOut;
             self.desk.send(with, Message::SwapAbort { id, reason });
         }
@@ -384,18 +464,21 @@ impl Core {
         let ours = self.swaps.deal.as_ref().is_some_and(|it| it.id == id && it.with == with);
         if ours {
             self.drop_deal(refusal, false, now);
+        } else {
+            self.note(with, Fault::NoSuchExchange, now);
         }
     }
 
     /// A word about the exchange did not reach the other side.
     pub(super) fn swap_undelivered(&mut self, with: PeerId, message: &Message, now: Instant) {
-        let stage = match message {
-            Message::SwapPropose { .. } => Stage::Answer,
-            Message::SwapAccept { .. } => Stage::Commit,
-            _ => Stage::Echo,
+        let (id, stage) = match message {
+            Message::SwapPropose { id, .. } => (*id, Stage::Answer),
+            Message::SwapAccept { id, .. } => (*id, Stage::Commit),
+            Message::SwapCommit { id } => (*id, Stage::Echo),
+            _ => return,
         };
         // A confirmation that got lost is of an exchange that is over for us.
-        if self.swaps.deal.as_ref().is_some_and(|it| it.with == with && it.stage == stage) {
+        if self.swaps.of(with, id, stage).is_some() {
             self.drop_deal(SwapRefusal::Unspecified, false, now);
         }
     }
@@ -414,8 +497,8 @@ impl Core {
     }
 
     /// The dial of the peer that we are to get came to nothing.
-    pub(super) fn swap_dial_failed(&mut self, id: u64, error: &DialError, now: Instant) {
-        let stage = self.swaps.deal.as_ref().filter(|it| it.id == id).map(|it| it.stage);
+    pub(super) fn swap_dial_failed(&mut self, serial: u64, error: &DialError, now: Instant) {
+        let stage = self.swaps.deal.as_ref().filter(|it| it.serial == serial).map(|it| it.stage);
         if stage == Some(Stage::Link) {
             let refusal = match error {
                 DialError::AlreadyConnected => SwapRefusal::Neighbour,
@@ -433,7 +516,7 @@ impl Core {
 
     fn drop_deal(&mut self, refusal: SwapRefusal, tell: bool, now: Instant) {
         let Some(deal) = self.swaps.deal.take() else { return };
-        let Deal { id, with, proposed, got, stage, .. } = deal;
+        let Deal { serial, id, with, proposed, got, stage, .. } = deal;
         let linked = self.links.get(&with).is_some_and(Link::is_up);
         if tell && linked {
             let answers = !proposed && matches!(stage, Stage::Check | Stage::Link);
@@ -447,13 +530,13 @@ impl Core {
             );
         }
         if let Some(got) = got {
-            self.let_go_provisional(got, id, now);
+            self.let_go_provisional(got, serial, now);
         }
         self.desk.emit(Event::Swapped { with, proposed, outcome: Err(refusal) });
     }
 
-    fn let_go_provisional(&mut self, peer: PeerId, id: u64, now: Instant) {
-        let ours = Standing::Ours { id };
+    fn let_go_provisional(&mut self, peer: PeerId, serial: u64, now: Instant) {
+        let ours = Standing::Ours { serial };
         if self.links.get(&peer).is_some_and(|link| link.standing == ours && !link.leaving) {
             self.hang_up(peer, DisconnectReason::SwapAborted, now);
         }
@@ -473,13 +556,12 @@ impl Core {
             link.swapped = Some(now);
         }
         let holds = self.links.get(&got).is_some_and(Link::counts);
-        let may_go = self.links.get(&gave).is_some_and(|link| !link.leaving);
-        if confirmed && holds && may_go {
+        let protected = self.links.oldest(self.params.config().swap_protected);
+        // What has become precious at the last moment is kept: one link more is nobody's loss.
+        if confirmed && holds && self.may_be_given(&gave, &protected, now) {
             self.hang_up(gave, DisconnectReason::Swapped, now);
         }
-        if !proposed {
-            self.swaps.agree_from = now.after(self.params.config().swap_linger);
-        }
+        self.swaps.gained.push_back(now);
         let swap = Swap { gave, got, confirmed };
         self.desk.emit(Event::Swapped { with, proposed, outcome: Ok(swap) });
     }
@@ -487,9 +569,14 @@ impl Core {
     /// A neighbour says that its link takes the place of another.
     pub(super) fn on_replaces(&mut self, peer: PeerId, replaced: PeerId, now: Instant) {
         let there = self.links.get(&replaced).is_some_and(Link::counts);
+        let taken = |link: &Link| matches!(link.standing, Standing::Theirs { replaces, .. } if replaces == replaced);
+        let taken = self.links.iter().any(|(_, link)| taken(link));
         let Some(link) = self.links.get_mut(&peer) else { return };
-        if !there || replaced == peer || link.is_outbound() {
-            return self.desk.report(peer, Fault::ReplacesNothing);
+        // Once, at the start, and for one link each: otherwise links would take no slots for ever.
+        let late = link.age(now) > PATIENCE || std::mem::replace(&mut link.replaced, true);
+        let fresh = link.standing == Standing::Lasting && !link.is_outbound() && !late;
+        if !there || taken || !fresh || replaced == peer {
+            return self.note(peer, Fault::ReplacesNothing, now);
         }
         // As long as the exchange may take; after that it is a link like any other.
         let until = now.after(self.params.config().swap_deadline.saturating_mul(2));

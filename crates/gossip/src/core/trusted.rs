@@ -98,8 +98,8 @@ impl Trusted {
         }
     }
 
-    /// The link is there.
-    pub(super) fn linked(&mut self, peer: &PeerId, config: &Config) {
+    /// The link held for a while.
+    pub(super) fn lasted(&mut self, peer: &PeerId, config: &Config) {
         if let Some(named) = self.by_peer.get_mut(peer) {
             named.wait = config.redial_min;
         }

@@ -21,7 +21,7 @@ fn displaced(book: &Book, before: &BTreeSet<PeerId>) -> (usize, usize) {
     (reached, gone.len() - reached)
 }
 
-/// The honest peers heard of that the attacker's groups hold the places of.
+/// Entries of the attacker's.
 fn fakes(book: &Book) -> usize {
     book.iter(at(0))
         .filter(|entry| entry.record.addresses()[0].to_string().contains("/666"))
@@ -46,9 +46,9 @@ fn a_flood_of_twenty_full_answers_displaces_no_tried_and_few_new() {
     }
     assert_eq!(refused, 1000, "the burst is 1000");
     let (reached, heard) = displaced(&book, &before);
-    eprintln!("DBG reached {reached} heard {heard} fakes {}", fakes(&book));
     assert_eq!(reached, 0);
-    assert!(heard <= counts.new / 8, "{heard} of {}", counts.new);
+    // The bound is an eighth; in a full bucket the source's own give way, so it is far less.
+    assert!(heard <= counts.new / 50, "{heard} of {}", counts.new);
     assert!(fakes(&book) <= 384, "{}", fakes(&book));
     assert_sound(&book);
 }
@@ -61,9 +61,8 @@ fn a_flood_by_many_of_one_network_is_a_flood_by_one() {
         book.insert(fake(number), source(70_000 + number % 40, 9999), at(1)).unwrap();
     }
     let (reached, heard) = displaced(&book, &before);
-    eprintln!("DBG reached {reached} heard {heard} fakes {}", fakes(&book));
     assert_eq!(reached, 0);
-    assert!(heard <= counts.new / 8, "{heard} of {}", counts.new);
+    assert!(heard <= counts.new / 50, "{heard} of {}", counts.new);
     assert!(fakes(&book) <= 384, "{}", fakes(&book));
 }
 
@@ -76,19 +75,17 @@ fn sybils_of_eight_networks_leave_the_others_their_share() {
         book.insert(fake(number), source(sybil, 9000 + number % 8), at(1)).unwrap();
     }
     let (reached, heard) = displaced(&book, &before);
-    eprintln!("DBG reached {reached} heard {heard} fakes {}", fakes(&book));
     assert_eq!(reached, 0);
-    // They reach at most 8/8 of the buckets, and in each full one the most crowded network gives
-    // way: their own.
-    assert!(heard <= 1500 / 4, "{heard} of 1500");
+    // They reach two thirds of the buckets, and in each full one the network that crowds it most
+    // gives way: one of theirs.
+    assert!(heard <= 1500 / 20, "{heard} of 1500");
     let (rng, mut picks) = (&mut rng(), 0);
     for _ in 0..1000 {
         let picked = book.pick(rng, false, at(1), |_| true).unwrap();
         picks += usize::from(picked.addresses()[0].to_string().contains("/666"));
         book.release(&picked.peer(), at(1));
     }
-    eprintln!("DBG picks {picks}");
-    assert!(picks < 400, "{picks} of 1000 picks, half of which are from tried");
+    assert!(picks < 250, "{picks} of 1000 picks, half of which are from tried");
 }
 
 #[test]
@@ -103,7 +100,6 @@ fn sybils_that_answer_hold_an_eighth_of_tried_per_network() {
         }
     }
     let held = book.iter(at(1)).filter(|entry| entry.table == Table::Tried).count() - 200;
-    eprintln!("DBG held {held}");
     assert!(held <= 128, "{held} of 1024 places");
     // They wait for places of honest peers, which answer.
     for _ in 0..100 {
@@ -113,15 +109,4 @@ fn sybils_that_answer_hold_an_eighth_of_tried_per_network() {
     }
     assert!((0..200).all(|number| table(&book, number) == Some(Table::Tried)));
     assert_sound(&book);
-}
-
-#[test]
-fn the_index_costs_what_the_table_of_quantities_says() {
-    let book = book(4096);
-    let entry = size_of::<Option<super::super::slab::Held>>();
-    let (width, tried, new) = book.setup.shape();
-    // A B-tree is two thirds full after random inserts: 10 bytes become 16.
-    let bytes = 4096 * (entry + 16) + (tried + new) * (2 * width + 6);
-    eprintln!("DBG bytes {bytes}");
-    assert!(bytes <= 350_000, "{bytes}");
 }

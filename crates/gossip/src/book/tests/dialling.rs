@@ -258,8 +258,9 @@ fn an_incumbent_that_fails_its_test_goes_back_to_new() {
     }
     assert_eq!(table(book, mates[2]), Some(Table::New));
     assert_eq!(table(book, newcomer), Some(Table::Tried));
-    // Who is banned is not tested.
+    // Who is banned is neither dialled nor tested.
     book.set_banned(&peer(mates[3]), true);
+    assert_eq!(book.dial(&peer(mates[3]), at(30_000)), None);
     add_reached(book, [other], at(30_000));
     assert_eq!(table(book, other), Some(Table::Tried));
     assert_eq!(table(book, mates[3]), Some(Table::New));

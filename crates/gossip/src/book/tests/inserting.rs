@@ -53,6 +53,8 @@ fn a_newer_record_keeps_what_it_still_names() {
     assert_eq!((entry.table, entry.reached), (Table::New, None), "never reached there");
     assert!(!book.passes_on(&peer(1), at(2)));
     assert!(!book.verified(&peer(1), &home(1), at(3)), "not an address of it any more");
+    let full: Multiaddr = format!("{}/p2p/{}", address(9, 9), peer(1)).parse().unwrap();
+    assert!(book.verified(&peer(1), &full, at(3)), "with its id at the end it is the same");
     assert_sound(book);
 }
 

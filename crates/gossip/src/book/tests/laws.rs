@@ -80,7 +80,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         6 => (0..3000_u64).prop_map(Op::Wait),
         2 => Just(Op::Save),
     ];
-    vec(op, 1..300)
+    vec(op, 1..200)
 }
 
 /// A book in the middle of its history.
@@ -228,7 +228,7 @@ fn dump(book: &Book, now: Instant) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn after_any_history_the_book_is_sound(ops in ops()) {
