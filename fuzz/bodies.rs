@@ -201,6 +201,7 @@ impl Runner {
             _ if !well => Err(JobError::Lost),
             Job::Dial { .. } => Ok(Done::Dialled(Ok(()))),
             Job::Probe { .. } => Ok(Done::Probed(Ok(()))),
+            Job::Remember { .. } => Ok(Done::Remembered(Ok(()))),
             Job::Verify { records } => {
                 let open = |bytes: &Bytes| {
                     SignedRecord::open(bytes).map_err(|error| handshake::seed::BadRecord::Forged {
@@ -222,7 +223,8 @@ pub(crate) fn seed_core(mut data: &[u8]) {
     let config = Config { book_max: 2, wish: 2, answer_max: 2, ..Config::default() };
     let seeds = peers.map(|peer| Seed { peer, addresses: vec![Clone::clone(&address)] });
     let local = Keypair::ed25519_from_bytes([9; 32]).expect("32 bytes").public().to_peer_id();
-    let setup = Setup { local, seeds: seeds.to_vec(), transports: Vec::new() };
+    let (seeds, transports, memory) = (seeds.to_vec(), Vec::new(), Vec::new());
+    let setup = Setup { local, seeds, transports, memory };
     let core = Core::new(config.check().expect("within bounds"), setup, [1; 32]);
     let mut runner = Runner { core, now: Instant::START, jobs: Vec::new(), asked: Vec::new() };
     while let Some((&step, rest)) = data.split_first() {

@@ -9,6 +9,9 @@
 //!    hangs up;
 //! 5. when all visits have ended: [`Event::Sought`]. A seed that failed rests, longer each time.
 //!
+//! What became of each visit is kept ([`Job::Remember`]), so that the next run begins with the seeds
+//! that were good ([`Setup::memory`]).
+//!
 //! A seed probes each visitor's addresses before it tells anybody of them ([`Job::Probe`]).
 //!
 //! | quantity | unit | default | bound |
@@ -26,6 +29,7 @@ mod core;
 mod event;
 mod fault;
 mod messages;
+mod store;
 mod worker;
 
 pub use self::config::{Config, ConfigError, Params, Seed};
@@ -33,6 +37,7 @@ pub use self::core::{Core, Setup};
 pub use self::event::{BadRecord, Command, Done, Event, Job, ProbeError, SeekError, VisitError};
 pub use self::fault::Fault;
 pub use self::messages::{Addrs, GetAddrs};
+pub use self::store::{MemorySeeds, SeedMemory, SeedStore, SeedStoreError};
 pub use self::worker::Worker;
 
 /// The seed protocol in a swarm.

@@ -81,6 +81,10 @@ pub(crate) const LAW: Law = Law {
         },
         Layer {
             kind: Kind::Library,
+            rows: &[Row { name: "topics", may: May::Only(&["transport", "machine", "wire"]) }],
+        },
+        Layer {
+            kind: Kind::Library,
             rows: &[Row { name: "storage", may: May::Only(&["gossip", "handshake", "machine"]) }],
         },
         Layer { kind: Kind::Library, rows: &[Row { name: "node", may: May::Below }] },
@@ -96,6 +100,7 @@ pub(crate) const LAW: Law = Law {
             rows: &[
                 Row { name: "scenarios", may: May::Anything },
                 Row { name: "benches", may: May::Anything },
+                Row { name: "sim", may: May::Anything },
                 Row { name: "xtask", may: May::Anything },
             ],
         },
@@ -109,7 +114,7 @@ pub(crate) const LAW: Law = Law {
         },
         Foreign {
             name: "anyhow",
-            only: &["node", "benches", "xtask"],
+            only: &["node", "benches", "sim", "xtask"],
             in_tests: false,
             reason: "a library's errors are types that its caller can branch on",
         },

@@ -5,7 +5,7 @@ mod errands;
 mod server;
 
 use libp2p_identity::PeerId;
-use machine::{Effect, Input, Instant, JobError, JobId, Machine};
+use machine::{Effect, Input, Instant, JobError, JobId, Machine, UnixTime};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use transport::question::Question;
@@ -14,7 +14,7 @@ use self::client::Client;
 use self::errands::{Context, Errand, Errands};
 use self::server::Server;
 use super::config::Seed;
-use super::{Addrs, Command, Done, Event, Fault, GetAddrs, Job, Params};
+use super::{Addrs, Command, Done, Event, Fault, GetAddrs, Job, Params, SeedMemory};
 
 /// The seed protocol's core: one half visits, the other is visited.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Core {
     params: Params,
     rng: ChaCha8Rng,
     errands: Errands,
+    /// When we were last told the wall clock.
+    wall: Option<UnixTime>,
     client: Client,
     server: Server,
 }
@@ -35,20 +37,23 @@ pub struct Setup {
     pub seeds: Vec<Seed>,
     /// The transports that we can dial, such as `tcp` and `quic`. At most 16.
     pub transports: Vec<String>,
+    /// What the last run remembered of its seeds. Of those that are no longer named it is ignored.
+    pub memory: Vec<SeedMemory>,
 }
 
 impl Core {
     /// A core that knows its seeds and nobody else.
     #[must_use]
     pub fn new(params: Params, setup: Setup, seed: [u8; 32]) -> Self {
-        let Setup { local, seeds, transports } = setup;
+        let Setup { local, seeds, transports, memory } = setup;
         let seeds = seeds.into_iter().filter(|seed| seed.peer != local).collect();
         let mut rng = ChaCha8Rng::from_seed(seed);
         Self {
-            client: Client::new(local, seeds, transports, &mut rng),
+            client: Client::new(local, seeds, transports, &memory, &mut rng),
             params,
             rng,
             errands: Errands::default(),
+            wall: None,
             server: Server::new(local),
         }
     }
@@ -70,8 +75,8 @@ impl Core {
 
     /// The halves, and what they have at hand at `now`.
     fn split(&mut self, now: Instant) -> (&mut Client, &mut Server, Context<'_>) {
-        let Self { params, rng, errands, client, server } = self;
-        (client, server, Context { params, rng, errands, now })
+        let Self { params, rng, errands, wall, client, server } = self;
+        (client, server, Context { params, rng, errands, wall: *wall, now })
     }
 
     fn on_done(&mut self, id: JobId, outcome: Result<Done, JobError>, now: Instant) {
@@ -81,6 +86,7 @@ impl Core {
             Some(Errand::Dial(visit)) => client.on_dialled(visit, id, outcome, &mut cx),
             Some(Errand::Verify(visit)) => client.on_verified(visit, id, outcome, &mut cx),
             Some(Errand::Probe(peer)) => server.on_probed(peer, outcome, &mut cx),
+            Some(Errand::Remember(seed)) => client.on_remembered(seed, &mut cx),
             None => {}
         }
     }
@@ -118,7 +124,7 @@ impl Machine for Core {
             Input::Command(Command::Seek { have, want }) => client.seek(have, want, &mut cx),
             Input::Command(Command::Met(record)) => server.meet(*record, &mut cx),
             Input::Done { id, outcome } => self.on_done(id, outcome, now),
-            Input::Wall(_) => {}
+            Input::Wall(wall) => self.wall = Some(wall),
         }
     }
 

@@ -9,7 +9,7 @@ use machine::{JobError, Undelivered};
 use thiserror::Error;
 use wire::signed::SignedRecord;
 
-use super::Fault;
+use super::{Fault, SeedMemory, SeedStoreError};
 use crate::DialError;
 
 /// A request of the application.
@@ -150,6 +150,11 @@ pub enum Job {
         /// It.
         record: SignedRecord,
     },
+    /// Keep what a visit showed of a seed. Ends in [`Done::Remembered`].
+    Remember {
+        /// All that is known of it.
+        memory: SeedMemory,
+    },
 }
 
 /// The end of a [`Job`].
@@ -161,6 +166,8 @@ pub enum Done {
     Verified(Vec<Result<SignedRecord, BadRecord>>),
     /// Of [`Job::Probe`].
     Probed(Result<(), DialError>),
+    /// Of [`Job::Remember`]. The next visit to the seed makes up for what was not kept.
+    Remembered(Result<(), SeedStoreError>),
 }
 
 /// A record that is not used.

@@ -1,4 +1,8 @@
-//! Does the seed protocol's slow work: dials through the gate, signatures on the pool.
+//! Does the seed protocol's slow work: dials through the gate, signatures on the pool, memory in the
+//! store.
+
+use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
@@ -9,22 +13,34 @@ use transport::address::admissible;
 use transport::pool::{Pool, PoolError};
 use wire::signed::SignedRecord;
 
-use super::{BadRecord, Core, Done, Job};
+use super::{BadRecord, Core, Done, Job, SeedMemory, SeedStore};
 use crate::{DialError, Dialer, SessionKind};
 
 /// Does the slow work of a [`Core`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Worker {
     dialer: Dialer,
     pool: Pool,
+    store: Arc<dyn SeedStore>,
     allow_private: bool,
 }
 
 impl Worker {
-    /// Dials through `dialer` and verifies on `pool`. Unless `allow_private`, records without a
-    /// public address are of no use.
-    pub fn new(dialer: Dialer, pool: Pool, allow_private: bool) -> Self {
-        Self { dialer, pool, allow_private }
+    /// Dials through `dialer`, verifies on `pool` and remembers in `store`. Unless `allow_private`,
+    /// records without a public address are of no use.
+    pub fn new(dialer: Dialer, pool: Pool, store: impl SeedStore, allow_private: bool) -> Self {
+        Self { dialer, pool, store: Arc::new(store), allow_private }
+    }
+
+    fn remember(&self, memory: SeedMemory) -> BoxFuture<'static, Result<Done, JobError>> {
+        let kept = self.store.put(memory);
+        kept.map(move |kept| {
+            if let Err(error) = &kept {
+                tracing::warn!(seed = %memory.seed, %error, "what a visit showed is not kept");
+            }
+            Ok(Done::Remembered(kept))
+        })
+        .boxed()
     }
 
     fn dial(
@@ -76,6 +92,13 @@ impl transport::Worker<Core> for Worker {
             Job::Verify { records } => {
                 self.verify(records).map(|verified| verified.map(Done::Verified)).boxed()
             }
+            Job::Remember { memory } => self.remember(memory),
         }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("pool", &self.pool).finish_non_exhaustive()
     }
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use libp2p_identity::Keypair;
-use machine::{Effect, Input, Instant, JobError, JobId, Machine, PeerId};
+use machine::{Effect, Input, Instant, JobError, JobId, Machine, PeerId, UnixTime};
 use meshwork_handshake::DialError;
 use meshwork_handshake::seed::{
-    Addrs, BadRecord, Command, Config, Core, Done, Event, Fault, GetAddrs, Job, Seed, SeekError,
-    Setup, VisitError,
+    Addrs, BadRecord, Command, Config, Core, Done, Event, Fault, GetAddrs, Job, Seed, SeedMemory,
+    SeekError, Setup, VisitError,
 };
 use proptest::prelude::*;
 use transport::question::{Question, QuestionId};
@@ -45,10 +45,17 @@ struct Story {
     faults: Vec<(PeerId, Fault)>,
     dialled: Vec<PeerId>,
     closed: Vec<PeerId>,
+    /// What was kept, oldest first.
+    kept: Vec<SeedMemory>,
 }
 
 impl Story {
     fn new(seats: &[Seat], change: impl FnOnce(&mut Config)) -> Self {
+        Self::after(&[], seats, change)
+    }
+
+    /// A run after one that kept `memory`.
+    fn after(memory: &[SeedMemory], seats: &[Seat], change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         change(&mut config);
         let seats: BTreeMap<_, _> = (1..).map(simnet::peer).zip(seats.iter().copied()).collect();
@@ -58,6 +65,7 @@ impl Story {
             local: simnet::peer(0),
             seeds: seats.keys().map(seed).collect(),
             transports: vec!["tcp".to_owned()],
+            memory: memory.to_vec(),
         };
         Self {
             core: Core::new(config.check().unwrap(), setup, [3; 32]),
@@ -67,6 +75,7 @@ impl Story {
             faults: Vec::new(),
             dialled: Vec::new(),
             closed: Vec::new(),
+            kept: Vec::new(),
         }
     }
 
@@ -130,6 +139,10 @@ impl Story {
                     .collect(),
             ),
             Job::Probe { .. } => Done::Probed(Ok(())),
+            Job::Remember { memory } => {
+                self.kept.push(memory);
+                Done::Remembered(Ok(()))
+            }
         };
         self.input(Input::Done { id, outcome: Ok(done) });
     }
@@ -284,6 +297,66 @@ fn a_good_seed_is_remembered() {
     story.dialled.clear();
     story.seek();
     assert_eq!(story.dialled.first(), Some(&simnet::peer(1)));
+}
+
+/// The next run begins with the seeds that were good, and those that failed rest as if it were the
+/// first time: yesterday's outage is over.
+#[test]
+fn what_a_visit_showed_is_remembered_over_restarts() {
+    let seats = [Seat::Dead, Seat::Dead, Seat::Good];
+    let one_at_a_time = |config: &mut Config| config.fan_out = 1;
+    let mut story = Story::new(&seats, |_| {});
+    story.input(Input::Wall(UnixTime::from_millis(7_000)));
+    for _ in 0..3 {
+        story.seek();
+        story.wait(Duration::from_mins(1));
+    }
+    let memory: BTreeMap<_, _> = story.kept.iter().map(|kept| (kept.seed, *kept)).collect();
+    let kept = |n| (memory[&simnet::peer(n)].last_success, memory[&simnet::peer(n)].failures);
+    assert_eq!(kept(1), (None, 3));
+    assert_eq!(kept(3), (Some(UnixTime::from_millis(7_000)), 0));
+
+    let memory: Vec<_> = memory.into_values().collect();
+    for seats in [[Seat::Good; 3], [Seat::Dead; 3]] {
+        let mut next = Story::after(&memory, &seats, one_at_a_time);
+        next.seek();
+        assert_eq!(next.dialled, [simnet::peer(3)]);
+    }
+    let mut next = Story::after(&memory[..1], &[Seat::Dead], one_at_a_time);
+    next.seek();
+    assert_eq!(next.kept.last().map(|kept| kept.failures), Some(4));
+    let events = next.seek();
+    assert!(
+        matches!(outcome(&events), Some(Err(SeekError::TooSoon { retry_in })) if *retry_in < 2 * SECOND),
+        "{events:?}"
+    );
+}
+
+/// While a slow disk writes, the core asks for no second write of the same seed, and then for the
+/// newest.
+#[test]
+fn a_slow_disk_is_asked_for_one_write_of_a_seed_at_a_time() {
+    let mut story = Story::new(&[Seat::Dead], |_| {});
+    let mut writes = Vec::new();
+    for _ in 0..3 {
+        story.core.handle(Input::Command(Command::Seek { have: 0, want: 1 }), story.now);
+        while let Some(effect) = story.core.poll_effect() {
+            match effect {
+                Effect::Start { id, job: Job::Dial { .. } } => {
+                    let outcome = Err(JobError::TimedOut);
+                    story.core.handle(Input::Done { id, outcome }, story.now);
+                }
+                Effect::Start { id, job: Job::Remember { memory } } => writes.push((id, memory)),
+                _ => {}
+            }
+        }
+        story.now = story.now.after(Duration::from_mins(1));
+    }
+    let [(id, first)] = writes[..] else { panic!("one write: {writes:?}") };
+    assert_eq!(first.failures, 1);
+    story.input(Input::Done { id, outcome: Err(JobError::TimedOut) });
+    let failures: Vec<u32> = story.kept.iter().map(|kept| kept.failures).collect();
+    assert_eq!(failures, [3]);
 }
 
 proptest! {

@@ -78,7 +78,12 @@ impl Subject for Seeds {
         let seeds = (1..=3)
             .map(simnet::peer)
             .map(|peer| Seed { peer, addresses: vec!["/ip4/10.0.0.1/tcp/1".parse().unwrap()] });
-        let setup = Setup { local: me, seeds: seeds.collect(), transports: vec!["tcp".to_owned()] };
+        let setup = Setup {
+            local: me,
+            seeds: seeds.collect(),
+            transports: vec!["tcp".to_owned()],
+            memory: Vec::new(),
+        };
         Core::new(config.check().unwrap(), setup, seed)
     }
 
@@ -130,6 +135,7 @@ impl Subject for Seeds {
             Job::Dial { .. } => Done::Dialled(dialled()),
             Job::Probe { .. } => Done::Probed(dialled()),
             Job::Verify { records } => Done::Verified(records.iter().map(open).collect()),
+            Job::Remember { .. } => Done::Remembered(Ok(())),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use libp2p_identity::PeerId;
-use machine::{Effect, Instant, JobError, JobId, Undelivered};
+use machine::{Effect, Instant, JobError, JobId, Undelivered, UnixTime};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use transport::question::{Question, QuestionId};
@@ -13,7 +13,7 @@ use wire::signed::SignedRecord;
 use super::errands::{Context, Errand};
 use crate::DialError;
 use crate::seed::{
-    Addrs, BadRecord, Done, Event, Fault, GetAddrs, Job, Seed, SeekError, VisitError,
+    Addrs, BadRecord, Done, Event, Fault, GetAddrs, Job, Seed, SeedMemory, SeekError, VisitError,
 };
 
 /// The half that visits.
@@ -33,15 +33,33 @@ pub(super) struct Client {
 #[derive(Debug)]
 struct Standing {
     seed: Seed,
-    /// In a row.
+    /// In a row, those of earlier runs included.
     failures: u32,
-    /// Whether it was ever good.
+    /// In a row in this run: that there was no network yesterday is no reason to wait today.
+    failures_now: u32,
+    /// Whether it was ever good, in this run or one before.
     good: bool,
+    /// When, if a clock told.
+    last_success: Option<UnixTime>,
+    keeping: Keeping,
     rests_until: Instant,
     /// Questions it was asked.
     asked: u64,
     /// Its own, so that what one seed does shifts nothing for the others.
     rng: ChaCha8Rng,
+}
+
+/// Whether what we think of a seed is on the disk. One write of a seed is under way at most, so that
+/// a slow disk is asked for no more than there are seeds.
+#[derive(Debug, Default)]
+enum Keeping {
+    /// Nothing is under way.
+    #[default]
+    Idle,
+    /// What we think now is being written.
+    Writing,
+    /// What we thought is being written, and we have changed our mind.
+    Outdated,
 }
 
 #[derive(Debug)]
@@ -73,15 +91,24 @@ impl Client {
         local: PeerId,
         seeds: Vec<Seed>,
         transports: Vec<String>,
+        memory: &[SeedMemory],
         rng: &mut ChaCha8Rng,
     ) -> Self {
-        let standing = |seed| Standing {
-            seed,
-            failures: 0,
-            good: false,
-            rests_until: Instant::START,
-            asked: 0,
-            rng: ChaCha8Rng::from_rng(rng),
+        let memory: BTreeMap<PeerId, &SeedMemory> =
+            memory.iter().map(|memory| (memory.seed, memory)).collect();
+        let standing = |seed: Seed| {
+            let last_success = memory.get(&seed.peer).and_then(|memory| memory.last_success);
+            Standing {
+                failures: memory.get(&seed.peer).map_or(0, |memory| memory.failures),
+                failures_now: 0,
+                good: last_success.is_some(),
+                last_success,
+                seed,
+                keeping: Keeping::Idle,
+                rests_until: Instant::START,
+                asked: 0,
+                rng: ChaCha8Rng::from_rng(rng),
+            }
         };
         Self {
             local,
@@ -209,7 +236,9 @@ impl Client {
                 return;
             }
             Ok(Done::Dialled(Err(error))) => VisitError::Dial(error),
-            Ok(Done::Verified(_) | Done::Probed(_)) => VisitError::Job(JobError::Lost),
+            Ok(Done::Verified(_) | Done::Probed(_) | Done::Remembered(_)) => {
+                VisitError::Job(JobError::Lost)
+            }
             Err(error) => VisitError::Job(error),
         };
         if waits {
@@ -276,7 +305,9 @@ impl Client {
         let peer = *peer;
         let outcome = match outcome {
             Ok(Done::Verified(records)) => self.sift(peer, records, cx),
-            Ok(Done::Dialled(_) | Done::Probed(_)) => Err(VisitError::Job(JobError::Lost)),
+            Ok(Done::Dialled(_) | Done::Probed(_) | Done::Remembered(_)) => {
+                Err(VisitError::Job(JobError::Lost))
+            }
             Err(error) => Err(VisitError::Job(error)),
         };
         self.conclude(number, outcome, cx);
@@ -331,6 +362,7 @@ impl Client {
         }
         if let Some(standing) = self.seeds.get_mut(number) {
             standing.judge(outcome.is_ok(), cx);
+            standing.remember(number, cx);
         }
         let learned = outcome.as_ref().ok().map(Vec::len);
         cx.errands.emit(match outcome {
@@ -353,6 +385,14 @@ impl Client {
             let Seek { learned, answered, .. } = self.seeks.swap_remove(at);
             let outcome = if answered { Ok(learned) } else { Err(SeekError::NoAnswer) };
             cx.errands.emit(Event::Sought { outcome });
+        }
+    }
+
+    /// Whatever came of it: what could not be kept, the next visit makes up for.
+    pub(super) fn on_remembered(&mut self, number: usize, cx: &mut Context<'_>) {
+        let Some(standing) = self.seeds.get_mut(number) else { return };
+        if let Keeping::Outdated = std::mem::take(&mut standing.keeping) {
+            standing.remember(number, cx);
         }
     }
 
@@ -384,8 +424,13 @@ impl Standing {
     /// After a success it rests a moment, after each failure in a row twice as long as before.
     fn judge(&mut self, good: bool, cx: &Context<'_>) {
         self.good |= good;
-        self.failures = if good { 0 } else { self.failures.saturating_add(1) };
-        let rest = match self.failures.checked_sub(1) {
+        if good {
+            self.last_success = cx.wall.or(self.last_success);
+        }
+        for failures in [&mut self.failures, &mut self.failures_now] {
+            *failures = if good { 0 } else { failures.saturating_add(1) };
+        }
+        let rest = match self.failures_now.checked_sub(1) {
             None => cx.params.ask_gap,
             Some(doublings) => {
                 let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
@@ -393,6 +438,19 @@ impl Standing {
             }
         };
         self.rests_until = cx.now.after(jittered(rest, &mut self.rng));
+    }
+
+    /// Has what we think of it kept for the next run.
+    fn remember(&mut self, number: usize, cx: &mut Context<'_>) {
+        self.keeping = match self.keeping {
+            Keeping::Idle => {
+                let Self { last_success, failures, .. } = *self;
+                let memory = SeedMemory { seed: self.seed.peer, last_success, failures };
+                cx.errands.start(Errand::Remember(number), Job::Remember { memory });
+                Keeping::Writing
+            }
+            Keeping::Writing | Keeping::Outdated => Keeping::Outdated,
+        };
     }
 }
 

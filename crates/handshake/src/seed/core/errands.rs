@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use libp2p_identity::PeerId;
-use machine::{Effect, Effects, Instant, JobId, JobIds};
+use machine::{Effect, Effects, Instant, JobId, JobIds, UnixTime};
 use rand_chacha::ChaCha8Rng;
 
 use crate::seed::{Core, Event, Fault, Job, Params};
@@ -13,8 +13,8 @@ use crate::seed::{Core, Event, Fault, Job, Params};
 pub(super) struct Errands {
     pub(super) effects: Effects<Core>,
     ids: JobIds,
-    /// Bounded by visits and probes under way, each of which has one at most; those of visits that
-    /// timed out stay until the runner answers, which it does.
+    /// Bounded by visits, probes and seeds, each of which has one at most; those of visits that timed
+    /// out stay until the runner answers, which it does.
     under_way: BTreeMap<JobId, Errand>,
 }
 
@@ -27,6 +27,8 @@ pub(super) enum Errand {
     Verify(usize),
     /// The probe of this peer.
     Probe(PeerId),
+    /// What is known of the seed of this number.
+    Remember(usize),
 }
 
 /// What the halves of the core have at hand while one input is handled.
@@ -34,6 +36,8 @@ pub(super) struct Context<'a> {
     pub(super) params: &'a Params,
     pub(super) rng: &'a mut ChaCha8Rng,
     pub(super) errands: &'a mut Errands,
+    /// The wall clock, if it was told, at most a few seconds old.
+    pub(super) wall: Option<UnixTime>,
     pub(super) now: Instant,
 }
 

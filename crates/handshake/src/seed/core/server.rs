@@ -150,7 +150,9 @@ impl Server {
         let Some(Probe { record, asked_for }) = self.probing.remove(&peer) else { return };
         let outcome = match outcome {
             Ok(Done::Probed(probed)) => probed.map_err(ProbeError::Dial),
-            Ok(Done::Dialled(_) | Done::Verified(_)) => Err(ProbeError::Job(JobError::Lost)),
+            Ok(Done::Dialled(_) | Done::Verified(_) | Done::Remembered(_)) => {
+                Err(ProbeError::Job(JobError::Lost))
+            }
             Err(error) => Err(ProbeError::Job(error)),
         };
         match &outcome {

@@ -1,0 +1,154 @@
+//! What a store should hold, kept in maps; and histories to compare the two by.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use futures::future::{BoxFuture, FutureExt};
+use gossip::{BookStore, Change, Stored};
+use handshake::seed::{SeedMemory, SeedStore};
+use handshake::{Ban, BanStore, Banned};
+use libp2p_identity::{Keypair, PeerId};
+use machine::UnixTime;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::Storage;
+
+/// One change set.
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    Ban(Ban),
+    Unban(Vec<Banned>),
+    Seed(SeedMemory),
+    Book(Vec<Change>),
+    Key([u8; 32]),
+}
+
+/// What a store holds.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Content {
+    bans: BTreeMap<Banned, Ban>,
+    seeds: BTreeMap<PeerId, (Option<UnixTime>, u32)>,
+    book: BTreeMap<PeerId, Stored>,
+    anchors: Vec<PeerId>,
+    key: Option<[u8; 32]>,
+}
+
+pub(super) fn peer(n: u8) -> PeerId {
+    Keypair::ed25519_from_bytes([n; 32]).unwrap().public().to_peer_id()
+}
+
+/// `length` change sets. Each is large enough that half of it would show.
+pub(super) fn history(length: usize, seed: u64) -> Vec<Step> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..length).map(|_| step(&mut rng)).collect()
+}
+
+fn step(rng: &mut ChaCha8Rng) -> Step {
+    let millis = |rng: &mut ChaCha8Rng| UnixTime::from_millis(rng.random());
+    let banned = |rng: &mut ChaCha8Rng| match rng.random_range(1..=6) {
+        n if n <= 3 => Banned::Peer(peer(n)),
+        n => Banned::Address([192, 0, 2, n].into()),
+    };
+    match rng.random_range(0..7) {
+        0 | 1 => {
+            Step::Ban(Ban { banned: banned(rng), reason: "spam".to_owned(), until: millis(rng) })
+        }
+        2 => Step::Unban((0..3).map(|_| banned(rng)).collect()),
+        3 => Step::Seed(SeedMemory {
+            seed: peer(rng.random_range(1..4)),
+            last_success: rng.random::<bool>().then(|| millis(rng)),
+            failures: rng.random(),
+        }),
+        4 | 5 => Step::Book((0..5).map(|_| book_change(rng)).collect()),
+        _ => Step::Key(rng.random()),
+    }
+}
+
+fn book_change(rng: &mut ChaCha8Rng) -> Change {
+    let whose = peer(rng.random_range(1..12));
+    match rng.random_range(0..6) {
+        0 => Change::Anchors { peers: (0..rng.random_range(0..5)).map(peer).collect() },
+        1 => Change::Remove { peer: whose },
+        _ => Change::Put {
+            peer: whose,
+            entry: Stored {
+                // Long enough that a few of them take several pages.
+                record: Bytes::from(vec![rng.random::<u8>(); 900]),
+                source: Some(peer(99)),
+                source_group: rng.random(),
+                tried: rng.random(),
+                failures: rng.random(),
+                last_success: None,
+                last_attempt: Some(UnixTime::from_millis(rng.random())),
+            },
+        },
+    }
+}
+
+impl Step {
+    /// Asks the store for it; whether it is durable.
+    pub(super) fn ask(&self, storage: &Storage) -> BoxFuture<'static, Result<(), String>> {
+        fn said<E: ToString>(outcome: Result<(), E>) -> Result<(), String> {
+            outcome.map_err(|error| error.to_string())
+        }
+        match self {
+            Self::Ban(ban) => storage.bans().put(ban.clone()).map(said).boxed(),
+            Self::Unban(banned) => storage.bans().remove_all(banned.clone()).map(said).boxed(),
+            Self::Seed(memory) => storage.seeds().put(*memory).map(said).boxed(),
+            Self::Book(changes) => storage.book().save(changes.clone()).map(said).boxed(),
+            Self::Key(key) => storage.book().put_key(*key).map(said).boxed(),
+        }
+    }
+}
+
+impl Content {
+    /// What there is after each step, from none to all.
+    pub(super) fn after_each(history: &[Step]) -> Vec<Self> {
+        let mut content = Self::default();
+        let mut all = vec![content.clone()];
+        for step in history {
+            content.apply(step.clone());
+            all.push(content.clone());
+        }
+        all
+    }
+
+    fn apply(&mut self, step: Step) {
+        match step {
+            Step::Ban(ban) => drop(self.bans.insert(ban.banned, ban)),
+            Step::Unban(banned) => self.bans.retain(|name, _| !banned.contains(name)),
+            Step::Seed(SeedMemory { seed, last_success, failures }) => {
+                self.seeds.insert(seed, (last_success, failures));
+            }
+            Step::Book(changes) => {
+                for change in changes {
+                    match change {
+                        Change::Put { peer, entry } => drop(self.book.insert(peer, entry)),
+                        Change::Remove { peer } => drop(self.book.remove(&peer)),
+                        Change::Anchors { peers } => self.anchors = peers,
+                    }
+                }
+            }
+            Step::Key(key) => self.key = Some(key),
+        }
+    }
+
+    /// What the store says it holds; it can read all of it.
+    pub(super) fn of(storage: &Storage) -> Self {
+        block_on(async {
+            let bans = storage.bans().load().await.unwrap();
+            let seeds = storage.seeds().load().await.unwrap();
+            let book = storage.book().load().await.unwrap();
+            assert_eq!((book.unreadable, storage.stats().skipped), (0, 0));
+            Self {
+                bans: bans.into_iter().map(|ban| (ban.banned, ban)).collect(),
+                seeds: seeds.into_iter().map(|s| (s.seed, (s.last_success, s.failures))).collect(),
+                book: book.entries.into_iter().collect(),
+                anchors: book.anchors,
+                key: book.key,
+            }
+        })
+    }
+}

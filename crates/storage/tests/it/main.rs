@@ -1,0 +1,5 @@
+//! The store on a real disk: what it refuses, and what is there after a restart.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod refusals;
+mod restart;

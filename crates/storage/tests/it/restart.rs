@@ -1,0 +1,185 @@
+//! What is there after a restart; the stores in memory keep the same contract within a run.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use gossip::{BookStore, Change, MemoryBook, Snapshot, Stored};
+use handshake::seed::{MemorySeeds, SeedMemory, SeedStore};
+use handshake::{Ban, BanStore, Banned, MemoryBans};
+use libp2p_identity::PeerId;
+use machine::UnixTime;
+use meshwork_storage::{Refusal, Storage};
+use tempfile::TempDir;
+
+/// A file that is opened anew whenever it is asked for.
+pub(crate) struct Place {
+    pub(crate) dir: TempDir,
+    open: Option<Storage>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), open: None }
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.dir.path().join("meshwork.redb")
+    }
+
+    pub(crate) fn restart(&mut self) -> Storage {
+        self.stop();
+        let storage = Storage::open(&self.path()).unwrap();
+        self.open.insert(storage).clone()
+    }
+
+    pub(crate) fn stop(&mut self) {
+        if let Some(storage) = self.open.take() {
+            block_on(storage.close()).unwrap();
+        }
+    }
+}
+
+const fn at(millis: u64) -> UnixTime {
+    UnixTime::from_millis(millis)
+}
+
+/// A store, and the same after a restart.
+type Runs<'a, S> = &'a mut dyn FnMut() -> S;
+
+fn keeps_bans<S: BanStore>(next: Runs<'_, S>) {
+    let peers = [1, 2, 3].map(|_| Banned::Peer(PeerId::random()));
+    let ban = |banned, until| Ban { banned, reason: "spam".to_owned(), until: at(until) };
+    let sorted = |mut bans: Vec<Ban>| {
+        bans.sort_by_key(|ban| ban.banned);
+        bans
+    };
+    let store = next();
+    assert_eq!(block_on(store.load()).unwrap(), []);
+    for banned in peers {
+        block_on(store.put(ban(banned, u64::MAX))).unwrap();
+    }
+    let address = Banned::Address("2001:db8::".parse().unwrap());
+    block_on(store.put(ban(address, u64::MAX))).unwrap();
+    let store = next();
+    block_on(store.put(ban(peers[0], u64::MAX - 1))).unwrap();
+    block_on(store.remove(peers[1])).unwrap();
+    block_on(store.remove(peers[1])).unwrap();
+    let kept = [ban(peers[0], u64::MAX - 1), ban(peers[2], u64::MAX), ban(address, u64::MAX)];
+    let store = next();
+    assert_eq!(sorted(block_on(store.load()).unwrap()), sorted(kept.to_vec()));
+    block_on(store.remove_all(vec![peers[0], peers[2], peers[1]])).unwrap();
+    let store = next();
+    assert_eq!(block_on(store.load()).unwrap(), [ban(address, u64::MAX)]);
+}
+
+fn keeps_seeds<S: SeedStore>(next: Runs<'_, S>) {
+    let (good, bad) = (PeerId::random(), PeerId::random());
+    let memory = |seed, last_success, failures| SeedMemory { seed, last_success, failures };
+    let store = next();
+    assert_eq!(block_on(store.load()).unwrap(), []);
+    for memory in [memory(good, None, 2), memory(bad, None, 1), memory(good, Some(at(7)), 0)] {
+        block_on(store.put(memory)).unwrap();
+    }
+    let store = next();
+    let mut kept = block_on(store.load()).unwrap();
+    kept.sort_by_key(|memory| memory.failures);
+    assert_eq!(kept, [memory(good, Some(at(7)), 0), memory(bad, None, 1)]);
+}
+
+#[test]
+fn bans_survive() {
+    let mut place = Place::new();
+    keeps_bans(&mut || place.restart().bans());
+    let memory = MemoryBans::default();
+    keeps_bans(&mut || memory.clone());
+}
+
+#[test]
+fn what_is_remembered_of_seeds_survives() {
+    let mut place = Place::new();
+    keeps_seeds(&mut || place.restart().seeds());
+    let memory = MemorySeeds::default();
+    keeps_seeds(&mut || memory.clone());
+}
+
+fn keeps_the_book<S: BookStore>(next: Runs<'_, S>) {
+    let sorted = |mut snapshot: Snapshot| {
+        snapshot.entries.sort_by_key(|(peer, _)| *peer);
+        snapshot
+    };
+    let entry = |n: u8| Stored {
+        record: Bytes::from(vec![n; 300]),
+        source: n.is_multiple_of(3).then(PeerId::random),
+        source_group: n.into(),
+        tried: n.is_multiple_of(2),
+        failures: n.into(),
+        last_success: None,
+        last_attempt: Some(at(n.into())),
+    };
+    let mut entries: Vec<_> = (0..50).map(|n| (PeerId::random(), entry(n))).collect();
+    let anchors: Vec<_> = entries.iter().map(|(peer, _)| *peer).take(9).collect();
+
+    let store = next();
+    assert_eq!(block_on(store.load()).unwrap(), Snapshot::default());
+    let put = |(peer, entry): &(PeerId, Stored)| Change::Put { peer: *peer, entry: entry.clone() };
+    let mut changes: Vec<_> = entries.iter().map(put).collect();
+    changes.push(Change::Anchors { peers: anchors.clone() });
+    block_on(store.save(changes)).unwrap();
+    block_on(store.put_key([7; 32])).unwrap();
+
+    let store = next();
+    let kept = Snapshot {
+        key: Some([7; 32]),
+        entries: entries.clone(),
+        anchors: anchors.clone(),
+        unreadable: 0,
+    };
+    assert_eq!(sorted(block_on(store.load()).unwrap()), sorted(kept.clone()));
+    let gone = entries.split_off(20);
+    let mut changes: Vec<_> = gone.iter().map(|(peer, _)| Change::Remove { peer: *peer }).collect();
+    changes.push(Change::Anchors { peers: anchors[3..5].to_vec() });
+    block_on(store.save(changes)).unwrap();
+
+    let kept = Snapshot { entries, anchors: anchors[3..5].to_vec(), ..kept };
+    assert_eq!(sorted(block_on(next().load()).unwrap()), sorted(kept));
+}
+
+#[test]
+fn the_book_its_key_and_the_anchors_survive() {
+    let mut place = Place::new();
+    keeps_the_book(&mut || place.restart().book());
+    let memory = MemoryBook::default();
+    keeps_the_book(&mut || memory.clone());
+}
+
+#[test]
+fn the_file_is_the_owners_alone_and_nothing_else_is_left() {
+    let mut place = Place::new();
+    place.restart();
+    let mode = fs::metadata(place.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+    let files: Vec<_> = fs::read_dir(place.dir.path()).unwrap().collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+}
+
+/// The last handle that is dropped closes the file once all is written.
+#[test]
+fn a_store_that_is_dropped_has_kept_what_it_accepted() {
+    let place = Place::new();
+    let storage = Storage::open(&place.path()).unwrap();
+    let kept = storage.book().put_key([1; 32]);
+    drop(storage);
+    block_on(kept).unwrap();
+    let storage = loop {
+        match Storage::open(&place.path()) {
+            Ok(storage) => break storage,
+            // The thread has not closed it yet; it does at once.
+            Err(error) if matches!(error.refusal, Refusal::InUse) => std::thread::yield_now(),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(block_on(storage.book().load()).unwrap().key, Some([1; 32]));
+}
