@@ -1,11 +1,13 @@
 //! What is remembered of a peer beyond its link, so that hanging up and coming back wins nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::Instant;
+use transport::address::NetworkGroup;
+use wire::signed::SignedRecord;
 
 use super::pace::Pace;
 
@@ -26,9 +28,23 @@ const PROPOSE_GAP_MIN: Duration = Duration::from_secs(5);
 /// How two peers have dealt with each other lately.
 #[derive(Debug, Default)]
 pub(super) struct Dealings {
-    theirs: Memory<Theirs>,
+    theirs: Memory<PeerId, Theirs>,
     /// Apart, so that strangers cannot make us forget the pace that we have to keep.
-    ours: Memory<Ours>,
+    ours: Memory<PeerId, Ours>,
+    /// What each was told last, and until when it is told the same.
+    told: Memory<Asker, Told>,
+}
+
+/// What was told, and until when.
+type Told = (Vec<Arc<SignedRecord>>, Instant);
+
+/// Who is told the same: peers are for free, networks are not.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Asker {
+    /// Anybody in this network.
+    Group(NetworkGroup),
+    /// This peer, which is in no network that we know.
+    Peer(PeerId),
 }
 
 /// What they did.
@@ -40,8 +56,6 @@ struct Theirs {
     answer_from: Instant,
     /// Before this we agree to no proposal of theirs.
     agree_from: Instant,
-    /// What they were told last, and until when they are told the same.
-    answer: Option<(Vec<Bytes>, Instant)>,
 }
 
 /// What we did.
@@ -68,16 +82,18 @@ pub(super) enum Manners {
 
 impl Dealings {
     pub(super) fn len(&self) -> usize {
-        self.theirs.by_peer.len().saturating_add(self.ours.by_peer.len())
+        self.theirs.len().saturating_add(self.ours.len()).saturating_add(self.told.len())
     }
 
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.theirs.next_end().into_iter().chain(self.ours.next_end()).min()
+        let ends = [self.theirs.next_end(), self.ours.next_end(), self.told.next_end()];
+        ends.into_iter().flatten().min()
     }
 
     pub(super) fn tick(&mut self, now: Instant) {
         self.theirs.tick(now);
         self.ours.tick(now);
+        self.told.tick(now);
     }
 
     /// `peer` asks; `gap` is what we wish between two questions.
@@ -114,19 +130,19 @@ impl Dealings {
         self.theirs.touch(peer, |it| it.agree_from = from, |it| it.agree_from);
     }
 
-    /// What `peer` was told within the time that it lasts.
-    pub(super) fn answer(&self, peer: &PeerId, now: Instant) -> Option<&[Bytes]> {
-        let (records, until) = self.theirs.by_peer.get(peer)?.0.answer.as_ref()?;
+    /// What `asker` was told within the time that it lasts.
+    pub(super) fn told(&self, asker: &Asker, now: Instant) -> Option<&[Arc<SignedRecord>]> {
+        let (records, until) = self.told.get(asker)?;
         (*until > now).then_some(records)
     }
 
-    pub(super) fn remember_answer(&mut self, peer: PeerId, records: Vec<Bytes>, until: Instant) {
-        self.theirs.touch(peer, |it| it.answer = Some((records, until)), |_| until);
+    pub(super) fn tell(&mut self, asker: Asker, records: Vec<Arc<SignedRecord>>, until: Instant) {
+        self.told.touch(asker, |it| *it = (records, until), |_| until);
     }
 
     /// Whether we may propose to `peer`.
     pub(super) fn may_propose(&self, peer: &PeerId, now: Instant) -> bool {
-        self.ours.by_peer.get(peer).is_none_or(|(it, _)| it.propose_from <= now)
+        self.ours.get(peer).is_none_or(|it| it.propose_from <= now)
     }
 
     /// We have proposed to `peer`, and do not again before `from`.
@@ -136,7 +152,7 @@ impl Dealings {
 
     /// Whether we may ask `peer` for peers.
     pub(super) fn may_ask(&self, peer: &PeerId, now: Instant) -> bool {
-        self.ours.by_peer.get(peer).is_none_or(|(it, _)| it.ask_from <= now)
+        self.ours.get(peer).is_none_or(|it| it.ask_from <= now)
     }
 
     /// We ask `peer`. As long as it leaves us without an answer, we wait longer each time.
@@ -150,7 +166,7 @@ impl Dealings {
 
     /// `peer` has answered.
     pub(super) fn answered(&mut self, peer: &PeerId) {
-        if let Some((it, _)) = self.ours.by_peer.get_mut(peer) {
+        if let Some((it, _)) = self.ours.by_key.get_mut(peer) {
             it.ask_wait = Duration::ZERO;
         }
     }
@@ -158,50 +174,58 @@ impl Dealings {
 
 /// Entries that end by themselves.
 #[derive(Debug)]
-struct Memory<T> {
-    by_peer: BTreeMap<PeerId, (T, Instant)>,
+struct Memory<K, T> {
+    by_key: BTreeMap<K, (T, Instant)>,
     /// By the time at which each may be forgotten.
-    ends: BTreeSet<(Instant, PeerId)>,
+    ends: BTreeSet<(Instant, K)>,
 }
 
-impl<T> Default for Memory<T> {
+impl<K, T> Default for Memory<K, T> {
     fn default() -> Self {
-        Self { by_peer: BTreeMap::new(), ends: BTreeSet::new() }
+        Self { by_key: BTreeMap::new(), ends: BTreeSet::new() }
     }
 }
 
-impl<T: Default> Memory<T> {
+impl<K: Copy + Ord, T: Default> Memory<K, T> {
+    fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    fn get(&self, key: &K) -> Option<&T> {
+        self.by_key.get(key).map(|(it, _)| it)
+    }
+
     fn next_end(&self) -> Option<Instant> {
         self.ends.first().map(|(ends, _)| *ends)
     }
 
     fn tick(&mut self, now: Instant) {
-        while let Some((ends, peer)) = self.ends.first().copied()
+        while let Some((ends, key)) = self.ends.first().copied()
             && ends <= now
         {
-            self.ends.remove(&(ends, peer));
-            self.by_peer.remove(&peer);
+            self.ends.remove(&(ends, key));
+            self.by_key.remove(&key);
         }
     }
 
     /// Changes one entry and keeps it at least until the time that `lasts` says.
     fn touch<R>(
         &mut self,
-        peer: PeerId,
+        key: K,
         change: impl FnOnce(&mut T) -> R,
         lasts: impl FnOnce(&T) -> Instant,
     ) -> R {
-        if self.by_peer.len() >= PEERS_MAX
-            && !self.by_peer.contains_key(&peer)
+        if self.by_key.len() >= PEERS_MAX
+            && !self.by_key.contains_key(&key)
             && let Some((_, first)) = self.ends.pop_first()
         {
-            self.by_peer.remove(&first);
+            self.by_key.remove(&first);
         }
-        let (entry, ends) = self.by_peer.entry(peer).or_default();
+        let (entry, ends) = self.by_key.entry(key).or_default();
         let changed = change(entry);
         let until = (*ends).max(lasts(entry));
-        self.ends.remove(&(*ends, peer));
-        self.ends.insert((until, peer));
+        self.ends.remove(&(*ends, key));
+        self.ends.insert((until, key));
         *ends = until;
         changed
     }
@@ -245,12 +269,13 @@ mod tests {
             dealings.proposed(PeerId::random(), at(n));
             dealings.agreed(PeerId::random(), at(n));
             assert!(dealings.len() <= 2 * PEERS_MAX);
-            assert!(dealings.ours.ends.len() == dealings.ours.by_peer.len());
+            assert!(dealings.ours.ends.len() == dealings.ours.len());
         }
         let peer = PeerId::random();
-        dealings.remember_answer(peer, vec![Bytes::from_static(b"x")], at(3000));
-        assert_eq!(dealings.answer(&peer, at(2999)).map(<[_]>::len), Some(1));
-        assert_eq!(dealings.answer(&peer, at(3000)), None);
+        let asker = Asker::Peer(peer);
+        dealings.tell(asker, Vec::new(), at(3000));
+        assert!(dealings.told(&asker, at(2999)).is_some());
+        assert!(dealings.told(&asker, at(3000)).is_none());
         dealings.tick(at(2999));
         assert_eq!(dealings.len(), 1);
         dealings.tick(at(3000));

@@ -12,7 +12,7 @@ use transport::address::transport_name;
 use wire::signed::SignedRecord;
 
 use super::Core;
-use super::dealings::Manners;
+use super::dealings::{Asker, Manners};
 use super::desk::Errand;
 use super::heartbeat::jittered;
 use super::links::Link;
@@ -68,7 +68,7 @@ impl Core {
         now: Instant,
     ) {
         let config = self.params.config();
-        let (gap, lasts) = (config.ask_gap, config.answer_lasts);
+        let gap = config.ask_gap;
         let manners = self.dealings.asks(peer, gap, now);
         if manners == Manners::Rude {
             self.desk.report(peer, Fault::AskedTooSoon);
@@ -80,31 +80,36 @@ impl Core {
         if !config.mode.discovers() {
             return self.desk.send(peer, Message::Advertise { nonce, records: Vec::new() });
         }
-        let same = self.dealings.answer(&peer, now).map(|records| fitting(records.to_vec(), max));
-        let records = same.unwrap_or_else(|| {
-            let records = self.sample(&peer, max, transports, now);
-            if !records.is_empty() {
-                self.dealings.remember_answer(peer, records.clone(), now.after(lasts));
-            }
-            records
-        });
+        let records = self.tell(&peer, max, transports, now);
         self.desk.send(peer, Message::Advertise { nonce, records });
     }
 
-    /// Records of peers that we have reached, for `asker`.
-    fn sample(
+    /// What `peer` is told: the same for a while, and the same for all in its network, so that it
+    /// takes long to learn whom we know.
+    fn tell(
         &mut self,
-        asker: &PeerId,
+        peer: &PeerId,
         max: usize,
         transports: &[String],
         now: Instant,
     ) -> Vec<Bytes> {
-        let fits = |record: &SignedRecord| {
+        let group = self.links.get(peer).and_then(|link| link.open.as_ref()?.group);
+        let asker = group.map_or(Asker::Peer(*peer), Asker::Group);
+        let told = self.dealings.told(&asker, now).map(<[_]>::to_vec);
+        let told = told.unwrap_or_else(|| {
+            let told = self.book.sample(&mut self.rng, RECORDS_MAX, peer, now, |_| true);
+            if !told.is_empty() {
+                let until = now.after(self.params.config().answer_lasts);
+                self.dealings.tell(asker, told.clone(), until);
+            }
+            told
+        });
+        let fits = |record: &Arc<SignedRecord>| {
             let mut names = record.addresses().iter().map(transport_name);
-            transports.is_empty() || names.any(|name| transports.iter().any(|it| it == name))
+            let known = names.any(|name| transports.iter().any(|it| it == name));
+            record.peer() != *peer && (known || transports.is_empty())
         };
-        let records = self.book.sample(&mut self.rng, max, asker, now, fits);
-        fitting(records.into_iter().map(|record| record.encoded().clone()), max)
+        fitting(told.into_iter().filter(fits).map(|record| record.encoded().clone()), max)
     }
 
     /// What we tell somebody whom we hang up on.
@@ -118,9 +123,7 @@ impl Core {
         if !helpful || !self.params.config().mode.discovers() {
             return Vec::new();
         }
-        let told = self.dealings.answer(peer, now).map(<[_]>::to_vec);
-        let records = told.unwrap_or_else(|| self.sample(peer, ALTERNATIVES_MAX, &[], now));
-        fitting(records, ALTERNATIVES_MAX)
+        self.tell(peer, ALTERNATIVES_MAX, &[], now)
     }
 
     /// A neighbour tells of peers.
