@@ -40,6 +40,8 @@ pub struct Counts {
     pub not_connected: u64,
     /// Jobs started, those refused included.
     pub jobs: u64,
+    /// Most messages that were on their way at once on one link and in one direction.
+    pub in_flight_max: usize,
     /// Events emitted.
     pub events: u64,
     /// Reports that cost nothing.

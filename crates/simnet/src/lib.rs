@@ -12,6 +12,9 @@
 //! 5. [`Net::events`], [`Net::reports`], [`Net::counts`] and [`Net::trace`] tell what happened, and
 //!    a hook given to [`Net::watch`] sees the network after every step.
 //!
+//! A simulator of a whole world takes over with [`Net::drive`]: what the cores ask and tell then
+//! waits in order as [`News`].
+//!
 //! Equal seed, cores and calls give an equal trace, byte by byte.
 //!
 //! A link is ordered and reliable, as a substream is, unless the weather says otherwise. Hanging up
@@ -73,13 +76,16 @@
 //! *Not here*: the laws a core is tested against, and the histories that do it (`testkit`).
 
 mod book;
+mod driver;
 mod net;
 mod node;
 mod run;
 mod setup;
 mod trace;
+mod wheel;
 
 pub use self::book::{Counts, Report};
+pub use self::driver::{News, Ticket};
 pub use self::net::{Net, Split};
 pub use self::node::peer;
 pub use self::setup::{Record, Setup, Wall, Weather};

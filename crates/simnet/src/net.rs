@@ -2,25 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use std::time::Duration;
 
-use machine::{Input, Instant, JobError, Machine, PeerId};
+use machine::{Input, Instant, Machine, PeerId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::book::{Counts, Report};
-use crate::node::{Node, Parcel, Pipe};
+use crate::driver::{Answers, News};
+use crate::node::{Node, Parcel, Pipe, Place};
 use crate::setup::{Setup, Weather};
 use crate::trace::Trace;
-
-/// Answers jobs: how long the work takes, and what comes of it.
-pub(crate) type JobModel<M> = Box<
-    dyn FnMut(
-        PeerId,
-        &<M as Machine>::Job,
-        &mut ChaCha8Rng,
-    ) -> (Duration, Result<<M as Machine>::Done, JobError>),
->;
+use crate::wheel::Wheel;
 
 /// What [`Net::watch`] is given.
 pub(crate) type Hook<M> = Box<dyn FnMut(&Net<M>)>;
@@ -56,26 +48,40 @@ impl<M: Machine> Divide<M> {
 #[derive(Debug)]
 pub(crate) enum Due<M: Machine> {
     Arrival {
-        from: PeerId,
-        to: PeerId,
+        from: Place,
+        to: Place,
         session: u64,
         parcel: Parcel<M::Message>,
     },
     /// `me`'s end of a link that it has hung up is gone.
     Closed {
-        me: PeerId,
-        peer: PeerId,
+        me: Place,
+        peer: Place,
         session: u64,
     },
     Done {
-        node: PeerId,
+        node: Place,
         life: u64,
         input: Input<M>,
     },
     Wall {
-        node: PeerId,
+        node: Place,
         life: u64,
     },
+    /// A node may have something to do.
+    Tick {
+        node: Place,
+    },
+    /// The driver wanted to be woken.
+    Alarm {
+        token: u64,
+    },
+}
+
+/// A place, and who sits there now.
+pub(crate) struct Seat<M: Machine> {
+    pub(crate) peer: PeerId,
+    pub(crate) node: Option<Box<Node<M>>>,
 }
 
 /// A network of cores in virtual time. See the [crate] for the life of one run.
@@ -83,17 +89,22 @@ pub struct Net<M: Machine> {
     pub(crate) now: Instant,
     pub(crate) rng: ChaCha8Rng,
     pub(crate) setup: Setup,
-    pub(crate) nodes: BTreeMap<PeerId, Node<M>>,
+    /// Everybody who ever ran.
+    pub(crate) seats: Vec<Seat<M>>,
+    /// Where each of them sits.
+    places: BTreeMap<PeerId, Place>,
+    running: usize,
     /// What will happen, by time, then by the order in which it was decided.
-    pub(crate) flight: BTreeMap<(Instant, u64), Due<M>>,
-    /// The next deadline of each node that has one.
-    pub(crate) timers: BTreeSet<(Instant, PeerId)>,
+    pub(crate) wheel: Wheel<Due<M>>,
     pub(crate) divide: Option<Divide<M>>,
-    pub(crate) jobs: JobModel<M>,
+    pub(crate) answers: Answers<M>,
+    pub(crate) news: VecDeque<News<M>>,
     pub(crate) watch: Option<Hook<M>>,
     pub(crate) reports: VecDeque<Report<M::Fault>>,
     pub(crate) counts: Counts,
     pub(crate) trace: Trace,
+    /// What bounced off this step's node, empty between steps.
+    pub(crate) bounced: VecDeque<Input<M>>,
     /// Last number given to a flight, a session or a life.
     number: u64,
 }
@@ -102,8 +113,8 @@ impl<M: Machine> fmt::Debug for Net<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Net")
             .field("now", &self.now)
-            .field("nodes", &self.nodes.len())
-            .field("flight", &self.flight.len())
+            .field("nodes", &self.running)
+            .field("waiting", &self.wheel.len())
             .field("counts", &self.counts)
             .finish_non_exhaustive()
     }
@@ -118,26 +129,19 @@ impl<M: Machine> Net<M> {
             rng: ChaCha8Rng::seed_from_u64(seed),
             trace: Trace::new(setup.record),
             setup,
-            nodes: BTreeMap::new(),
-            flight: BTreeMap::new(),
-            timers: BTreeSet::new(),
+            seats: Vec::new(),
+            places: BTreeMap::new(),
+            running: 0,
+            wheel: Wheel::new(),
             divide: None,
-            jobs: Box::new(|_, _, _| (Duration::ZERO, Err(JobError::Lost))),
+            answers: Answers::none(),
+            news: VecDeque::new(),
             watch: None,
             reports: VecDeque::new(),
             counts: Counts::default(),
+            bounced: VecDeque::new(),
             number: 0,
         }
-    }
-
-    /// Sets how jobs are answered: for each one, after how long and with what. The deadline of the
-    /// [`Setup`] cuts it short. Without a model every job is lost at once.
-    pub fn jobs(
-        &mut self,
-        model: impl FnMut(PeerId, &M::Job, &mut ChaCha8Rng) -> (Duration, Result<M::Done, JobError>)
-        + 'static,
-    ) {
-        self.jobs = Box::new(model);
     }
 
     /// Calls `hook` after every step; an invariant of the network panics there.
@@ -156,36 +160,78 @@ impl<M: Machine> Net<M> {
         let life = self.issue();
         self.trace.name(peer);
         self.trace.say(self.now, peer, format_args!("starts"));
-        self.nodes.insert(peer, Node::new(core, life, self.now));
-        self.arm(peer);
+        let next = Place::new(self.seats.len());
+        let place = *self.places.entry(peer).or_insert(next);
+        if place == next {
+            self.seats.push(Seat { peer, node: None });
+        }
+        self.seats[place.index()].node = Some(Box::new(Node::new(core, life, self.now)));
+        self.running += 1;
+        self.begin(place);
         if self.setup.wall.is_some() {
-            self.tell_wall(peer, life);
+            self.tell_wall(place, life);
         }
     }
 
-    /// Stops a node without a word. Its neighbours hear that it left; what it started and what is
-    /// on its way to it comes to nothing.
+    /// Stops a node. Its neighbours hear at once that it left; what it started and what is on its
+    /// way to it comes to nothing.
     ///
     /// Returns its core, for what survives on disk.
     pub fn crash(&mut self, peer: PeerId) -> Option<M> {
-        let node = self.nodes.remove(&peer)?;
-        self.trace.say(self.now, peer, format_args!("crashes"));
-        if let Some(due) = node.armed {
-            self.timers.remove(&(due, peer));
-        }
-        for neighbour in node.links.into_keys() {
-            self.lose(neighbour, peer);
+        let place = self.place(&peer)?;
+        let node = self.stop(place, "crashes")?;
+        for pipe in node.links() {
+            self.lose(pipe.place, place);
         }
         Some(node.core)
+    }
+
+    /// Stops a node without a word, as a cut cable does: its neighbours go on talking to nobody
+    /// until they hang up.
+    ///
+    /// Returns its core, for what survives on disk.
+    pub fn vanish(&mut self, peer: PeerId) -> Option<M> {
+        let place = self.place(&peer)?;
+        self.stop(place, "vanishes").map(|node| node.core)
+    }
+
+    fn stop(&mut self, place: Place, how: &str) -> Option<Box<Node<M>>> {
+        let seat = &mut self.seats[place.index()];
+        let node = seat.node.take()?;
+        self.running -= 1;
+        self.trace.say(self.now, seat.peer, format_args!("{how}"));
+        Some(node)
     }
 
     /// Sets how far the wall clock of `peer` is off, in milliseconds, and tells it the time.
     /// Without effect if the [`Setup`] has no wall clock.
     pub fn skew(&mut self, peer: PeerId, millis: i64) {
-        if let Some(node) = self.nodes.get_mut(&peer) {
+        let Some(place) = self.place(&peer) else { return };
+        if let Some(node) = self.node_mut(place) {
             node.skew = millis;
-            self.read_wall(peer);
+            self.read_wall(place);
         }
+    }
+
+    /// Where a peer sits, if it ever ran.
+    pub(crate) fn place(&self, peer: &PeerId) -> Option<Place> {
+        self.places.get(peer).copied()
+    }
+
+    pub(crate) fn peer_at(&self, place: Place) -> PeerId {
+        self.seats[place.index()].peer
+    }
+
+    pub(crate) fn node(&self, place: Place) -> Option<&Node<M>> {
+        self.seats[place.index()].node.as_deref()
+    }
+
+    pub(crate) fn node_mut(&mut self, place: Place) -> Option<&mut Node<M>> {
+        self.seats[place.index()].node.as_deref_mut()
+    }
+
+    fn find(&self, peer: &PeerId) -> Option<&Node<M>> {
+        self.node(self.place(peer)?)
     }
 }
 
@@ -196,35 +242,37 @@ impl<M: Machine> Net<M> {
     /// Returns whether it did: not if they are the same, if one does not run, if they are linked
     /// already, or if a partition is between them.
     pub fn join(&mut self, a: PeerId, b: PeerId) -> bool {
-        let runs = |peer| self.nodes.contains_key(peer);
         let divided = self.divide.as_ref().is_some_and(|divide| divide.separates(a, b));
-        if a == b || !runs(&a) || !runs(&b) || divided || self.linked(a, b) {
+        let runs = self.find(&a).is_some() && self.find(&b).is_some();
+        if a == b || !runs || divided || self.linked(a, b) {
             return false;
         }
+        let (Some(here), Some(there)) = (self.place(&a), self.place(&b)) else { return false };
         // Where one has hung up and not everybody has noticed yet, the new link tells them.
-        self.lose(a, b);
-        self.lose(b, a);
+        self.lose(here, there);
+        self.lose(there, here);
         let session = self.issue();
-        for (me, peer) in [(a, b), (b, a)] {
-            if let Some(node) = self.nodes.get_mut(&me) {
-                let last_arrival = self.now;
-                let pipe = Pipe { session, last_arrival, in_flight: 0, closing: false };
-                node.links.insert(peer, pipe);
+        let last_arrival = self.now;
+        for (me, place, peer) in [(here, there, b), (there, here, a)] {
+            if let Some(node) = self.node_mut(me) {
+                let closing = false;
+                node.add_link(Pipe { peer, place, session, last_arrival, in_flight: 0, closing });
             }
         }
         let name = M::NAMES.first().copied().unwrap_or_default();
-        self.turn(a, Some(Input::Joined { peer: b, name }));
-        self.turn(b, Some(Input::Joined { peer: a, name }));
+        self.turn(here, Some(Input::Joined { peer: b, name }));
+        self.turn(there, Some(Input::Joined { peer: a, name }));
         true
     }
 
     /// Breaks the link between two nodes; both hear of it now, and what is on its way is lost.
     pub fn cut(&mut self, a: PeerId, b: PeerId) {
-        let both = [(a, b), (b, a)];
+        let (Some(here), Some(there)) = (self.place(&a), self.place(&b)) else { return };
+        let both = [(here, there), (there, here)];
         let broken = both.map(|(me, peer)| self.unlink(me, peer));
         for ((me, peer), broken) in both.into_iter().zip(broken) {
             if broken {
-                self.turn(me, Some(Input::Left { peer }));
+                self.left(me, peer);
             }
         }
     }
@@ -262,7 +310,7 @@ impl<M: Machine> Net<M> {
     /// Whether both nodes think that they are linked to each other.
     pub fn linked(&self, a: PeerId, b: PeerId) -> bool {
         let session = |me: &PeerId, peer| {
-            let pipe = self.nodes.get(me)?.links.get(peer)?;
+            let pipe = self.find(me)?.link(peer)?;
             (!pipe.closing).then_some(pipe.session)
         };
         session(&a, &b).is_some_and(|of_a| session(&b, &a) == Some(of_a))
@@ -270,20 +318,27 @@ impl<M: Machine> Net<M> {
 
     /// Whom `peer` thinks it is linked to and has not hung up on, in order.
     pub fn neighbours(&self, peer: PeerId) -> impl Iterator<Item = PeerId> {
-        let links = self.nodes.get(&peer).into_iter().flat_map(|node| &node.links);
-        links.filter(|(_, pipe)| !pipe.closing).map(|(neighbour, _)| *neighbour)
+        let links = self.find(&peer).into_iter().flat_map(Node::links);
+        links.filter(|pipe| !pipe.closing).map(|pipe| pipe.peer)
     }
 
     /// Forgets `me`'s end of a link, and tells whether there was one.
-    pub(crate) fn unlink(&mut self, me: PeerId, peer: PeerId) -> bool {
-        self.nodes.get_mut(&me).is_some_and(|node| node.links.remove(&peer).is_some())
+    pub(crate) fn unlink(&mut self, me: Place, peer: Place) -> bool {
+        let peer = self.peer_at(peer);
+        self.node_mut(me).is_some_and(|node| node.remove_link(&peer).is_some())
     }
 
     /// As [`unlink`](Self::unlink), and `me` hears of it.
-    pub(crate) fn lose(&mut self, me: PeerId, peer: PeerId) {
+    pub(crate) fn lose(&mut self, me: Place, peer: Place) {
         if self.unlink(me, peer) {
-            self.turn(me, Some(Input::Left { peer }));
+            self.left(me, peer);
         }
+    }
+
+    fn left(&mut self, me: Place, peer: Place) {
+        let peer = self.peer_at(peer);
+        self.turn(me, Some(Input::Left { peer }));
+        self.answers.tell(&mut self.news, || News::Left { me: self.seats[me.index()].peer, peer });
     }
 }
 
@@ -296,22 +351,24 @@ impl<M: Machine> Net<M> {
 
     /// The nodes that run, in order.
     pub fn peers(&self) -> impl Iterator<Item = PeerId> {
-        self.nodes.keys().copied()
+        let runs = |place: &Place| self.node(*place).is_some();
+        self.places.iter().filter(move |(_, place)| runs(place)).map(|(peer, _)| *peer)
     }
 
     /// The core of a node, to read.
     pub fn core(&self, peer: PeerId) -> Option<&M> {
-        self.nodes.get(&peer).map(|node| &node.core)
+        self.find(&peer).map(|node| &node.core)
     }
 
     /// What a node has told its application, oldest first, at most [`Setup::log_max`].
     pub fn events(&self, peer: PeerId) -> impl ExactSizeIterator<Item = &M::Event> {
-        self.nodes.get(&peer).map(|node| node.events.iter()).unwrap_or_default()
+        self.find(&peer).map(|node| node.events.iter()).unwrap_or_default()
     }
 
     /// Takes what [`events`](Self::events) shows.
     pub fn take_events(&mut self, peer: PeerId) -> Vec<M::Event> {
-        self.nodes.get_mut(&peer).map(|node| node.events.drain(..).collect()).unwrap_or_default()
+        let node = self.place(&peer).and_then(|place| self.node_mut(place));
+        node.map(|node| node.events.drain(..).collect()).unwrap_or_default()
     }
 
     /// Who was blamed for what, oldest first, at most [`Setup::log_max`].
