@@ -1,0 +1,27 @@
+//! Whole networks of the gossip core in virtual time: `topology` runs one, `figures` shows whether
+//! the figures asked for are reached. How to read the results: `docs/simulation.md`.
+
+mod actor;
+mod cli;
+mod console;
+mod figures;
+mod graph;
+mod hostile;
+mod population;
+mod report;
+mod scenario;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    match cli::run(&cli::Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            console::complain(format_args!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
