@@ -1,6 +1,11 @@
 //! What each fuzz target does with its bytes. The normal suite replays the corpora through the same
 //! functions, so a crash that was found once stays found without a nightly compiler.
 
+#[path = "bodies/broadcasting.rs"]
+mod broadcasting;
+#[path = "bodies/gossiping.rs"]
+mod gossiping;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -14,7 +19,7 @@ use transport::question::{Question, QuestionId};
 use wire::Frame;
 use wire::bounds::{self, Bounded, GROWTH_FREE, GROWTH_MAX};
 use wire::frame::Codec;
-use wire::proto::{app, handshake as handshake_proto, peer, seed};
+use wire::proto::{app, gossip as gossip_proto, handshake as handshake_proto, peer, seed, topics as topics_proto};
 use wire::registry::{Entry, Registry};
 use wire::signed::SignedRecord;
 
@@ -23,7 +28,10 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub(crate) const ALL: &[Target] = &[
+    ("book", book),
     ("exchange", exchange),
+    ("gossip_core", gossip_core),
+    ("gossip_frame", gossip_frame),
     ("handshake_frame", handshake_frame),
     ("registry", registry),
     ("scan", scan),
@@ -31,6 +39,8 @@ pub(crate) const ALL: &[Target] = &[
     ("seed_frames", seed_frames),
     ("signed_record", signed_record),
     ("stream", stream),
+    ("topics_core", topics_core),
+    ("topics_frame", topics_frame),
 ];
 
 /// What decodes also survives being encoded and decoded again.
@@ -53,6 +63,31 @@ pub(crate) fn seed_frames(data: &[u8]) {
     round_trip::<Addrs>(data);
 }
 
+/// The frames of gossip.
+pub(crate) fn gossip_frame(data: &[u8]) {
+    round_trip::<gossip::Message>(data);
+}
+
+/// The core of gossip.
+pub(crate) fn gossip_core(data: &[u8]) {
+    gossiping::core(data);
+}
+
+/// The address book.
+pub(crate) fn book(data: &[u8]) {
+    gossiping::book(data);
+}
+
+/// The frames of topic broadcast.
+pub(crate) fn topics_frame(data: &[u8]) {
+    round_trip::<topics::Message>(data);
+}
+
+/// The core of topic broadcast.
+pub(crate) fn topics_core(data: &[u8]) {
+    broadcasting::core(data);
+}
+
 /// Signed records: what opens keeps its bytes and its bounds.
 pub(crate) fn signed_record(data: &[u8]) {
     if let Ok(record) = SignedRecord::open(data) {
@@ -64,6 +99,7 @@ pub(crate) fn signed_record(data: &[u8]) {
 /// The scan, over the table of every message: it never panics, and what it lets pass decodes
 /// within what it promised.
 pub(crate) fn scan(data: &[u8]) {
+    scan_one::<gossip_proto::v1::Gossip>(data);
     scan_one::<handshake_proto::v1::Handshake>(data);
     scan_one::<handshake_proto::v1::Version>(data);
     scan_one::<handshake_proto::v1::Verack>(data);
@@ -72,6 +108,7 @@ pub(crate) fn scan(data: &[u8]) {
     scan_one::<seed::v1::Addrs>(data);
     scan_one::<peer::v1::Envelope>(data);
     scan_one::<peer::v1::PeerRecord>(data);
+    scan_one::<topics_proto::v1::Topics>(data);
     scan_one::<app::v1::AppMessage>(data);
 }
 

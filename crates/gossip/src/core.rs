@@ -113,7 +113,7 @@ impl Core {
         let Snapshot { key, entries, anchors, .. } = kept;
         let key = key.unwrap_or_else(|| rng.random());
         let wall = Wall { now, unix: started };
-        let (mut book, _) = Book::restore(book_setup(local, config), key, entries, wall);
+        let (mut book, _) = Book::restore(book_setup(local, &transports, config), key, entries, wall);
         // Nobody has answered yet: failures are no proof of anything.
         book.set_online(false, now);
         let mut trusted = Trusted::default();
@@ -377,8 +377,9 @@ impl Core {
     }
 }
 
-fn book_setup(local: PeerId, config: &Config) -> book::Setup {
+fn book_setup(local: PeerId, transports: &[String], config: &Config) -> book::Setup {
     book::Setup {
+        transports: transports.to_vec(),
         allow_private: config.allow_private,
         entries_max: config.book_max,
         retry_min: config.redial_min,

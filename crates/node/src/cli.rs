@@ -1,6 +1,8 @@
 //! The command line: reads what is asked, does it, and says how it went.
 
 mod arguments;
+mod bans;
+mod book;
 mod completions;
 mod config;
 mod context;
@@ -60,9 +62,21 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<(), Failure> {
         Command::Testnet(asked) => testnet::testnet(context, &asked),
         Command::Id => node::id(context),
         Command::Status(node) => status::status(context, &node),
-        Command::Peers(PeersCommand::List(node)) => peers::list(context, &node),
+        Command::Peers(command) => of_peers(command, context),
+        Command::Book(asked) => book::book(context, &asked),
         Command::Config(ConfigCommand::Show) => config::show(context),
         Command::Config(ConfigCommand::Check { file }) => config::check(context, file),
         Command::Completions { shell } => completions::completions(context, shell),
+    }
+}
+
+fn of_peers(command: PeersCommand, context: &Context<'_>) -> Result<(), Failure> {
+    match command {
+        PeersCommand::List(node) => peers::list(context, &node),
+        PeersCommand::Add { address, node } => peers::add(context, &address, &node),
+        PeersCommand::Remove { peer, node } => peers::remove(context, peer, &node),
+        PeersCommand::Ban(asked) => bans::ban(context, &asked),
+        PeersCommand::Unban { whom, node } => bans::unban(context, whom, &node),
+        PeersCommand::Bans(node) => bans::list(context, &node),
     }
 }

@@ -3,6 +3,7 @@
 mod address;
 mod environment;
 mod error;
+mod gossip;
 mod layers;
 mod network;
 mod params;
@@ -19,12 +20,13 @@ use serde::{Deserialize, Serialize};
 pub use self::address::{AddressError, DialAddress, ListenAddress};
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Mistake, Problem, RangeError};
+pub use self::gossip::Gossip;
 pub use self::layers::{Effective, Flag, Layers};
 pub use self::network::{Network, NetworkName, NetworkNameError, Role};
 pub use self::params::Params;
 pub(crate) use self::render::commented;
 pub use self::section::{Key, Section};
-pub use self::sections::{Control, Handshake, Limits, Log, LogFormat, Peers, Seed};
+pub use self::sections::{Control, Handshake, Limits, Log, LogFormat, Seed};
 pub use self::source::{KeyPath, Source};
 
 /// Everything that can be set. Built from [`Layers`], or from the defaults.
@@ -33,8 +35,8 @@ pub use self::source::{KeyPath, Source};
 pub struct Config {
     /// Which network, on which addresses, and whom to ask first.
     pub network: Network,
-    /// How many peers the node keeps.
-    pub peers: Peers,
+    /// How many links the node keeps, and how it finds, tests and exchanges peers.
+    pub gossip: Gossip,
     /// How much others may take of this node.
     pub limits: Limits,
     /// How patient the node is with a new connection.
@@ -51,7 +53,7 @@ impl Config {
     /// The manual of every section, in the order of the file.
     pub const MANUAL: &'static [Section] = &[
         Network::MANUAL,
-        Peers::MANUAL,
+        Gossip::MANUAL,
         Limits::MANUAL,
         Handshake::MANUAL,
         Seed::MANUAL,

@@ -3,12 +3,15 @@
 mod client;
 mod convert;
 mod listen;
+mod parse;
 mod server;
+mod service;
 #[cfg(test)]
 mod tests;
 
 pub use self::client::{Client, ClientError};
 pub use self::listen::{Listen, ListenError, SOCKET_PATH_MAX};
+pub(crate) use self::parse::BOOK_ENTRIES_MAX;
 pub use self::server::{BindError, ServeError, Server};
 
 /// Most bytes in a request. None needs more than a few; the node reads no longer one.

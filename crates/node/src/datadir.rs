@@ -114,6 +114,11 @@ impl DataDir {
         self.path.join("identity.key")
     }
 
+    /// The file that holds what the node has learned.
+    pub fn store_file(&self) -> PathBuf {
+        self.path.join("meshwork.redb")
+    }
+
     /// The file that holds the configuration.
     pub fn config_file(&self) -> PathBuf {
         self.path.join("config.toml")

@@ -1,111 +1,45 @@
 //! How others ask the running node: a bounded queue of questions to its event loop.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod refusal;
+mod view;
 
-use libp2p::{Multiaddr, PeerId};
+use handshake::{Ban, Banned};
+use libp2p::PeerId;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::config::{NetworkName, Role};
+pub use self::refusal::{AddError, BanError, NotTrusted, UnbanError};
+pub use self::view::{
+    BookEntry, BookQuery, BookView, Colour, Direction, Kind, Peer, Standing, Status,
+};
+use crate::config::DialAddress;
 
 /// Most questions that wait for the event loop; who asks more waits for room.
 const QUEUE_MAX: usize = 32;
+
+/// Where the answer to a question goes.
+pub type Reply<A> = oneshot::Sender<A>;
 
 /// A question to the event loop, with where to send the answer.
 #[derive(Debug)]
 pub enum Request {
     /// How is it?
-    Status(oneshot::Sender<Status>),
+    Status(Reply<Status>),
     /// Who is connected?
-    Peers(oneshot::Sender<Vec<Peer>>),
+    Peers(Reply<Vec<Peer>>),
+    /// Keep a link to a peer.
+    Add(DialAddress, Reply<Result<(), AddError>>),
+    /// Treat a peer as any other.
+    Remove(PeerId, Reply<Result<(), NotTrusted>>),
+    /// Keep somebody out. Answered when that is durable.
+    Ban(Ban, Reply<Result<(), BanError>>),
+    /// Let somebody in again. Answered when that is durable.
+    Unban(Banned, Reply<Result<(), UnbanError>>),
+    /// Who is kept out?
+    Bans(Reply<Vec<Ban>>),
+    /// Whom has it heard of?
+    Book(BookQuery, Reply<BookView>),
     /// Say goodbye and end. Answered at once.
-    Shutdown(oneshot::Sender<()>),
-}
-
-/// The node as a whole, at the time of asking.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Status {
-    /// Who the node is.
-    pub peer: PeerId,
-    /// Its network.
-    pub network: NetworkName,
-    /// Name of its application.
-    pub application: String,
-    /// Version of its application.
-    pub version: [u32; 3],
-    /// Name and version of its software.
-    pub agent: String,
-    /// What it does for the network.
-    pub role: Role,
-    /// Where it listens.
-    pub listen: Vec<Multiaddr>,
-    /// How long it has been running.
-    pub uptime: Duration,
-    /// Peers that dialled it and passed the handshake.
-    pub inbound: u32,
-    /// Peers that it dialled and that passed the handshake.
-    pub outbound: u32,
-    /// Connections that use only protocols open to anybody.
-    pub strangers: u32,
-    /// Connections that are being established or shaking hands.
-    pub pending: u32,
-    /// Peers of which it knows an address.
-    pub known_addresses: u64,
-    /// Connections refused since the start, by reason.
-    pub refused: BTreeMap<String, u64>,
-    /// Messages and events dropped since the start, by reason.
-    pub dropped: BTreeMap<String, u64>,
-}
-
-/// One connected peer, at the time of asking.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Peer {
-    /// Who it is.
-    pub peer: PeerId,
-    /// Where it is.
-    pub address: Multiaddr,
-    /// Who dialled.
-    pub direction: Direction,
-    /// What the connection is for.
-    pub kind: Kind,
-    /// How long ago the handshake ended.
-    pub connected: Duration,
-    /// Last measured round trip; `None` before the first.
-    pub rtt: Option<Duration>,
-    /// Name and version of its software, as the peer says.
-    pub agent: String,
-    /// Version of its application.
-    pub version: [u32; 3],
-    /// Features that both sides have, as `name/version`.
-    pub features: Vec<String>,
-    /// What carries the connection: `tcp`, `quic` or `memory`.
-    pub transport: String,
-}
-
-/// Who dialled.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Direction {
-    /// The peer did.
-    Inbound,
-    /// This node did.
-    Outbound,
-}
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// Whatever the peer wants: it dialled.
-    Inbound,
-    /// A lasting link of the overlay.
-    Outbound,
-    /// A lasting link that the operator asked for.
-    Manual,
-    /// A short visit to a seed.
-    Seed,
-    /// A short probe that verifies an address.
-    Refine,
-    /// A link to one certain peer, for as long as it is of use.
-    Direct,
+    Shutdown(Reply<()>),
 }
 
 /// The node has ended, or ends before it could answer.
@@ -114,6 +48,10 @@ pub enum Kind {
 pub struct Ending;
 
 /// Asks the event loop of a node. Clones ask the same one.
+///
+/// # Errors
+/// Every question fails with [`Ending`] when the node is gone. A wish that the node heard and does
+/// not fulfil comes back as the inner error.
 ///
 /// # Cancel safety
 /// A question whose asker gave up is answered into the void.
@@ -148,6 +86,54 @@ impl Handle {
         self.ask(Request::Peers).await
     }
 
+    /// Has the node keep a link to a peer, whatever happens, until it is removed or the node ends.
+    ///
+    /// # Errors
+    /// [`Ending`], and [`AddError`].
+    pub async fn add(&self, address: DialAddress) -> Result<Result<(), AddError>, Ending> {
+        self.ask(|reply| Request::Add(address, reply)).await
+    }
+
+    /// Has the node treat a trusted peer as any other.
+    ///
+    /// # Errors
+    /// [`Ending`], and [`NotTrusted`].
+    pub async fn remove(&self, peer: PeerId) -> Result<Result<(), NotTrusted>, Ending> {
+        self.ask(|reply| Request::Remove(peer, reply)).await
+    }
+
+    /// Closes what connects the node with somebody and keeps them out. Ends when that is durable.
+    ///
+    /// # Errors
+    /// [`Ending`], and [`BanError`].
+    pub async fn ban(&self, ban: Ban) -> Result<Result<(), BanError>, Ending> {
+        self.ask(|reply| Request::Ban(ban, reply)).await
+    }
+
+    /// Lets somebody in again. Ends when that is durable.
+    ///
+    /// # Errors
+    /// [`Ending`], and [`UnbanError`].
+    pub async fn unban(&self, banned: Banned) -> Result<Result<(), UnbanError>, Ending> {
+        self.ask(|reply| Request::Unban(banned, reply)).await
+    }
+
+    /// Who is kept out.
+    ///
+    /// # Errors
+    /// [`Ending`].
+    pub async fn bans(&self) -> Result<Vec<Ban>, Ending> {
+        self.ask(Request::Bans).await
+    }
+
+    /// Whom the node has heard of.
+    ///
+    /// # Errors
+    /// [`Ending`].
+    pub async fn book(&self, query: BookQuery) -> Result<BookView, Ending> {
+        self.ask(|reply| Request::Book(query, reply)).await
+    }
+
     /// Has the node say goodbye and end.
     ///
     /// # Errors
@@ -156,7 +142,7 @@ impl Handle {
         self.ask(Request::Shutdown).await
     }
 
-    async fn ask<A>(&self, question: fn(oneshot::Sender<A>) -> Request) -> Result<A, Ending> {
+    async fn ask<A>(&self, question: impl FnOnce(Reply<A>) -> Request) -> Result<A, Ending> {
         let (reply, answer) = oneshot::channel();
         self.requests.send(question(reply)).await.map_err(|_| Ending)?;
         answer.await.map_err(|_| Ending)

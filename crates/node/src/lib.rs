@@ -5,17 +5,17 @@
 //! 2. [`config::Layers::load`] lays flags over environment over file over defaults, and refuses the
 //!    whole with every mistake in it;
 //! 3. [`Service::start`] makes a new node of an empty directory, listens, and opens the control API;
-//! 4. its loop keeps as many outbound peers as are wanted: those that the operator named, those
-//!    that seeds tell of, those that refusing peers name instead;
+//! 4. `gossip` decides whom to be linked to, seeds tell it of peers while it knows too few, and the
+//!    node's loop carries what one protocol learns to the others;
 //! 5. whoever asks does so through a [`Handle`], from outside as a [`control::Client`];
-//! 6. told to end, it lets the protocols finish, closes every connection and removes its socket.
+//! 6. told to end, it lets the protocols finish, says goodbye to every peer, writes down what it has
+//!    learned, closes every connection and removes its socket.
 //!
 //! | quantity | unit | default | bound |
 //! |---|---|---|---|
 //! | configuration | keys | [`Config`] | see [`Config::MANUAL`] |
 //! | configuration file | bytes | | 1 MiB |
-//! | candidates for a connection | peers | | 1,024 |
-//! | dials for them under way | dials | | 8 |
+//! | links, dials, address book | | | `gossip::Config` |
 //! | records passed on to refused peers | records | | 64 |
 //! | questions that wait for the loop | questions | | 32 |
 //! | [`config::Control::request_timeout`] | time | 5 s | 100 ms to 60 s |
@@ -47,6 +47,7 @@
 //! assert_eq!((status.peer, status.network.as_str()), (me, "rivers"));
 //! assert_eq!(status.listen.len(), 1);
 //! assert!(directory.path().join("identity.key").exists());
+//! assert!(directory.path().join("meshwork.redb").exists());
 //! # });
 //! ```
 //!
@@ -57,18 +58,28 @@ pub mod cli;
 pub mod config;
 pub mod control;
 mod datadir;
+#[expect(
+    clippy::too_many_lines,
+    reason = "a service is one function, however many requests it takes"
+)]
 #[path = "gen/mod.rs"]
 mod generated;
 mod handle;
 pub mod logging;
+mod memory;
 mod node;
 mod printable;
 mod service;
 pub mod testnet;
+mod whom;
 
 pub use self::config::Config;
 pub use self::datadir::{Claim, DataDir, DataDirError};
-pub use self::handle::{Direction, Ending, Handle, Kind, Peer, Request, Status};
+pub use self::handle::{
+    AddError, BanError, BookEntry, BookQuery, BookView, Colour, Direction, Ending, Handle, Kind,
+    NotTrusted, Peer, Reply, Request, Standing, Status, UnbanError,
+};
+pub use self::memory::{Memory, MemoryError};
 pub use self::node::{Node, Setup, StartError};
 pub use self::printable::Printable;
 pub use self::service::{Service, ServiceError};

@@ -1,12 +1,15 @@
-//! One node: the swarm, whom to be connected to, and the loop that ties them together.
+//! One node: the swarm, and the loop that ties its protocols together.
 
+mod bans;
 mod behaviour;
 mod conduct;
 mod events;
-mod overlay;
+mod links;
 mod reached;
 mod record;
 mod report;
+mod seeking;
+mod wishes;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -16,29 +19,31 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{BoxFuture, FutureExt};
-use futures::stream::FuturesUnordered;
-use handshake::seed::Command;
-use handshake::{DialError, Dialer, Sessions};
+use futures::future::FutureExt;
+use handshake::Sessions;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, TransportError};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use session::Registry;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use transport::clock::Clock;
 
+use self::bans::Bans;
 use self::behaviour::{Behaviour, Gated};
 use self::conduct::Conduct;
-use self::overlay::{Dial, Overlay};
+use self::links::Links;
 use self::reached::Reached;
 use self::record::OwnRecord;
-use crate::config::{Params, Role};
+use self::seeking::Seeking;
+use self::wishes::Wishes;
+use crate::config::Params;
 use crate::handle::{Handle, Request};
+use crate::memory::Memory;
 
-/// How often the overlay is looked after when nothing happens. Waits are counted in seconds: ten
+/// How often it is looked whether a ban is due to begin or to end. Those are told in whole seconds: ten
 /// times this would show, a tenth would only cost.
 const LOOK_AFTER: Duration = Duration::from_millis(250);
 
@@ -47,6 +52,10 @@ const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Longest time for protocols to end and connections to close when the node ends.
 const FAREWELL: Duration = Duration::from_secs(3);
+
+/// How much of it peers have to hear that we go, and the disk to keep what is new. What is left is for
+/// connections to close.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What a node is made of.
 #[derive(Debug)]
@@ -57,6 +66,8 @@ pub struct Setup {
     pub params: Params,
     /// The application's protocols.
     pub protocols: Registry,
+    /// What it remembers, and where it keeps what it learns.
+    pub memory: Memory,
     /// Seeds every random choice but keys.
     pub seed: [u8; 32],
 }
@@ -94,19 +105,24 @@ pub enum StartError {
 pub struct Node {
     swarm: Swarm<Behaviour>,
     params: Params,
-    overlay: Overlay,
     conduct: Conduct,
     record: OwnRecord,
     reached: Reached,
     sessions: Sessions,
-    dialer: Dialer,
-    dials: FuturesUnordered<BoxFuture<'static, (PeerId, Result<ConnectionId, DialError>)>>,
+    links: Links,
+    seeking: Seeking,
+    bans: Bans,
+    wishes: Wishes,
     requests: mpsc::Receiver<Request>,
     clock: Clock,
     /// Last round trip on each connection. Bounded by the connection limits.
     round_trips: BTreeMap<ConnectionId, Duration>,
+    /// Exchanges of links, by outcome.
+    swaps: BTreeMap<&'static str, u64>,
     /// What was dropped, by reason.
     dropped: BTreeMap<&'static str, u64>,
+    /// Whether gossip has ended.
+    ended: bool,
 }
 
 impl Node {
@@ -117,13 +133,14 @@ impl Node {
     /// # Errors
     /// [`StartError::Threads`], [`StartError::Transport`].
     pub fn new(setup: Setup) -> Result<(Self, Handle), StartError> {
-        let Setup { identity, params, protocols, seed } = setup;
+        let Setup { identity, params, protocols, memory, seed } = setup;
         let mut rng = StdRng::from_seed(seed);
         let sessions = Sessions::default();
-        let behaviour = behaviour::build(&identity, &params, protocols, &sessions, &mut rng)
-            .map_err(StartError::Threads)?;
+        let bans = Bans::of(&memory.kept.bans);
+        let behaviour =
+            behaviour::build(&identity, &params, protocols, memory, &sessions, &mut rng)
+                .map_err(StartError::Threads)?;
         let config = params.config();
-        let dialer = behaviour.gate.dialer();
         let swarm = transport::Builder::new(identity.clone())
             .tcp()
             .quic()
@@ -133,9 +150,6 @@ impl Node {
             .negotiating_inbound_max(config.limits.negotiating_max.try_into().unwrap_or(usize::MAX))
             .build(behaviour)?;
         let network = &config.network;
-        // Who visits a seed leaves again, and it goes to nobody but to see whether they are there.
-        let target = if network.role == Role::Seed { 0 } else { config.peers.target };
-        let overlay = Overlay::new(*swarm.local_peer_id(), target, network, rng.random());
         let record = OwnRecord::new(
             identity,
             network.allow_private,
@@ -146,17 +160,20 @@ impl Node {
         let node = Self {
             swarm,
             params,
-            overlay,
             conduct: Conduct::default(),
             record,
             reached: Reached::default(),
             sessions,
-            dialer,
-            dials: FuturesUnordered::new(),
+            links: Links::default(),
+            seeking: Seeking::default(),
+            bans,
+            wishes: Wishes::default(),
             requests,
             clock: Clock::start(),
             round_trips: BTreeMap::new(),
+            swaps: BTreeMap::new(),
             dropped: BTreeMap::new(),
+            ended: false,
         };
         Ok((node, handle))
     }
@@ -219,17 +236,15 @@ impl Node {
         let mut end = pin!(end);
         let mut look_after = interval(LOOK_AFTER);
         loop {
-            self.look_after();
             tokio::select! {
                 () = &mut end => break,
                 event = self.swarm.select_next_some() => self.on_swarm(event),
-                Some((peer, outcome)) = self.dials.next() => self.on_dialled(peer, &outcome),
                 Some(request) = self.requests.recv() => {
                     if self.answer(request).is_break() {
                         break;
                     }
                 }
-                _ = look_after.tick() => {}
+                _ = look_after.tick() => self.look_after_bans(Clock::wall()),
             }
         }
         tracing::info!("ending");
@@ -238,28 +253,38 @@ impl Node {
         }
     }
 
-    /// Starts the dials and the seek that are due.
-    fn look_after(&mut self) {
-        let now = self.clock.now();
-        for Dial { peer, addresses, kind } in self.overlay.begin_dials(now) {
-            tracing::debug!(%peer, %kind, ?addresses, "dialling");
-            let dialer = self.dialer.clone();
-            let dial = async move { (peer, dialer.dial(peer, addresses, kind).await) };
-            self.dials.push(dial.boxed());
-        }
-        if let Some((have, want)) = self.overlay.begin_seek(now) {
-            tracing::debug!(have, want, "asking seeds");
-            self.gated().seed.command(Command::Seek { have, want });
-        }
-    }
-
     fn gated(&mut self) -> &mut Gated {
         self.swarm.behaviour_mut().gate.inner_mut()
     }
 
-    /// Lets the protocols end, and then closes every connection.
+    /// Asks something of gossip.
+    fn gossip(&mut self, command: gossip::Command) {
+        self.gated().gossip.command(command);
+    }
+
+    /// What gossip knows.
+    fn overlay(&self) -> &gossip::Core {
+        self.swarm.behaviour().gate.inner().gossip.core()
+    }
+
+    fn trusts(&self, peer: &PeerId) -> bool {
+        self.overlay().trusted().any(|trusted| trusted == *peer)
+    }
+
+    /// Lets the protocols end, tells every peer that we go, and then closes every connection.
     async fn say_goodbye(&mut self) {
+        self.enforce_all_bans();
         self.gated().session.stop().await;
+        self.gossip(gossip::Command::Shutdown);
+        let told = async {
+            while !self.ended || !self.links.is_empty() {
+                let event = self.swarm.select_next_some().await;
+                self.on_swarm(event);
+            }
+        };
+        if timeout(LAST_WORDS, told).await.is_err() {
+            tracing::debug!("not everything was said in time");
+        }
         let connected: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in connected {
             if self.swarm.disconnect_peer_id(peer).is_err() {
@@ -288,7 +313,7 @@ impl fmt::Debug for Node {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Node")
             .field("peer", self.swarm.local_peer_id())
-            .field("overlay", &self.overlay)
+            .field("links", &self.links)
             .finish_non_exhaustive()
     }
 }

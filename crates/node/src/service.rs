@@ -8,17 +8,22 @@ use libp2p::{Multiaddr, PeerId};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use session::Registry;
-use tokio::time::sleep;
+use storage::Storage;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Params;
 use crate::control::{BindError, Listen, Server};
 use crate::datadir::{Claim, DataDirError};
 use crate::handle::Handle;
+use crate::memory::{Memory, MemoryError};
 use crate::node::{Node, Setup, StartError};
 
 /// How long the control API goes on when the node has ended, for the answers under way.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Longest time for the disk to take what was learned last.
+const LAST_WRITE: Duration = Duration::from_secs(1);
 
 /// Why a complete node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +32,9 @@ pub enum ServiceError {
     /// Its data directory.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
+    /// What it remembers.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// Its network side.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -45,6 +53,7 @@ pub struct Service {
     handle: Handle,
     server: Option<Server>,
     listen: Vec<Multiaddr>,
+    storage: Storage,
     /// Nobody else uses the data directory as long as the node lives.
     claim: Claim,
 }
@@ -69,9 +78,11 @@ impl Service {
         let identity = claim.identity()?;
         let seed = seed.map_or_else(random_seed, Ok)?;
         let server = Server::bind(&params.config().control, &claim)?;
-        let (mut node, handle) = Node::new(Setup { identity, params, protocols, seed })?;
+        let memory = Memory::open(&claim).await?;
+        let storage = memory.storage();
+        let (mut node, handle) = Node::new(Setup { identity, params, protocols, memory, seed })?;
         let listen = node.listen().await?;
-        Ok(Self { node, handle, server, listen, claim })
+        Ok(Self { node, handle, server, listen, storage, claim })
     }
 
     /// Who the node is.
@@ -90,6 +101,12 @@ impl Service {
         path.map_or(Listen::Off, Listen::Unix)
     }
 
+    /// The file of what it has learned. It is closed when the node has ended; who kills the node
+    /// closes it before it starts again.
+    pub(crate) fn storage(&self) -> Storage {
+        self.storage.clone()
+    }
+
     /// Asks the node.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
@@ -103,7 +120,7 @@ impl Service {
     /// # Cancel safety
     /// Dropping the future cuts every connection.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { node, handle, server, claim, .. } = self;
+        let Self { node, handle, server, storage, claim, .. } = self;
         let ended = CancellationToken::new();
         let live = async {
             node.run(end).await;
@@ -126,6 +143,12 @@ impl Service {
             }
         };
         tokio::join!(live, serve);
+        // Whoever claims the directory next finds the file closed.
+        match timeout(LAST_WRITE, storage.close()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::error!(%error, "what was learned last may be lost"),
+            Err(_elapsed) => tracing::error!("the disk is too slow to close the store"),
+        }
         drop(claim);
     }
 }

@@ -1,29 +1,34 @@
 //! A whole network in one process: complete nodes over real loopback sockets, and what they must
 //! manage together.
 
+mod checks;
 mod ground;
+mod heal;
+mod member;
 mod phases;
+mod profile;
 mod summary;
+mod watch;
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use libp2p::{Multiaddr, PeerId};
+use gossip::Band;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use session::Registry;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 
+pub use self::checks::Shortcoming;
 pub use self::ground::Ground;
-pub use self::phases::{PHASES, Phase, PhaseError, Shortcoming};
+use self::member::Member;
+pub use self::member::MemberError;
+pub use self::phases::{PHASES, Phase, PhaseError};
+pub use self::profile::Profile;
 pub use self::summary::{NodeSummary, PhaseSummary, Summary};
-use crate::config::{Config, ConfigError, DialAddress, Environment, Layers, ListenAddress, Role};
-use crate::datadir::{DataDir, DataDirError};
-use crate::handle::Handle;
-use crate::service::{Service, ServiceError};
+pub use self::watch::Progress;
+use crate::config::{Config, Gossip, ListenAddress, Role};
 
 /// Most nodes: each has a network group of its own on loopback, and an IPv4 octet names it.
 pub const NODES_MAX: u8 = 200;
@@ -45,40 +50,43 @@ pub struct Plan {
 }
 
 /// A network, as far as it has come.
-#[derive(Debug)]
 pub struct Testnet {
     plan: Plan,
     ground: Ground,
     rng: StdRng,
     /// The seed first, then the nodes.
     members: Vec<Member>,
-    lives: JoinSet<()>,
     end: CancellationToken,
     /// Cancelled when the operator has seen enough.
     enough: CancellationToken,
-}
-
-/// One running node.
-#[derive(Clone, Debug)]
-struct Member {
-    name: String,
-    peer: PeerId,
-    listen: Vec<Multiaddr>,
-    handle: Handle,
+    /// When the present phase began.
+    begun: Instant,
+    /// Told how it goes, every now and then.
+    watch: Box<dyn Fn(&Progress) + Send + Sync>,
 }
 
 impl Testnet {
     /// A network that has not begun. Must be run within a tokio runtime. `enough` ends the time for
-    /// which it is watched, and every other phase as a failure.
-    pub fn new(plan: Plan, enough: CancellationToken) -> Self {
+    /// which it is watched, and every other phase as a failure; `watch` is told how it goes.
+    pub fn new(
+        plan: Plan,
+        enough: CancellationToken,
+        watch: impl Fn(&Progress) + Send + Sync + 'static,
+    ) -> Self {
         let ground = Ground::find(plan.nodes);
-        Self::on(ground, plan, enough)
+        Self::on(ground, plan, enough, watch)
     }
 
-    fn on(ground: Ground, plan: Plan, enough: CancellationToken) -> Self {
+    fn on(
+        ground: Ground,
+        plan: Plan,
+        enough: CancellationToken,
+        watch: impl Fn(&Progress) + Send + Sync + 'static,
+    ) -> Self {
         let rng = StdRng::seed_from_u64(plan.rng_seed);
-        let (lives, end) = (JoinSet::new(), CancellationToken::new());
-        Self { plan, ground, rng, members: Vec::new(), lives, end, enough }
+        let (end, watch) = (CancellationToken::new(), Box::new(watch));
+        let begun = Instant::now();
+        Self { plan, ground, rng, members: Vec::new(), end, enough, begun, watch }
     }
 
     /// What was planned.
@@ -91,9 +99,30 @@ impl Testnet {
         self.ground
     }
 
-    /// Peers that every node must have: three, or all there are.
-    fn peers_min(&self) -> usize {
-        usize::from(self.plan.nodes.saturating_sub(1)).min(3)
+    /// How fast everything happens in it.
+    pub fn profile(&self) -> Profile {
+        Profile::of(&self.gossip())
+    }
+
+    /// How many links each node should have.
+    fn band(&self) -> Band {
+        let Gossip { min, expected, max, .. } = self.gossip();
+        Band::new(min, expected, max).expect("the profile is in order")
+    }
+
+    /// The fast profile, in a network that may be too small for it.
+    fn gossip(&self) -> Gossip {
+        let fast = Gossip::from(gossip::Config::fast());
+        let others = usize::from(self.plan.nodes.saturating_sub(1));
+        // All share one network group where all share one address.
+        let outbound_per_group_max = match self.ground {
+            Ground::Groups => fast.outbound_per_group_max,
+            Ground::Shared => fast.max,
+        };
+        let (min, expected) = (fast.min.min(others), fast.expected.min(others));
+        // The cap is by the hour: a network that lives for minutes would be done after one exchange.
+        let swap_share_max = 1000;
+        Gossip { min, expected, outbound_per_group_max, swap_share_max, ..fast }
     }
 
     /// The ordinary nodes.
@@ -101,23 +130,11 @@ impl Testnet {
         self.members.get(1..).unwrap_or_default()
     }
 
-    /// Starts one node, as `meshwork run` would in its directory; number 0 is the seed.
-    async fn start(&mut self, number: u8) -> Result<(), PhaseError> {
-        let name = if number == 0 { "seed".to_owned() } else { format!("node-{number}") };
-        let seed = self.rng.random();
-        let service = service(&self.plan.directory.join(&name), &self.config_of(number), seed)
-            .await
-            .map_err(|source| PhaseError::Start { name: name.clone(), source })?;
-        let member = Member {
-            name,
-            peer: service.peer_id(),
-            listen: service.listen().to_vec(),
-            handle: service.handle(),
-        };
-        let span = tracing::info_span!("member", name = %member.name);
-        self.lives.spawn(service.run(self.end.clone().cancelled_owned()).instrument(span));
-        self.members.push(member);
-        Ok(())
+    /// Makes and starts one node; number 0 is the seed.
+    async fn start(&self, number: u8, seed: [u8; 32]) -> Result<Member, PhaseError> {
+        let config = self.config_of(number);
+        let member = Member::make(number, &self.plan.directory, &config, seed, self.end.clone());
+        member.await.map_err(|source| PhaseError::start(number, source))
     }
 
     fn config_of(&self, number: u8) -> Config {
@@ -128,12 +145,11 @@ impl Testnet {
         network.listen = ListenAddress::anywhere_on(self.ground.address(number));
         if number == 0 {
             network.role = Role::Seed;
-            config.peers.target = 0;
         } else {
             let seed = self.members.first();
             network.seeds = seed.map(Member::dial_addresses).unwrap_or_default();
-            config.peers.target = config.peers.target.min(usize::from(self.plan.nodes) - 1);
         }
+        config.gossip = self.gossip();
         if self.ground == Ground::Shared {
             // Everybody has the same address.
             let limits = &mut config.limits;
@@ -146,51 +162,32 @@ impl Testnet {
     /// Ends every node that still lives; the count of those that did not end in time.
     pub async fn end(mut self) -> usize {
         self.end.cancel();
-        let ended = async { while self.lives.join_next().await.is_some() {} };
-        if timeout(END_PATIENCE, ended).await.is_ok() { 0 } else { self.lives.len() }
+        let ended = async {
+            for member in &mut self.members {
+                member.ended().await;
+            }
+        };
+        if timeout(END_PATIENCE, ended).await.is_ok() {
+            return 0;
+        }
+        self.members.iter().filter(|member| member.lives()).count()
     }
 }
 
-/// Makes a node in `directory` and starts it on what it finds there.
-async fn service(
-    directory: &Path,
-    config: &Config,
-    seed: [u8; 32],
-) -> Result<Service, MemberError> {
-    let dir = DataDir::at(directory)?;
-    let claim = dir.claim()?;
-    claim.init(config)?;
-    let environment = Environment::default();
-    let layers =
-        Layers { file: Some(&dir.config_file()), environment: &environment, flags: Vec::new() };
-    Ok(Service::start(claim, layers.load()?.params, Registry::new(), Some(seed)).await?)
-}
-
-/// Why a node of a test network did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum MemberError {
-    /// Its data directory.
-    #[error(transparent)]
-    DataDir(#[from] DataDirError),
-    /// Its configuration.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The node itself.
-    #[error(transparent)]
-    Service(#[from] ServiceError),
-}
-
-impl Member {
-    /// Where others find it.
-    fn dial_addresses(&self) -> Vec<DialAddress> {
-        let dial = |address: &Multiaddr| DialAddress::of(self.peer, address.clone());
-        self.listen.iter().map(dial).collect()
+impl fmt::Debug for Testnet {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Testnet")
+            .field("plan", &self.plan)
+            .field("members", &self.members)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use std::path::Path;
 
     fn plan(directory: &Path) -> Plan {
         Plan { nodes: 3, hold: Duration::ZERO, rng_seed: 1, directory: directory.to_owned() }
@@ -200,7 +197,7 @@ mod tests {
     async fn a_network_also_forms_where_all_share_one_address() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let plan = plan(directory.path());
-        let mut testnet = Testnet::on(Ground::Shared, plan, CancellationToken::new());
+        let mut testnet = Testnet::on(Ground::Shared, plan, CancellationToken::new(), |_| {});
         for phase in PHASES {
             phase.run(&mut testnet).await.expect(phase.about);
         }
@@ -215,7 +212,7 @@ mod tests {
     async fn an_operator_who_has_seen_enough_ends_whatever_is_under_way() {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let enough = CancellationToken::new();
-        let mut testnet = Testnet::new(plan(directory.path()), enough.clone());
+        let mut testnet = Testnet::new(plan(directory.path()), enough.clone(), |_| {});
         enough.cancel();
         let outcome = PHASES[0].run(&mut testnet).await;
         assert!(matches!(outcome, Err(PhaseError::Interrupted)), "{outcome:?}");

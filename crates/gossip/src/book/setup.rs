@@ -20,7 +20,7 @@ pub struct Setup {
     pub local: PeerId,
     /// The transports that this node dials, by the names of
     /// [`transport_name`](transport::address::transport_name).
-    pub transports: Vec<&'static str>,
+    pub transports: Vec<String>,
     /// Whether private addresses may be kept.
     pub allow_private: bool,
     /// Most entries. Clamped to 64 to 65,536.
@@ -41,7 +41,7 @@ impl Setup {
     pub fn new(local: PeerId) -> Self {
         Self {
             local,
-            transports: vec!["tcp", "quic"],
+            transports: ["tcp", "quic"].map(str::to_owned).into(),
             allow_private: false,
             entries_max: 4096,
             retry_min: Duration::from_secs(1),
@@ -68,7 +68,8 @@ impl Setup {
 
     /// Whether it may also be dialled.
     pub(super) fn dials(&self, address: &Multiaddr) -> bool {
-        self.transports.contains(&transport_name(address)) && self.keeps(address)
+        let name = transport_name(address);
+        self.transports.iter().any(|it| it == name) && self.keeps(address)
     }
 
     /// Whether one of a record's addresses may.

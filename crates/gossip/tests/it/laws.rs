@@ -262,7 +262,7 @@ impl Subject for Gossip {
         let commit = |_: &[Message]| Message::SwapCommit { id: 9 };
         let pong = |_: &[Message]| Message::Pong { nonce: 9 };
         let asks = (0..5).map(|nonce| Step::Hear(peer, bootstrap(nonce)));
-        let pings = (0..32).map(|nonce| Step::Hear(peer, Message::Ping { nonce }));
+        let pings = (0..33).map(|nonce| Step::Hear(peer, Message::Ping { nonce }));
         vec![
             Misstep::new("advertise unasked", unasked, Some(Verdict::Charge(20))).after(up()),
             Misstep::new("commit to nothing", commit, Some(Verdict::Note)).after(up()),

@@ -8,5 +8,6 @@
 
 mod laws;
 mod records;
+mod solo;
 mod stories;
 mod town;

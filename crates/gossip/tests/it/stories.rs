@@ -1,22 +1,33 @@
 //! Stories of neighbourhoods: how they come to be, change and end.
 
+mod exchange;
+mod heartbeat;
+mod maintenance;
+mod modes;
+mod outage;
+mod reasons;
+mod restart;
+mod swap;
+mod trusted;
+
 use std::time::Duration;
 
-use meshwork_gossip::{Config, Event};
+use meshwork_gossip::Config;
 
-use crate::town::Town;
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const MINUTE: Duration = Duration::from_mins(1);
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
-const SECOND: Duration = Duration::from_secs(1);
-
-#[test]
-fn twenty_who_know_only_a_seed_find_enough_links_and_keep_exchanging_them() {
-    let mut town = Town::with(20, Config::fast(), |town| town.seeds = (1..=20).collect());
-    let inside = |town: &Town| (1..=20).all(|n| (3..=9).contains(&town.degree(n)));
-    town.until(20 * SECOND, inside);
-    town.run(120 * SECOND);
-    assert!(inside(&town));
-    let swapped =
-        |(_, event): &&(u8, Event)| matches!(event, Event::Swapped { outcome: Ok(_), .. });
-    assert!(town.events.iter().filter(swapped).count() >= 20);
-    assert!(town.net.reports().len() == 0, "{:?}", town.net.reports().next());
+/// Links are what the test makes them: nobody is dialled, asked, felt or exchanged.
+pub(crate) fn still() -> Config {
+    Config {
+        min: 0,
+        expected: 0,
+        max: 60,
+        swap_period: Duration::ZERO,
+        anchors: 0,
+        ping_period: HOUR,
+        ask_period: Duration::from_hours(24),
+        ..Config::fast()
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use handshake::DialError;
+use handshake::{DialError, Refusal, Reject, RejectCode};
 use libp2p_core::Multiaddr;
 use machine::{PeerId, UnixTime};
 use meshwork_gossip::{
@@ -28,8 +28,14 @@ pub(crate) struct Town {
     configs: BTreeMap<u8, Config>,
     /// Who does not open when dialled.
     pub(crate) deaf: BTreeSet<u8>,
+    /// Who has no room, and whom it names instead.
+    pub(crate) full: BTreeMap<u8, Vec<u8>>,
+    /// Who neither hears nor is heard.
+    pub(crate) offline: BTreeSet<u8>,
     /// Whom seeds tell of; nobody asks them if it is empty.
     pub(crate) seeds: Vec<u8>,
+    /// Who waits for what seeds tell.
+    seeking: BTreeSet<PeerId>,
     pub(crate) dials: Vec<(u8, u8, Purpose)>,
     pub(crate) events: Vec<(u8, Event)>,
     pub(crate) kept: BTreeMap<u8, Kept>,
@@ -58,13 +64,18 @@ impl Town {
             trusted: BTreeMap::new(),
             configs: BTreeMap::new(),
             deaf: BTreeSet::new(),
+            full: BTreeMap::new(),
+            offline: BTreeSet::new(),
             seeds: Vec::new(),
+            seeking: BTreeSet::new(),
             dials: Vec::new(),
             events: Vec::new(),
             kept: BTreeMap::new(),
         };
         change(&mut town);
-        (1..=count).for_each(|n| town.start(n));
+        for n in 1..=count {
+            town.start(n);
+        }
         town
     }
 
@@ -133,6 +144,15 @@ impl Town {
         self.settle();
     }
 
+    /// The line of node `n` is dead for a while; then what was said arrives.
+    pub(crate) fn stall(&mut self, n: u8, span: Duration) {
+        self.offline.insert(n);
+        self.net.partition([peer(n)], simnet::Split::Stall);
+        self.run(span);
+        self.net.heal();
+        self.offline.remove(&n);
+    }
+
     pub(crate) fn linked(&self, a: u8, b: u8) -> bool {
         self.net.linked(peer(a), peer(b))
     }
@@ -195,16 +215,29 @@ impl Town {
         let n = self.numbers[&to];
         self.dials.push((self.numbers[&me], n, purpose));
         let home = addresses.contains(&address(n)) && self.net.core(to).is_some();
-        if !home || self.deaf.contains(&n) {
+        let offline = self.offline.contains(&n) || self.offline.contains(&self.numbers[&me]);
+        if !home || offline || self.deaf.contains(&n) {
             return Err(DialError::Unreachable { reason: "nobody opens".to_owned() });
         }
-        if self.net.linked(me, to) {
+        if let Some(others) = self.full.get(&n) {
+            return Err(self.refuse(me, to, &others.clone()));
+        }
+        if self.net.linked(me, to) && purpose != Purpose::Feeler {
             return Err(DialError::AlreadyConnected);
         }
         if purpose != Purpose::Feeler {
             self.connect(me, to);
         }
         Ok(())
+    }
+
+    /// `to` has no room; whom it names is learned as the node does it.
+    fn refuse(&mut self, me: PeerId, to: PeerId, others: &[u8]) -> DialError {
+        let records = others.iter().map(|n| record(*n)).collect();
+        self.net.command(me, Command::Learned { source: to, records });
+        let (code, detail, retry_after) = (RejectCode::Full, String::new(), Duration::ZERO);
+        let reject = Reject { code, detail, retry_after, alternatives: Vec::new() };
+        DialError::Refused(Refusal::Theirs { reject, alternatives: Vec::new() })
     }
 
     fn connect(&mut self, from: PeerId, to: PeerId) {
@@ -222,15 +255,19 @@ impl Town {
     fn hear(&mut self, me: PeerId, event: Event) {
         match &event {
             Event::HangUp { peer } => self.net.cut(me, *peer),
-            Event::SeedsWanted { .. } => {
-                let records: Vec<_> = self.seeds.iter().map(|n| record(*n)).collect();
-                let outcome = if records.is_empty() {
-                    Err(Duration::from_secs(1))
-                } else {
-                    Ok(records.len())
-                };
-                self.net.command(me, Command::Learned { source: peer(SEED), records });
+            Event::SeedsWanted { .. } if self.seeds.is_empty() => {
+                let outcome = Err(Duration::from_secs(1));
                 self.net.command(me, Command::Sought { outcome });
+            }
+            Event::SeedsWanted { .. } => {
+                let records = self.seeds.iter().map(|n| record(*n)).collect();
+                self.seeking.insert(me);
+                self.net.command(me, Command::Learned { source: peer(SEED), records });
+            }
+            Event::Learned { source, kept }
+                if *source == peer(SEED) && self.seeking.remove(&me) =>
+            {
+                self.net.command(me, Command::Sought { outcome: Ok(*kept) });
             }
             _ => {}
         }

@@ -1,13 +1,18 @@
 //! What can be asked, as clap reads it. The doc comments are the help texts.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use handshake::Banned;
+use libp2p::PeerId;
 
 use crate::config::{DialAddress, ListenAddress, LogFormat, NetworkName, Role};
-use crate::control::Listen;
+use crate::control::{BOOK_ENTRIES_MAX, Listen};
+use crate::handle::Colour;
 use crate::testnet::NODES_MAX;
+use crate::whom;
 
 /// A node of a Meshwork network, and everything to look after one.
 #[derive(Debug, Parser)]
@@ -47,9 +52,11 @@ pub(super) enum Command {
     Id,
     /// Tell how the running node is
     Status(Node),
-    /// Look at the peers of the running node
+    /// Look at the peers of the running node, keep some, ban others
     #[command(subcommand)]
     Peers(PeersCommand),
+    /// List whom the running node has heard of
+    Book(Book),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -64,6 +71,71 @@ pub(super) enum Command {
 pub(super) enum PeersCommand {
     /// List the connected peers
     List(Node),
+    /// Keep a link to a peer, whatever happens, until it is removed or the node ends; what is to
+    /// last longer belongs into network.peers of the configuration
+    Add {
+        /// Where it is, ending in `/p2p/PEER_ID`
+        #[arg(value_name = "MULTIADDR")]
+        address: DialAddress,
+        #[command(flatten)]
+        node: Node,
+    },
+    /// Treat a peer that was added, or that the configuration names, as any other
+    Remove {
+        /// Its peer id
+        #[arg(value_name = "PEER")]
+        peer: PeerId,
+        #[command(flatten)]
+        node: Node,
+    },
+    /// Hang up on a peer or an address, and keep it out
+    Ban(Ban),
+    /// Let a peer or an address in again
+    Unban {
+        /// A peer id or an IP address
+        #[arg(value_name = "PEER|IP", value_parser = whom::parse)]
+        whom: Banned,
+        #[command(flatten)]
+        node: Node,
+    },
+    /// List the bans in force
+    Bans(Node),
+}
+
+/// Whom to keep out.
+#[derive(Debug, Args)]
+pub(super) struct Ban {
+    /// A peer id or an IP address; of IPv6 the whole /64
+    #[arg(value_name = "PEER|IP", value_parser = whom::parse)]
+    pub(super) whom: Banned,
+    /// For how long, as 30m or 7d
+    #[arg(long = "for", value_name = "DURATION", default_value = "1d", value_parser = ban_duration)]
+    pub(super) time: Duration,
+    /// Why, for your own records; at most 128 bytes
+    #[arg(long, value_name = "TEXT", default_value = "by the operator",
+          value_parser = whom::ban_reason)]
+    pub(super) reason: String,
+    #[command(flatten)]
+    pub(super) node: Node,
+}
+
+fn ban_duration(text: &str) -> Result<Duration, String> {
+    let given = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    whom::ban_duration(given).map_err(|error| error.to_string())
+}
+
+/// Which entries of the address book to list.
+#[derive(Debug, Args)]
+pub(super) struct Book {
+    /// Only those of this colour
+    #[arg(long, value_name = "COLOUR")]
+    pub(super) colour: Option<Colour>,
+    /// At most so many, the best first
+    #[arg(long, value_name = "N", default_value_t = 100,
+          value_parser = clap::value_parser!(u32).range(1..=i64::from(BOOK_ENTRIES_MAX)))]
+    pub(super) limit: u32,
+    #[command(flatten)]
+    pub(super) node: Node,
 }
 
 #[derive(Debug, Subcommand)]

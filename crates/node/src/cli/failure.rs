@@ -2,6 +2,7 @@
 
 use std::io;
 
+use storage::{OpenError, Refusal};
 use tonic::Code;
 use transport::identity::IdentityError;
 
@@ -9,6 +10,7 @@ use super::exit::Exit;
 use crate::config::ConfigError;
 use crate::control::{BindError, ClientError, ListenError};
 use crate::datadir::DataDirError;
+use crate::memory::MemoryError;
 use crate::node::StartError;
 use crate::service::ServiceError;
 
@@ -49,6 +51,7 @@ impl Failure {
                 exit_of_directory(error)
             }
             Self::Service(ServiceError::Bind(BindError::Listen(_))) => Exit::Configuration,
+            Self::Service(ServiceError::Memory(MemoryError::Open(error))) => exit_of_store(error),
             Self::Client(error) => of_client(error),
             Self::ControlOff => Exit::Unreachable,
             Self::Service(_)
@@ -110,6 +113,14 @@ impl Failure {
             | Self::Testnet
             | Self::Output(_) => None,
         }
+    }
+}
+
+fn exit_of_store(error: &OpenError) -> Exit {
+    match error.refusal {
+        Refusal::InUse | Refusal::Io { .. } => Exit::Failed,
+        // What is in the directory cannot be used as it is.
+        _ => Exit::Configuration,
     }
 }
 

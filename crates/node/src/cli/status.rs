@@ -30,6 +30,7 @@ struct Shown {
     known_addresses: u64,
     refused: BTreeMap<String, u64>,
     dropped: BTreeMap<String, u64>,
+    swaps: BTreeMap<String, u64>,
 }
 
 impl From<proto::StatusReply> for Shown {
@@ -55,6 +56,7 @@ impl From<proto::StatusReply> for Shown {
             known_addresses: status.known_addresses,
             refused: status.refused,
             dropped: status.dropped,
+            swaps: status.swaps,
         }
     }
 }
@@ -76,6 +78,7 @@ impl Report for Shown {
             ("known addresses", self.known_addresses.to_string()),
             ("refused", counts(&self.refused)),
             ("dropped", counts(&self.dropped)),
+            ("swaps", counts(&self.swaps)),
         ];
         let lines = lines.map(|(name, value)| format!("{name:<15}  {}", Printable(&value)));
         lines.join("\n")

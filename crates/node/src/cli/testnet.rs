@@ -19,7 +19,7 @@ use super::run::told_to_end;
 use super::table::table;
 use crate::config::{KeyPath, Layers, Source};
 use crate::logging;
-use crate::testnet::{Ground, PHASES, Phase, PhaseSummary, Plan, Summary, Testnet};
+use crate::testnet::{Ground, PHASES, Phase, PhaseSummary, Plan, Progress, Summary, Testnet};
 
 impl Report for Summary {
     fn text(&self) -> String {
@@ -33,6 +33,7 @@ impl Report for Summary {
                     node.peer_id.clone(),
                     node.inbound.to_string(),
                     node.outbound.to_string(),
+                    node.swaps.to_string(),
                     node.peers
                         .iter()
                         .map(|name| name.replace("node-", ""))
@@ -42,7 +43,8 @@ impl Report for Summary {
                 ]
             })
             .collect();
-        let table = table(["NODE", "PEER ID", "IN", "OUT", "CONNECTED TO", "LISTENING"], &rows);
+        let table =
+            table(["NODE", "PEER ID", "IN", "OUT", "SWAPS", "CONNECTED TO", "LISTENING"], &rows);
         let verdict = if self.ok { "ok" } else { "failed" };
         format!("{table}\n\n{verdict}: {} nodes, rng seed {}", self.nodes.len(), self.rng_seed)
     }
@@ -118,7 +120,9 @@ impl Directory {
 async fn live(plan: Plan, output: Output) -> Result<Summary, Failure> {
     let (told_to_end, enough) =
         (told_to_end().map_err(Failure::Runtime)?, CancellationToken::new());
-    let testnet = Testnet::new(plan, enough.clone());
+    let watch = move |progress: &Progress| output.note(&progress.to_string());
+    let testnet = Testnet::new(plan, enough.clone(), watch);
+    output.note(&format!("profile: {}", testnet.profile()));
     if testnet.ground() == Ground::Shared {
         output.note("127.1.0.1 and so on cannot be bound here: all nodes share 127.0.0.1");
     }
@@ -134,7 +138,7 @@ async fn live(plan: Plan, output: Output) -> Result<Summary, Failure> {
 }
 
 async fn go_through_all(mut testnet: Testnet, output: Output) -> Summary {
-    let rng_seed = testnet.plan().rng_seed;
+    let (rng_seed, profile) = (testnet.plan().rng_seed, testnet.profile());
     let mut phases: Vec<PhaseSummary> = Vec::new();
     for phase in PHASES {
         let done = go_through(*phase, &mut testnet).await;
@@ -153,7 +157,7 @@ async fn go_through_all(mut testnet: Testnet, output: Output) -> Summary {
     let done = PhaseSummary::new("end", ended, begun.elapsed());
     output.note(&line(&done));
     phases.push(done);
-    Summary { ok: phases.iter().all(|phase| phase.ok), rng_seed, phases, nodes }
+    Summary { ok: phases.iter().all(|phase| phase.ok), rng_seed, profile, phases, nodes }
 }
 
 async fn go_through(phase: Phase, testnet: &mut Testnet) -> PhaseSummary {

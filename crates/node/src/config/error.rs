@@ -161,6 +161,15 @@ pub enum Mistake {
         #[source]
         error: handshake::seed::ConfigError,
     },
+    /// A value that gossip refuses.
+    #[error("{key}: {error}")]
+    Gossip {
+        /// The key.
+        key: KeyPath,
+        /// Why.
+        #[source]
+        error: gossip::ConfigError,
+    },
 }
 
 impl Mistake {
@@ -173,7 +182,8 @@ impl Mistake {
             | Self::Range { key, .. }
             | Self::External { key, .. }
             | Self::Handshake { key, .. }
-            | Self::Seed { key, .. } => Some(*key),
+            | Self::Seed { key, .. }
+            | Self::Gossip { key, .. } => Some(*key),
             Self::Syntax(_)
             | Self::UnknownSection { .. }
             | Self::UnknownKey { .. }
@@ -201,7 +211,7 @@ pub enum RangeError {
         /// Most allowed.
         max: u32,
     },
-    /// A number that another one bounds.
+    /// A number, or the length of a list, that another one bounds.
     #[error("is {given}, must be at most {other}, which is {max}")]
     Above {
         /// The value.

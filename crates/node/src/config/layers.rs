@@ -18,6 +18,9 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// How alike two names must be for one to be suggested for the other, by Jaro and Winkler: 1 is equal.
 const ALIKE: f64 = 0.8;
 
+/// Keys of earlier versions, and what does their work now. Too unlike for the names to show it.
+const MOVED: &[(&str, &str)] = &[("peers.target", "gossip.expected")];
+
 /// One option of the command line that sets a key.
 #[derive(Clone, Debug)]
 pub struct Flag {
@@ -127,10 +130,7 @@ impl Pile {
         place: &dyn Fn(usize) -> Source,
     ) {
         let Some(known) = Config::MANUAL.iter().find(|section| section.name == name) else {
-            let known = Config::MANUAL.iter().map(|section| section.name.to_owned());
-            let nearest = nearest(known, |known| strsim::jaro_winkler(known, name));
-            let mistake = Mistake::UnknownSection { given: name.to_owned(), nearest };
-            return self.refuse(place(at), mistake);
+            return self.unknown_section(name, at, &section, place);
         };
         let mut keys: Vec<_> = match section.into_inner() {
             DeValue::Table(keys) => keys.into_iter().collect(),
@@ -153,6 +153,31 @@ impl Pile {
         }
     }
 
+    fn unknown_section(
+        &mut self,
+        name: &str,
+        at: usize,
+        section: &Spanned<DeValue<'_>>,
+        place: &dyn Fn(usize) -> Source,
+    ) {
+        let keys = section.get_ref().as_table().into_iter().flatten();
+        let moved = |key: &str| {
+            let given = format!("{name}.{key}");
+            moved(&given).map(|now| (given, now.to_owned()))
+        };
+        let moved: Vec<_> =
+            keys.filter_map(|(key, _)| Some((key.span().start, moved(key.get_ref())?))).collect();
+        if moved.is_empty() {
+            let known = Config::MANUAL.iter().map(|section| section.name.to_owned());
+            let nearest = nearest(known, |known| strsim::jaro_winkler(known, name));
+            let mistake = Mistake::UnknownSection { given: name.to_owned(), nearest };
+            return self.refuse(place(at), mistake);
+        }
+        for (at, (given, now)) in moved {
+            self.refuse(place(at), Mistake::UnknownKey { given, nearest: Some(now) });
+        }
+    }
+
     fn environment(&mut self, environment: &Environment) {
         // The short names of the filter come first, so that its full name wins.
         let filter = KeyPath { section: "log", key: "filter" };
@@ -167,7 +192,11 @@ impl Pile {
                 None if [Environment::DATA_DIR, Environment::LOG].contains(&&*variable) => {}
                 None => {
                     let alike = |known: &str| strsim::jaro_winkler(known, &variable);
-                    let nearest = nearest(KeyPath::all().map(KeyPath::variable), alike);
+                    let moved = MOVED.iter().find(|(old, _)| variable_of(old) == variable);
+                    let nearest = match moved {
+                        Some((_, now)) => Some(variable_of(now)),
+                        None => nearest(KeyPath::all().map(KeyPath::variable), alike),
+                    };
                     let place = Source::Environment { variable: variable.clone() };
                     self.refuse(place, Mistake::UnknownVariable { nearest });
                 }
@@ -227,6 +256,17 @@ impl Pile {
         }
         Err(ConfigError::Invalid { problems })
     }
+}
+
+/// The key that does the work of `old` now.
+fn moved(old: &str) -> Option<&'static str> {
+    MOVED.iter().find_map(|(moved, now)| (*moved == old).then_some(*now))
+}
+
+/// The variable that sets a key which need not exist any more.
+fn variable_of(path: &str) -> String {
+    let path = path.replace('.', "__").to_ascii_uppercase();
+    format!("{}{path}", Environment::PREFIX)
 }
 
 fn unknown_key(given: String, name: &str) -> Mistake {

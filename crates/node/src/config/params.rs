@@ -1,5 +1,6 @@
 //! From a configuration to the parameters of every layer, or to all that is wrong with it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use handshake::{Semver, seed};
@@ -7,7 +8,7 @@ use transport::address::admissible;
 use transport::limits;
 
 use super::sections::{Handshake, Limits, Seed};
-use super::{Config, Control, KeyPath, Mistake, Network, RangeError};
+use super::{Config, Control, DialAddress, KeyPath, Mistake, Network, RangeError, Role};
 
 /// A configuration that passed every check, and what it means for each layer.
 #[derive(Clone, Debug)]
@@ -19,6 +20,8 @@ pub struct Params {
     pub(crate) gate: handshake::Params,
     /// Of the seed protocol.
     pub(crate) seed: seed::Params,
+    /// Of gossip.
+    pub(crate) gossip: gossip::Params,
 }
 
 impl Params {
@@ -55,9 +58,13 @@ impl Config {
             key: key_of_seed(&error),
             error,
         });
-        match (limits, gate, seed) {
-            (Some(limits), Some(gate), Some(seed)) if mistakes.0.is_empty() => {
-                Ok(Params { config: self, limits, gate, seed })
+        let gossip = mistakes.keep(self.gossip_config().check(), |error| Mistake::Gossip {
+            key: key_of_gossip(&error),
+            error,
+        });
+        match (limits, gate, seed, gossip) {
+            (Some(limits), Some(gate), Some(seed), Some(gossip)) if mistakes.0.is_empty() => {
+                Ok(Params { config: self, limits, gate, seed, gossip })
             }
             _ => Err(mistakes.0),
         }
@@ -69,6 +76,9 @@ impl Config {
         mistakes.entries("network.external", external.len(), 16);
         mistakes.entries("network.seeds", seeds.len(), 64);
         mistakes.entries("network.peers", peers.len(), 64);
+        let named: BTreeSet<_> = peers.iter().map(DialAddress::peer).collect();
+        let trusted = u32::try_from(self.gossip.trusted_max).unwrap_or(u32::MAX);
+        mistakes.at_most("network.peers", named.len(), ("gossip.trusted_max", trusted));
         for given in external {
             if let Err(error) = admissible(given, self.network.allow_private) {
                 let (key, given) = (known("network.external"), given.clone());
@@ -85,8 +95,12 @@ impl Config {
         let established = ("limits.established_max", limits.established_max);
         mistakes.at_most("limits.handshakes_max", limits.handshakes_max, established);
         let outbound = u32::try_from(limits.outbound_max).unwrap_or(u32::MAX);
-        mistakes.at_most("peers.target", self.peers.target, ("limits.outbound_max", outbound));
         mistakes.count("limits.outbound_max", outbound, 1, u32::MAX);
+        let both = u32::try_from(limits.inbound_max).unwrap_or(u32::MAX).saturating_add(outbound);
+        let outbound = ("limits.outbound_max", outbound);
+        mistakes.at_most("gossip.expected", self.gossip.expected, outbound);
+        let both = ("limits.inbound_max and limits.outbound_max together", both);
+        mistakes.at_most("gossip.max", self.gossip.max, both);
 
         let second = Duration::from_secs(1);
         mistakes.time("limits.pending_timeout", limits.pending_timeout, second / 10, second * 60);
@@ -145,6 +159,16 @@ impl Config {
             retry_after: self.handshake.retry_after,
             private: self.network.private,
             allow_private: self.network.allow_private,
+        }
+    }
+
+    fn gossip_config(&self) -> gossip::Config {
+        let Network { private, allow_private, role, .. } = self.network;
+        let config = self.gossip.config(private, allow_private);
+        match role {
+            Role::Node => config,
+            // Who visits a seed leaves again, and it goes to nobody but to see whether they are there.
+            Role::Seed => gossip::Config { min: 0, expected: 0, max: 0, ..config },
         }
     }
 
@@ -213,6 +237,12 @@ fn key_of_seed(error: &seed::ConfigError) -> KeyPath {
         Error::Retry { .. } => known("seed.retry_min"),
         Error::Recheck { .. } => known("seed.recheck"),
     }
+}
+
+fn key_of_gossip(error: &gossip::ConfigError) -> KeyPath {
+    use gossip::ConfigError as Error;
+    let (Error::Number { key, .. } | Error::Time { key, .. }) = error;
+    known(&format!("gossip.{key}"))
 }
 
 /// Collects what is wrong.

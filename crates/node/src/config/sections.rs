@@ -1,4 +1,4 @@
-//! The smaller sections: how many peers, how long a handshake, the control API, the log.
+//! The smaller sections: how many connections, how long a handshake, the control API, the log.
 
 use std::time::Duration;
 
@@ -9,14 +9,6 @@ use crate::control::Listen;
 use crate::logging::Filter;
 
 section! {
-    /// How many peers the node keeps.
-    pub struct Peers("peers") {
-        /// Outbound connections to hold; a seed holds none. 0 to `limits.outbound_max`.
-        pub target: usize = 8,
-    }
-}
-
-section! {
     /// How many connections the node holds. The first four keys count those that take part in the
     /// version handshake or need none; the others are the ceiling over all connections, and should
     /// leave room for those that are told politely that there is none.
@@ -24,8 +16,9 @@ section! {
         /// Most peers that dialled this node. 1 to `established_inbound_max`.
         pub inbound_max: usize = gate().inbound_max,
         /// Most peers that this node dialled. 1 to `established_outbound_max`; those of
-        /// `network.peers` come on top.
-        pub outbound_max: usize = gate().outbound_max,
+        /// `network.peers` come on top. `gossip.expected` and some for links that are being exchanged
+        /// must fit.
+        pub outbound_max: usize = 24,
         /// Most connections that use only protocols open to anybody, such as ping. 1 to
         /// `established_inbound_max`.
         pub strangers_max: usize = gate().strangers_max,

@@ -83,16 +83,16 @@ fn the_defaults_pass_their_own_check() {
 
 #[test]
 fn a_flag_wins_over_the_environment_and_that_over_the_file_and_that_over_the_default() {
-    let file = "[network]\nname = \"file\"\nprivate = true\n[peers]\ntarget = 1\n";
-    let variables = [("MESHWORK_NETWORK__NAME", "variable"), ("MESHWORK_PEERS__TARGET", "2")];
+    let file = "[network]\nname = \"file\"\nprivate = true\n[gossip]\nexpected = 11\n";
+    let variables = [("MESHWORK_NETWORK__NAME", "variable"), ("MESHWORK_GOSSIP__EXPECTED", "12")];
     let flags = vec![flag("network.name", "--network", "flag")];
     let effective = load(file, &variables, flags).expect("all is well");
 
-    let Config { network, peers, .. } = effective.params.config();
-    assert_eq!((network.name.as_str(), network.private, peers.target), ("flag", true, 2));
+    let Config { network, gossip, .. } = effective.params.config();
+    assert_eq!((network.name.as_str(), network.private, gossip.expected), ("flag", true, 12));
     assert_eq!(effective.source(key("network.name")), &Source::Flag { option: "--network" });
-    let variable = "MESHWORK_PEERS__TARGET".to_owned();
-    assert_eq!(effective.source(key("peers.target")), &Source::Environment { variable });
+    let variable = "MESHWORK_GOSSIP__EXPECTED".to_owned();
+    assert_eq!(effective.source(key("gossip.expected")), &Source::Environment { variable });
     let source = effective.source(key("network.private"));
     assert!(matches!(source, Source::File { line: Some(3), .. }), "{source:?}");
     assert_eq!(effective.source(key("network.role")), &Source::Default);
@@ -136,36 +136,36 @@ fn every_mistake_is_told_at_once_with_its_place() {
 [network]
 nmae = \"x\"
 listen = [\"/ip4/127.0.0.1/tcp/0\", \"/ip4/127.0.0.1\"]
-target = 3
+expected = 3
 seeds = [\"/ip4/127.0.0.1/tcp/1\"]
 role = \"relay\"
 
 [netwrok]
 name = \"x\"
 
-[peers]
-target = \"three\"
+[gossip]
+expected = \"three\"
 
 [handshake]
 deadline = \"6 parsecs\"
 ";
-    let variables = [("MESHWORK_NETWORK__NAEM", "x"), ("MESHWORK_PEERS__TARGET", "three")];
+    let variables = [("MESHWORK_NETWORK__NAEM", "x"), ("MESHWORK_GOSSIP__EXPECTED", "three")];
     assert_eq!(
         problems(file, &variables),
         [
             "FILE:2: unknown key network.nmae; did you mean network.name?",
             "FILE:3: network.listen: /ip4/127.0.0.1 is no address to listen on, must be \
              /ip4|ip6/ADDRESS/tcp/PORT or /ip4|ip6/ADDRESS/udp/PORT/quic-v1",
-            "FILE:4: unknown key network.target; did you mean peers.target?",
+            "FILE:4: unknown key network.expected; did you mean gossip.expected?",
             "FILE:5: network.seeds: /ip4/127.0.0.1/tcp/1 names no peer: append /p2p/ and its \
              peer id",
             "FILE:6: network.role: unknown variant `relay`, expected `node` or `seed`",
             "FILE:8: unknown section [netwrok]; did you mean network?",
-            "FILE:12: peers.target must be a whole number, not a value of type string",
+            "FILE:12: gossip.expected must be a whole number, not a value of type string",
             "FILE:15: handshake.deadline: invalid value: string \"6 parsecs\", expected a duration",
+            "MESHWORK_GOSSIP__EXPECTED: gossip.expected: \"three\" is not a whole number",
             "MESHWORK_NETWORK__NAEM: unknown environment variable; did you mean \
              MESHWORK_NETWORK__NAME?",
-            "MESHWORK_PEERS__TARGET: peers.target: \"three\" is not a whole number",
         ]
     );
 }
@@ -187,7 +187,7 @@ handshake.deadline = \"1ms\"
 seed.fan_out = 17
 network.external = [\"/ip4/10.0.0.1/tcp/1\"]
 ";
-    let variables = [("MESHWORK_PEERS__TARGET", "5")];
+    let variables = [("MESHWORK_GOSSIP__EXPECTED", "9"), ("MESHWORK_GOSSIP__MAX", "69")];
     let found = problems(file, &variables);
     for expected in [
         "FILE:1: network.seeds must be a list of strings, not a value of type integer",
@@ -197,7 +197,10 @@ network.external = [\"/ip4/10.0.0.1/tcp/1\"]
         "FILE:5: seed.fan_out: fan_out is 17, must be 1 to 16",
         "FILE:6: network.external: /ip4/10.0.0.1/tcp/1 is nothing that others could dial: private \
          address, must be global",
-        "MESHWORK_PEERS__TARGET: peers.target is 5, must be at most limits.outbound_max, which is 4",
+        "MESHWORK_GOSSIP__EXPECTED: gossip.expected is 9, must be at most limits.outbound_max, \
+         which is 4",
+        "MESHWORK_GOSSIP__MAX: gossip.max is 69, must be at most limits.inbound_max and \
+         limits.outbound_max together, which is 68",
     ] {
         assert!(found.iter().any(|problem| problem == expected), "{expected:?} not in {found:#?}");
     }
@@ -206,8 +209,8 @@ network.external = [\"/ip4/10.0.0.1/tcp/1\"]
 #[test]
 fn numbers_that_do_not_fit_are_refused() {
     for number in ["-1", "4294967296", "9223372036854775808", "1e3"] {
-        let found = problems(&format!("peers.target = {number}"), &[]);
-        assert!(found[0].starts_with("FILE:1: peers.target"), "{found:?}");
+        let found = problems(&format!("gossip.expected = {number}"), &[]);
+        assert!(found[0].starts_with("FILE:1: gossip.expected"), "{found:?}");
     }
 }
 
@@ -231,4 +234,62 @@ fn a_file_that_is_no_text_or_no_end_is_refused() {
     std::fs::write(file.path(), vec![b'#'; (1 << 20) + 1]).expect("it is ours");
     assert!(matches!(load(file.path()), Err(ConfigError::TooLong { .. })));
     assert!(matches!(load(Path::new("/no/such/file")), Err(ConfigError::Unreadable { .. })));
+}
+
+#[test]
+fn what_gossip_refuses_is_told_with_its_key() {
+    let file = "\
+[gossip]
+min = 17
+swap_deadline = \"2m\"
+";
+    assert_eq!(problems(file, &[]), ["FILE:2: gossip.min: min is 17, must be 0 to 16"]);
+    let mended = file.replace("17", "16");
+    let told = "FILE:3: gossip.swap_deadline: swap_deadline is 120s, must be 100ms to 60s";
+    assert_eq!(problems(&mended, &[]), [told]);
+}
+
+#[test]
+fn more_trusted_peers_than_gossip_keeps_are_refused() {
+    let peer = || format!("/ip4/9.9.9.9/tcp/1/p2p/{}", PeerId::random());
+    let (one, other) = (peer(), peer());
+    let file = |others: &str| format!("gossip.trusted_max = 1\nnetwork.peers = [{others}]\n");
+    let same = file(&format!("\"{one}\", \"{one}\""));
+    assert!(load(&same, &[], Vec::new()).is_ok(), "one peer at two addresses is one");
+    let told = "FILE:2: network.peers is 2, must be at most gossip.trusted_max, which is 1";
+    assert_eq!(problems(&file(&format!("\"{one}\", \"{other}\"")), &[]), [told]);
+}
+
+#[test]
+fn a_key_that_has_moved_is_told_with_its_new_name() {
+    let told = "FILE:2: unknown key peers.target; did you mean gossip.expected?";
+    assert_eq!(problems("[peers]\ntarget = 8\n", &[]), [told]);
+    assert_eq!(
+        problems("", &[("MESHWORK_PEERS__TARGET", "8")]),
+        ["MESHWORK_PEERS__TARGET: unknown environment variable; did you mean \
+             MESHWORK_GOSSIP__EXPECTED?"]
+    );
+}
+
+#[test]
+fn the_section_is_all_of_the_core_s_configuration() {
+    for config in [::gossip::Config::default(), ::gossip::Config::fast()] {
+        let section = Gossip::from(config.clone());
+        let back = section.config(false, config.allow_private);
+        assert_eq!(format!("{back:?}"), format!("{config:?}"));
+    }
+    let mode = |text: &str| {
+        let effective = load(text, &[], Vec::new()).expect("all is well");
+        effective.params.gossip.config().mode
+    };
+    assert_eq!(mode(""), ::gossip::Mode::Public);
+    assert_eq!(mode("gossip.discovery = false"), ::gossip::Mode::DiscoveryOff);
+    assert_eq!(mode("network.private = true"), ::gossip::Mode::Private);
+}
+
+#[test]
+fn a_seed_keeps_no_links_whatever_the_file_says() {
+    let seed = load("network.role = \"seed\"", &[], Vec::new()).expect("all is well").params;
+    assert_eq!(seed.gossip.band().max, 0);
+    assert_eq!(seed.config().gossip.expected, 16, "and shows what the file says");
 }

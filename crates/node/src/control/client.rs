@@ -6,16 +6,21 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use handshake::Banned;
 use hyper_util::rt::TokioIo;
+use libp2p::PeerId;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 
 use super::{REPLY_BYTES_MAX, REQUEST_BYTES_MAX};
+use crate::config::DialAddress;
 use crate::generated::control::v1 as proto;
+use crate::generated::control::v1::book_client::BookClient;
 use crate::generated::control::v1::node_client::NodeClient;
 use crate::generated::control::v1::peers_client::PeersClient;
+use crate::handle::Colour;
 
 /// Longest time for connecting and for each request. The node itself gives up after
 /// `control.request_timeout`, at most 60 s, and says so; this is for a node that says nothing.
@@ -139,11 +144,87 @@ impl Client {
     /// # Errors
     /// [`ClientError::Refused`] or [`ClientError::TimedOut`].
     pub async fn peers(&self) -> Result<Vec<proto::Peer>, ClientError> {
-        let mut peers = PeersClient::new(self.channel.clone())
-            .max_encoding_message_size(REQUEST_BYTES_MAX)
-            .max_decoding_message_size(REPLY_BYTES_MAX);
+        let mut peers = self.peers_client();
         let reply = self.wait(peers.list(proto::PeersListRequest {})).await?;
         Ok(reply.peers)
+    }
+
+    /// Has the node keep a link to the peer at `address`.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] or [`ClientError::TimedOut`].
+    pub async fn add(&self, address: &DialAddress) -> Result<(), ClientError> {
+        let request = proto::PeersAddRequest { address: address.to_string() };
+        let mut peers = self.peers_client();
+        self.wait(peers.add(request)).await.map(|proto::PeersAddReply {}| ())
+    }
+
+    /// Has the node treat `peer` as any other.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] or [`ClientError::TimedOut`].
+    pub async fn remove(&self, peer: PeerId) -> Result<(), ClientError> {
+        let request = proto::PeersRemoveRequest { peer_id: peer.to_string() };
+        let mut peers = self.peers_client();
+        self.wait(peers.remove(request)).await.map(|proto::PeersRemoveReply {}| ())
+    }
+
+    /// Has the node keep somebody out; the answer comes when that is durable.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] or [`ClientError::TimedOut`].
+    pub async fn ban(
+        &self,
+        banned: Banned,
+        time: Duration,
+        reason: String,
+    ) -> Result<(), ClientError> {
+        let duration_ms = time.as_millis().try_into().unwrap_or(u64::MAX);
+        let request = proto::PeersBanRequest { whom: banned.to_string(), duration_ms, reason };
+        let mut peers = self.peers_client();
+        self.wait(peers.ban(request)).await.map(|proto::PeersBanReply {}| ())
+    }
+
+    /// Has the node let somebody in again; the answer comes when that is durable.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] or [`ClientError::TimedOut`].
+    pub async fn unban(&self, banned: Banned) -> Result<(), ClientError> {
+        let request = proto::PeersUnbanRequest { whom: banned.to_string() };
+        let mut peers = self.peers_client();
+        self.wait(peers.unban(request)).await.map(|proto::PeersUnbanReply {}| ())
+    }
+
+    /// The bans in force.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] or [`ClientError::TimedOut`].
+    pub async fn bans(&self) -> Result<Vec<proto::Ban>, ClientError> {
+        let mut peers = self.peers_client();
+        let reply = self.wait(peers.bans(proto::PeersBansRequest {})).await?;
+        Ok(reply.bans)
+    }
+
+    /// At most `limit` entries of the address book; those of one colour if one is given.
+    ///
+    /// # Errors
+    /// [`ClientError::Refused`] or [`ClientError::TimedOut`].
+    pub async fn book(
+        &self,
+        colour: Option<Colour>,
+        limit: u32,
+    ) -> Result<proto::BookListReply, ClientError> {
+        let colour = colour.map_or(proto::Colour::Unspecified, Into::into).into();
+        let mut book = BookClient::new(self.channel.clone())
+            .max_encoding_message_size(REQUEST_BYTES_MAX)
+            .max_decoding_message_size(REPLY_BYTES_MAX);
+        self.wait(book.list(proto::BookListRequest { colour, limit })).await
+    }
+
+    fn peers_client(&self) -> PeersClient<Channel> {
+        PeersClient::new(self.channel.clone())
+            .max_encoding_message_size(REQUEST_BYTES_MAX)
+            .max_decoding_message_size(REPLY_BYTES_MAX)
     }
 
     fn node(&self) -> NodeClient<Channel> {

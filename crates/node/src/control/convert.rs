@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
+use handshake::Ban;
+use libp2p::PeerId;
+use tonic::Code;
+
 use crate::config::Role;
 use crate::generated::control::v1 as proto;
-use crate::handle::{Direction, Kind, Peer, Status};
+use crate::handle::{
+    AddError, BanError, BookEntry, BookView, Colour, Direction, Kind, NotTrusted, Peer, Status,
+    UnbanError,
+};
 
 impl From<Status> for proto::StatusReply {
     fn from(status: Status) -> Self {
@@ -28,6 +35,7 @@ impl From<Status> for proto::StatusReply {
             known_addresses: status.known_addresses,
             refused: status.refused,
             dropped: status.dropped,
+            swaps: status.swaps,
         }
     }
 }
@@ -69,7 +77,93 @@ impl From<Peer> for proto::Peer {
             version: dotted(peer.version),
             features: peer.features,
             transport: peer.transport,
+            trusted: peer.standing.trusted,
+            anchor: peer.standing.anchor,
+            provisional: peer.standing.provisional,
         }
+    }
+}
+
+impl From<Vec<Ban>> for proto::PeersBansReply {
+    fn from(mut bans: Vec<Ban>) -> Self {
+        bans.sort_by_key(|ban| (ban.until, ban.banned));
+        Self { bans: bans.into_iter().map(Into::into).collect() }
+    }
+}
+
+impl From<Ban> for proto::Ban {
+    fn from(Ban { banned, reason, until }: Ban) -> Self {
+        Self { whom: banned.to_string(), reason, until_ms: until.as_millis() }
+    }
+}
+
+impl From<BookView> for proto::BookListReply {
+    fn from(BookView { entries, counts }: BookView) -> Self {
+        let counts = counts.into_iter().map(|(colour, count)| (colour.as_str().to_owned(), count));
+        let entries = entries.into_iter().map(Into::into).collect();
+        Self { entries, counts: counts.collect() }
+    }
+}
+
+impl From<BookEntry> for proto::BookEntry {
+    fn from(entry: BookEntry) -> Self {
+        Self {
+            peer_id: entry.peer.to_string(),
+            addresses: entry.addresses.iter().map(ToString::to_string).collect(),
+            colour: proto::Colour::from(entry.colour).into(),
+            source: entry.source.as_ref().map_or_else(String::new, PeerId::to_string),
+            failures: entry.failures,
+            reached_ms: entry.reached.map(milliseconds),
+            retry_ms: entry.retry.map(milliseconds),
+        }
+    }
+}
+
+impl From<Colour> for proto::Colour {
+    fn from(colour: Colour) -> Self {
+        match colour {
+            Colour::Gold => Self::Gold,
+            Colour::White => Self::White,
+            Colour::Grey => Self::Grey,
+            Colour::Dark => Self::Dark,
+            Colour::Black => Self::Black,
+        }
+    }
+}
+
+impl From<AddError> for tonic::Status {
+    fn from(error: AddError) -> Self {
+        let code = match error {
+            AddError::Oneself(_) | AddError::Banned { .. } => Code::FailedPrecondition,
+            AddError::TooMany { .. } => Code::ResourceExhausted,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<NotTrusted> for tonic::Status {
+    fn from(error: NotTrusted) -> Self {
+        Self::not_found(error.to_string())
+    }
+}
+
+impl From<BanError> for tonic::Status {
+    fn from(error: BanError) -> Self {
+        let code = match error {
+            BanError::Oneself(_) | BanError::Trusted(_) => Code::FailedPrecondition,
+            BanError::Storing { .. } => Code::Aborted,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<UnbanError> for tonic::Status {
+    fn from(error: UnbanError) -> Self {
+        let code = match error {
+            UnbanError::NotBanned(_) => Code::NotFound,
+            UnbanError::Storing { .. } => Code::Aborted,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -10,15 +10,15 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::{Request, Response, Status};
 
+use super::service::Service;
 use super::{ListenError, REPLY_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::config::Control;
 use crate::datadir::Claim;
-use crate::generated::control::v1 as proto;
-use crate::generated::control::v1::node_server::{Node, NodeServer};
-use crate::generated::control::v1::peers_server::{Peers, PeersServer};
-use crate::handle::{Ending, Handle};
+use crate::generated::control::v1::book_server::BookServer;
+use crate::generated::control::v1::node_server::NodeServer;
+use crate::generated::control::v1::peers_server::PeersServer;
+use crate::handle::Handle;
 
 /// Why the control API cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -121,11 +121,14 @@ impl Server {
         end: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let Self { listener, socket, request_timeout, streams_max } = self;
-        let service = Service { handle, request_timeout };
+        let service = Service::new(handle, request_timeout);
         let node = NodeServer::new(service.clone())
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(REPLY_BYTES_MAX);
-        let peers = PeersServer::new(service)
+        let peers = PeersServer::new(service.clone())
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
+        let book = BookServer::new(service)
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(REPLY_BYTES_MAX);
         let connections = UnixListenerStream::new(listener)
@@ -134,6 +137,7 @@ impl Server {
             .max_concurrent_streams(streams_max)
             .add_service(node)
             .add_service(peers)
+            .add_service(book)
             .serve_with_incoming_shutdown(connections, end)
             .await?;
         Ok(())
@@ -149,53 +153,5 @@ impl Socket {
             tracing::warn!(?other, "turned away a control connection of another user");
         }
         admitted
-    }
-}
-
-/// The services, each of which puts a question to the event loop.
-#[derive(Clone, Debug)]
-struct Service {
-    handle: Handle,
-    request_timeout: Duration,
-}
-
-impl Service {
-    /// The reply made of the node's answer, or why there is none.
-    async fn answer<A, R: From<A>>(
-        &self,
-        answer: impl Future<Output = Result<A, Ending>> + Send,
-    ) -> Result<Response<R>, Status> {
-        match tokio::time::timeout(self.request_timeout, answer).await {
-            Ok(Ok(answer)) => Ok(Response::new(answer.into())),
-            Ok(Err(ending)) => Err(Status::unavailable(ending.to_string())),
-            Err(_elapsed) => Err(Status::deadline_exceeded("the node is too busy to answer")),
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl Node for Service {
-    async fn status(
-        &self,
-        _: Request<proto::StatusRequest>,
-    ) -> Result<Response<proto::StatusReply>, Status> {
-        self.answer(self.handle.status()).await
-    }
-
-    async fn shutdown(
-        &self,
-        _: Request<proto::ShutdownRequest>,
-    ) -> Result<Response<proto::ShutdownReply>, Status> {
-        self.answer(self.handle.shut_down()).await
-    }
-}
-
-#[tonic::async_trait]
-impl Peers for Service {
-    async fn list(
-        &self,
-        _: Request<proto::PeersListRequest>,
-    ) -> Result<Response<proto::PeersListReply>, Status> {
-        self.answer(self.handle.peers()).await
     }
 }

@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use handshake::{Ban, BanStoreError, Banned};
 use libp2p::PeerId;
+use machine::UnixTime;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tonic::Code;
+use transport::clock::Clock;
 
 use super::*;
-use crate::config::{Control, Role};
+use crate::config::{Control, DialAddress, Role};
 use crate::datadir::{Claim, DataDir};
-use crate::handle::{Direction, Handle, Kind, Peer, Request, Status};
+use crate::handle::{
+    AddError, BanError, BookEntry, BookQuery, BookView, Colour, Direction, Handle, Kind,
+    NotTrusted, Peer, Request, Standing, Status, UnbanError,
+};
 
 fn claim() -> (TempDir, Claim) {
     let temporary = tempfile::tempdir().expect("a temporary directory");
@@ -66,6 +72,7 @@ fn status() -> Status {
         known_addresses: 5,
         refused: BTreeMap::from([("full".to_owned(), 6)]),
         dropped: BTreeMap::from([("queue".to_owned(), 7)]),
+        swaps: BTreeMap::from([("done".to_owned(), 8)]),
     }
 }
 
@@ -81,6 +88,7 @@ fn peer() -> Peer {
         version: [0, 1, 0],
         features: vec!["f/1".to_owned()],
         transport: "quic".to_owned(),
+        standing: Standing { trusted: true, anchor: false, provisional: true },
     }
 }
 
@@ -115,6 +123,154 @@ async fn what_the_node_answers_arrives() {
     assert_eq!((status.uptime_ms, status.refused["full"]), (1500, 6));
     assert_eq!(peers, [peer.clone().into()]);
     assert_eq!((peers[0].rtt_us, peers[0].version.as_str()), (Some(1234), "0.1.0"));
+    assert_eq!((peers[0].trusted, peers[0].anchor, peers[0].provisional), (true, false, true));
+}
+
+/// Answers the next request, which must be of one kind.
+macro_rules! answer {
+    ($served:expr, $pattern:pat => $reply:expr, $answer:expr) => {
+        match $served.node.recv().await {
+            Some($pattern) => $reply.send($answer).expect("somebody waits"),
+            other => panic!("{other:?}"),
+        }
+    };
+}
+
+#[tokio::test]
+async fn what_the_operator_wishes_arrives_as_it_was_asked() {
+    let mut served = serve(Control::default()).await;
+    let peer = PeerId::random();
+    let address: DialAddress = format!("/ip4/9.9.9.9/tcp/1/p2p/{peer}").parse().expect("good");
+    let banned = Banned::Address("9.9.9.9".parse().expect("an address"));
+    let before = Clock::wall();
+    let hour = Duration::from_hours(1);
+    let answers = async {
+        answer!(served, Request::Add(asked, reply) => reply, {
+            assert_eq!(asked, address);
+            Ok(())
+        });
+        answer!(served, Request::Remove(asked, reply) => reply, {
+            assert_eq!(asked, peer);
+            Ok(())
+        });
+        answer!(served, Request::Ban(asked, reply) => reply, {
+            assert_eq!((asked.banned, asked.reason.as_str()), (banned, "spam"));
+            let time = asked.until.since(before);
+            assert!(time >= hour && time < hour + Duration::from_mins(1), "{time:?}");
+            Ok(())
+        });
+        answer!(served, Request::Unban(asked, reply) => reply, {
+            assert_eq!(asked, banned);
+            Ok(())
+        });
+        let bans = [5, 3].map(|millis| {
+            let until = UnixTime::from_millis(millis);
+            Ban { banned, reason: "spam".to_owned(), until }
+        });
+        answer!(served, Request::Bans(reply) => reply, bans.to_vec());
+    };
+    let questions = async {
+        served.client.add(&address).await.expect("done");
+        served.client.remove(peer).await.expect("done");
+        served.client.ban(banned, hour, "spam".to_owned()).await.expect("done");
+        served.client.unban(banned).await.expect("done");
+        served.client.bans().await.expect("an answer")
+    };
+    let (bans, ()) = tokio::join!(questions, answers);
+    let ends: Vec<_> = bans.iter().map(|ban| (ban.whom.as_str(), ban.until_ms)).collect();
+    assert_eq!(ends, [("9.9.9.9", 3), ("9.9.9.9", 5)], "the first to end comes first");
+}
+
+#[tokio::test]
+async fn the_book_is_told_by_colour() {
+    let mut served = serve(Control::default()).await;
+    let entry = BookEntry {
+        peer: PeerId::random(),
+        addresses: vec!["/ip4/9.9.9.9/tcp/1".parse().expect("a multiaddr")],
+        colour: Colour::White,
+        source: None,
+        failures: 2,
+        reached: Some(Duration::from_secs(3)),
+        retry: None,
+    };
+    let view = BookView {
+        entries: vec![entry.clone()],
+        counts: BTreeMap::from([(Colour::White, 1), (Colour::Grey, 4)]),
+    };
+    let answers = async {
+        answer!(served, Request::Book(asked, reply) => reply, {
+            assert_eq!(asked, BookQuery { colour: Some(Colour::White), limit: 500 });
+            view
+        });
+    };
+    let (reply, ()) = tokio::join!(served.client.book(Some(Colour::White), 500), answers);
+    let reply = reply.expect("an answer");
+    assert_eq!(reply.entries, [entry.into()]);
+    assert_eq!((reply.counts["white"], reply.counts["grey"]), (1, 4));
+    assert_eq!((reply.entries[0].reached_ms, reply.entries[0].retry_ms), (Some(3000), None));
+}
+
+#[tokio::test]
+async fn why_a_wish_is_not_fulfilled_is_told_by_code() {
+    let mut served = serve(Control::default()).await;
+    let peer = PeerId::random();
+    let address: DialAddress = format!("/ip4/9.9.9.9/tcp/1/p2p/{peer}").parse().expect("good");
+    let banned = Banned::Peer(peer);
+    let disk = || BanStoreError { message: "full".to_owned() };
+    let answers = async {
+        answer!(served, Request::Add(_, reply) => reply, Err(AddError::Oneself(peer)));
+        answer!(served, Request::Add(_, reply) => reply, Err(AddError::TooMany { max: 64 }));
+        answer!(served, Request::Remove(_, reply) => reply, Err(NotTrusted(peer)));
+        answer!(served, Request::Ban(_, reply) => reply, Err(BanError::Trusted(peer)));
+        let unwritten = Err(BanError::Storing { banned, source: disk() });
+        answer!(served, Request::Ban(_, reply) => reply, unwritten);
+        answer!(served, Request::Unban(_, reply) => reply, Err(UnbanError::NotBanned(banned)));
+        let unwritten = Err(UnbanError::Storing { banned, source: disk() });
+        answer!(served, Request::Unban(_, reply) => reply, unwritten);
+    };
+    let minute = Duration::from_mins(1);
+    let client = &served.client;
+    let questions = async {
+        [
+            client.add(&address).await,
+            client.add(&address).await,
+            client.remove(peer).await,
+            client.ban(banned, minute, String::new()).await,
+            client.ban(banned, minute, String::new()).await,
+            client.unban(banned).await,
+            client.unban(banned).await,
+        ]
+    };
+    let (refused, ()) = tokio::join!(questions, answers);
+    let codes = refused.map(|refused| refused.expect_err("refused").code());
+    let expected = [
+        Code::FailedPrecondition,
+        Code::ResourceExhausted,
+        Code::NotFound,
+        Code::FailedPrecondition,
+        Code::Aborted,
+        Code::NotFound,
+        Code::Aborted,
+    ];
+    assert_eq!(codes, expected.map(Some));
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_does_not_reach_the_node() {
+    let mut served = serve(Control::default()).await;
+    let banned = Banned::Peer(PeerId::random());
+    let refused = [
+        served.client.ban(banned, Duration::ZERO, String::new()).await.err(),
+        served.client.ban(banned, Duration::MAX, String::new()).await.err(),
+        served.client.ban(banned, Duration::from_mins(1), "r".repeat(129)).await.err(),
+        served.client.book(None, 0).await.err(),
+        served.client.book(None, 501).await.err(),
+    ];
+    for refused in refused {
+        let refused = refused.expect("refused");
+        assert_eq!(refused.code(), Some(Code::InvalidArgument), "{refused}");
+    }
+    assert!(served.node.try_recv().is_err());
 }
 
 #[tokio::test]

@@ -1,13 +1,13 @@
 //! What runs in the swarm: the limits around everything, identify and ping for anybody, and behind
-//! the gate the seed protocol and the application's.
+//! the gate gossip, the seed protocol and the application's.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
-use handshake::seed::{self, Core, Seed};
-use handshake::{Dialer, Gate, MemoryBans, Sessions};
+use handshake::seed::{self, Seed, SeedMemory};
+use handshake::{Ban, Banned, Dialer, Gate, Sessions};
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, PeerId, identify, ping};
@@ -15,11 +15,12 @@ use machine::Machine;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use session::Registry;
-use transport::limits;
+use transport::clock::Clock;
 use transport::pool::Pool;
-use transport::question;
+use transport::{conversation, limits, question};
 
-use crate::config::{Params, Role};
+use crate::config::{DialAddress, Params, Role};
+use crate::memory::Memory;
 
 /// Signature checks that wait. More come only from a flood, which is then refused.
 const POOL_QUEUE_MAX: usize = 1024;
@@ -38,6 +39,7 @@ pub(super) struct Behaviour {
 /// What only a peer that passed the handshake can reach.
 #[derive(NetworkBehaviour)]
 pub(super) struct Gated {
+    pub(super) gossip: gossip::Behaviour,
     pub(super) seed: seed::Behaviour,
     pub(super) session: session::Behaviour,
 }
@@ -47,6 +49,7 @@ pub(super) fn build(
     identity: &Keypair,
     params: &Params,
     protocols: Registry,
+    memory: Memory,
     sessions: &Sessions,
     rng: &mut StdRng,
 ) -> io::Result<Behaviour> {
@@ -55,13 +58,18 @@ pub(super) fn build(
     let pool = Pool::new(available_parallelism().unwrap_or(NonZeroUsize::MIN), POOL_QUEUE_MAX)?;
 
     let mut names = protocols.accepted();
+    names.extend(gossip::Core::NAMES.iter().copied().map(StreamProtocol::new));
     if network.role == Role::Seed {
-        names.extend(Core::NAMES.iter().copied().map(StreamProtocol::new));
+        names.extend(seed::Core::NAMES.iter().copied().map(StreamProtocol::new));
     }
+    let Memory { bans, seeds, book, kept, .. } = memory;
     let agreed = sessions.clone();
     let session =
         session::Behaviour::new(protocols, session::Config::default(), move |id| agreed.get(id));
-    let core = Core::new(params.seed.clone(), visits(local, params), rng.random());
+    let visits = visits(local, params, kept.seeds);
+    let visitor = seed::Core::new(params.seed.clone(), visits, rng.random());
+    let overlay = overlay(local, params, &kept.bans, gossip::Snapshot { key: kept.book.key, ..Default::default() });
+    let overlay = gossip::Core::new(params.gossip.clone(), overlay, rng.random());
     let role = match network.role {
         Role::Node => question::Role::Asks,
         Role::Seed => question::Role::Both,
@@ -75,10 +83,16 @@ pub(super) fn build(
         seed: rng.random(),
     };
     let gated = |dialer: &Dialer| {
-        let worker = seed::Worker::new(dialer.clone(), pool, network.allow_private);
-        Gated { seed: seed::Behaviour::new(core, worker, question::Config::new(role)), session }
+        let (dialer, allow_private) = (dialer.clone(), network.allow_private);
+        let links = gossip::Worker::new(dialer.clone(), pool.clone(), book, allow_private);
+        let visits = seed::Worker::new(dialer, pool, seeds, allow_private);
+        Gated {
+            gossip: gossip::Behaviour::new(overlay, links, conversation::Config::default()),
+            seed: seed::Behaviour::new(visitor, visits, question::Config::new(role)),
+            session,
+        }
     };
-    let mut gate = Gate::new(gated, setup, MemoryBans::default());
+    let mut gate = Gate::new(gated, setup, bans);
     for peer in &network.peers {
         gate.name_peer(peer.peer());
     }
@@ -94,12 +108,38 @@ pub(super) fn build(
     })
 }
 
-/// Whom the seed protocol may visit, and what can be dialled.
-fn visits(local: PeerId, params: &Params) -> seed::Setup {
-    let mut seeds: BTreeMap<PeerId, Vec<Multiaddr>> = BTreeMap::new();
-    for seed in &params.config().network.seeds {
-        seeds.entry(seed.peer()).or_default().push(seed.multiaddr().clone());
+/// What can be dialled.
+fn transports() -> Vec<String> {
+    vec!["tcp".to_owned(), "quic".to_owned()]
+}
+
+/// Whom the seed protocol may visit.
+fn visits(local: PeerId, params: &Params, memory: Vec<SeedMemory>) -> seed::Setup {
+    let seeds = by_peer(&params.config().network.seeds);
+    let seeds = seeds.map(|(peer, addresses)| Seed { peer, addresses }).collect();
+    seed::Setup { local, seeds, transports: transports(), memory }
+}
+
+/// Who gossip is, whom it keeps whatever happens, and what it knows from before.
+fn overlay(local: PeerId, params: &Params, bans: &[Ban], kept: gossip::Snapshot) -> gossip::Setup {
+    let peer = |ban: &Ban| match ban.banned {
+        Banned::Peer(peer) => Some(peer),
+        Banned::Address(_) => None,
+    };
+    gossip::Setup {
+        local,
+        transports: transports(),
+        trusted: by_peer(&params.config().network.peers).collect(),
+        banned: bans.iter().filter_map(peer).collect(),
+        kept,
+        started: Clock::wall(),
     }
-    let seeds = seeds.into_iter().map(|(peer, addresses)| Seed { peer, addresses }).collect();
-    seed::Setup { local, seeds, transports: vec!["tcp".to_owned(), "quic".to_owned()] }
+}
+
+fn by_peer(addresses: &[DialAddress]) -> impl Iterator<Item = (PeerId, Vec<Multiaddr>)> {
+    let mut by_peer: BTreeMap<PeerId, Vec<Multiaddr>> = BTreeMap::new();
+    for address in addresses {
+        by_peer.entry(address.peer()).or_default().push(address.multiaddr().clone());
+    }
+    by_peer.into_iter()
 }

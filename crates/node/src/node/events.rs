@@ -1,13 +1,13 @@
 //! What happens in the swarm, and who is told of it. Protocols do not know each other: where one
 //! learns what another needs, this file connects them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use gossip::{Direction, Opened, Swap};
 use handshake::seed;
-use handshake::{
-    Ban, Banned, DialError, Event as GateEvent, Refusal, RejectCode, SessionInfo, SessionKind,
-};
-use libp2p::swarm::{ConnectionId, SwarmEvent};
+use handshake::{Ban, Banned, Event as GateEvent, Refusal, RejectCode, SessionInfo, SessionKind};
+use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, PeerId, identify, ping};
 use machine::{Blame, Verdict};
 use transport::clock::Clock;
@@ -16,6 +16,7 @@ use wire::signed::SignedRecord;
 
 use super::Node;
 use super::behaviour::{BehaviourEvent, GatedEvent};
+use super::links::Links;
 use crate::config::Role;
 
 /// How long a peer is kept out that broke too many rules. At an hour it has cost an attacker an
@@ -56,6 +57,11 @@ impl Node {
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "incoming connection failed");
             }
+            SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. }
+                if self.trusts(&peer) =>
+            {
+                tracing::info!(%peer, %error, "cannot reach a trusted peer");
+            }
             SwarmEvent::OutgoingConnectionError { peer_id, error, .. } => {
                 tracing::debug!(?peer_id, %error, "dial failed");
             }
@@ -77,7 +83,8 @@ impl Node {
                 self.round_trips.insert(*connection, *round_trip);
             }
             // Nobody is there any more, and a peer that comes back would be a duplicate of itself.
-            Err(ping::Failure::Timeout) => {
+            // Gossip notices by itself, and says why it hangs up.
+            Err(ping::Failure::Timeout) if !self.links.holds(peer, *connection) => {
                 tracing::info!(%peer, "does not answer");
                 self.swarm.close_connection(*connection);
             }
@@ -87,18 +94,11 @@ impl Node {
 
     fn on_gate(&mut self, event: GateEvent<GatedEvent>) {
         match event {
+            GateEvent::Inner(GatedEvent::Gossip(event)) => self.on_conversation(event),
             GateEvent::Inner(GatedEvent::Seed(event)) => self.on_question(event),
             GateEvent::Inner(GatedEvent::Session(event)) => tracing::debug!(?event, "protocol"),
             GateEvent::Opened(info) => self.on_opened(&info),
-            GateEvent::Closed(info) => {
-                let SessionInfo { peer, kind, declared, connection, .. } = *info;
-                if declared == SessionKind::Seed {
-                    tracing::debug!(%peer, %kind, "end of a visit");
-                } else {
-                    tracing::info!(%peer, %kind, "disconnected");
-                }
-                self.overlay.closed(connection, self.clock.now());
-            }
+            GateEvent::Closed(info) => self.on_closed(&info),
             GateEvent::Probed(info) => {
                 tracing::debug!(peer = %info.peer, address = %info.address, "answers");
                 self.on_reached(&info);
@@ -107,26 +107,46 @@ impl Node {
                 self.on_refused(peer, &address, dialled, &refusal);
             }
             GateEvent::SelfDialled { address } => tracing::debug!(%address, "this is ourselves"),
-            GateEvent::BanStored { banned, outcome } => {
-                tracing::debug!(%banned, ?outcome, "ban stored");
-            }
+            GateEvent::BanStored { banned, outcome } => self.on_ban_stored(banned, outcome),
         }
     }
 
     fn on_opened(&mut self, info: &SessionInfo) {
-        let SessionInfo { peer, kind, declared, address, agent, version, .. } = info;
+        let SessionInfo { peer, connection, kind, declared, address, agent, version, .. } = info;
         if *declared == SessionKind::Seed {
             tracing::debug!(%peer, %kind, %address, ?agent, %version, "visit");
         } else {
             tracing::info!(%peer, %kind, %address, ?agent, %version, "connected");
         }
-        self.overlay.opened(info, self.clock.now());
         if *kind != SessionKind::Inbound {
             self.on_reached(info);
         } else if self.params.config().network.role == Role::Seed
             && let Some(record) = &info.record
         {
             self.gated().seed.command(seed::Command::Met(Box::new(record.clone())));
+        }
+        if Links::concern(info) {
+            self.links.opened(*peer, *connection);
+            let direction = match kind {
+                SessionKind::Inbound => Direction::Inbound,
+                _ => Direction::Outbound,
+            };
+            let (address, record) = (address.clone(), info.record.clone().map(Arc::new));
+            let opened = Opened { peer: *peer, direction, address, record };
+            self.gossip(gossip::Command::Opened(Box::new(opened)));
+        }
+    }
+
+    fn on_closed(&mut self, info: &SessionInfo) {
+        let SessionInfo { peer, kind, declared, connection, .. } = *info;
+        if declared == SessionKind::Seed {
+            tracing::debug!(%peer, %kind, "end of a visit");
+        } else {
+            tracing::info!(%peer, %kind, "disconnected");
+        }
+        if self.links.closed(peer, connection) {
+            self.gossip(gossip::Command::Closed { peer });
+            self.look_after_bans(Clock::wall());
         }
     }
 
@@ -151,27 +171,99 @@ impl Node {
             tracing::debug!(%peer, %address, dialled, reason = %refusal, "refused");
         }
         if let Refusal::Theirs { alternatives, .. } = refusal {
-            self.learn(alternatives);
+            self.learn(peer, alternatives);
         }
     }
 
-    fn learn(&mut self, records: &[SignedRecord]) {
-        let now = self.clock.now();
-        for record in records {
-            if !self.overlay.learn(record, now) {
-                *self.dropped.entry("address_book_full").or_default() += 1;
+    /// `source` told of peers; their signatures hold.
+    fn learn(&mut self, source: PeerId, records: &[SignedRecord]) {
+        if records.is_empty() {
+            return;
+        }
+        self.seeking.told();
+        let records = records.iter().cloned().map(Arc::new).collect();
+        self.gossip(gossip::Command::Learned { source, records });
+    }
+
+    fn on_conversation(&mut self, event: transport::Event<gossip::Core>) {
+        match event {
+            transport::Event::Core(event) => self.on_gossip(event),
+            transport::Event::Fault { peer, fault } => {
+                let verdict = fault.verdict();
+                if verdict == Verdict::Note {
+                    tracing::debug!(%peer, %fault, "odd, and nobody's fault");
+                } else {
+                    tracing::warn!(%peer, %fault, ?verdict, "broke a rule of gossip");
+                }
+                self.on_verdict(peer, verdict, "gossip");
+            }
+            transport::Event::Malformed { peer, error } => {
+                tracing::warn!(%peer, %error, "malformed message of gossip");
+                self.on_verdict(peer, Verdict::Charge(MALFORMED_PRICE), "malformed message");
             }
         }
     }
 
-    pub(super) fn on_dialled(&mut self, peer: PeerId, outcome: &Result<ConnectionId, DialError>) {
-        let named = || self.params.config().network.peers.iter().any(|named| named.peer() == peer);
-        match outcome {
-            Err(error) if named() => tracing::info!(%peer, %error, "dial came to nothing"),
-            Err(error) => tracing::debug!(%peer, %error, "dial came to nothing"),
-            Ok(_) => {}
+    fn on_gossip(&mut self, event: gossip::Event) {
+        match event {
+            gossip::Event::SeedsWanted { have, want } => {
+                tracing::debug!(have, want, "asking seeds");
+                self.seeking.begin();
+                self.gated().seed.command(seed::Command::Seek { have, want });
+            }
+            gossip::Event::Learned { source, kept } => {
+                tracing::debug!(%source, kept, "took peers into the book");
+                self.seeking.answered(kept);
+                self.on_sought();
+            }
+            gossip::Event::HangUp { peer } => self.swarm.behaviour_mut().gate.disconnect(peer),
+            gossip::Event::Disconnected { peer, reason, theirs } => {
+                let who = if theirs { "they" } else { "we" };
+                tracing::info!(%peer, "{who} say goodbye: {reason}");
+            }
+            gossip::Event::Swapped { with, proposed, outcome: Ok(swap) } => {
+                let Swap { gave, got, confirmed } = swap;
+                tracing::info!(%with, proposed, %gave, %got, confirmed, "exchanged links");
+                self.count_swap(if confirmed { "done" } else { "unconfirmed" });
+            }
+            gossip::Event::Swapped { with, proposed, outcome: Err(reason) } => {
+                tracing::debug!(%with, proposed, %reason, "no exchange of links");
+                self.count_swap(reason.name());
+            }
+            gossip::Event::Trusted { peer, outcome } => self.on_trusted(peer, outcome),
+            gossip::Event::Distrusted { peer, was } => self.on_distrusted(peer, was),
+            gossip::Event::StoreFailed { error } => {
+                tracing::error!(%error, "the address book is not written down");
+                *self.dropped.entry("address_book_unwritten").or_default() += 1;
+            }
+            gossip::Event::Ended { stored } => {
+                if let Err(error) = stored {
+                    tracing::error!(%error, "what was learned last is lost");
+                }
+                self.ended = true;
+            }
+            gossip::Event::TooFew { have } => tracing::debug!(have, "too few links"),
+            gossip::Event::TooMany { have } => tracing::debug!(have, "too many links"),
+            gossip::Event::Advertised { source, named, kept } => {
+                tracing::debug!(%source, named, kept, "a neighbour told of peers");
+            }
+            gossip::Event::Sought { rest } => tracing::debug!(?rest, "seeds rest"),
+            gossip::Event::Linked { peer } => tracing::debug!(%peer, "linked"),
+            gossip::Event::Unlinked { peer } => tracing::debug!(%peer, "not linked any more"),
+            gossip::Event::Dismissed { .. } | gossip::Event::BanNoted { .. } => {}
         }
-        self.overlay.dialled(peer, outcome.as_ref().map(|_| ()), self.clock.now());
+    }
+
+    fn count_swap(&mut self, outcome: &'static str) {
+        let count = self.swaps.entry(outcome).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Tells gossip how the visits to seeds went, once all is known.
+    fn on_sought(&mut self) {
+        if let Some(outcome) = self.seeking.outcome() {
+            self.gossip(gossip::Command::Sought { outcome });
+        }
     }
 
     fn on_question(&mut self, event: transport::Event<seed::Core>) {
@@ -200,14 +292,15 @@ impl Node {
                          network.allow_private is set, here and there"
                     );
                 }
-                self.learn(&records);
+                self.learn(seed, &records);
             }
             seed::Event::Failed { seed, error } => {
                 tracing::warn!(%seed, %error, "visit to a seed failed");
             }
             seed::Event::Sought { outcome } => {
                 tracing::debug!(?outcome, "asked seeds");
-                self.overlay.sought(&outcome, self.clock.now());
+                self.seeking.ended(outcome);
+                self.on_sought();
             }
             seed::Event::Probed { peer, outcome: Ok(()) } => {
                 tracing::debug!(%peer, "reached a visitor where it says it is");
@@ -224,11 +317,12 @@ impl Node {
             Verdict::Charge(points) => self.conduct.charge(peer, points, self.clock.now()),
             Verdict::Ban => true,
         };
-        if banned {
-            tracing::warn!(%peer, reason, "banned for {BAN:?}");
-            let until = Clock::wall().after(BAN);
-            let ban = Ban { banned: Banned::Peer(peer), reason: reason.to_owned(), until };
-            self.swarm.behaviour_mut().gate.ban(ban);
+        if banned && self.trusts(&peer) {
+            tracing::warn!(%peer, reason, "would be banned, but is trusted");
+        } else if banned {
+            let now = Clock::wall();
+            let (banned, until) = (Banned::Peer(peer), now.after(BAN));
+            self.ban(Ban { banned, reason: reason.to_owned(), until }, None, now);
         }
     }
 }

@@ -1,25 +1,43 @@
 //! What a network must manage, one thing after the other. A later capability adds a line to
 //! [`PHASES`].
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures::future::{BoxFuture, FutureExt, try_join_all};
-use libp2p::PeerId;
+use futures::future::{BoxFuture, FutureExt, join_all, ready, try_join_all};
+use rand::RngExt;
 use tokio::time::{Instant, interval};
 
-use super::{MemberError, Testnet};
-use crate::handle::{Direction, Ending, Peer};
+use super::checks::{Shortcoming, View, Views, all_agree, all_in_band, books_agree};
+use super::watch::{Progress, no_swaps, swaps};
+use super::{Member, MemberError, Testnet};
+use crate::handle::{BookQuery, Colour, Ending};
 
-/// Longest time for every node to have its peers. A node that finds the seed empty asks again after
+/// Longest time for every node to have its links. A node that finds the seed empty asks again after
 /// one, two, four seconds.
-const JOIN_PATIENCE: Duration = Duration::from_secs(40);
+const FILL_PATIENCE: Duration = Duration::from_mins(1);
 
-/// Longest time for both ends of each connection to say the same.
-const AGREE_PATIENCE: Duration = Duration::from_secs(10);
+/// Longest time for both ends of each connection, and the books, to say the same.
+const AGREE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Longest time that anybody may be outside their band while the network is watched: what a dial, a
+/// handshake and the next look at the links take, and some.
+const OUTSIDE_MAX: Duration = Duration::from_secs(15);
+
+/// How long a network must have been watched for an exchange of links to be expected of it: three
+/// times the wait before the first one.
+const SWAP_EXPECTED: Duration = Duration::from_secs(30);
+
+/// Nodes that are started at a time. Each waits for the disk, and checks its file.
+const START_AT_ONCE: usize = 8;
 
 /// How often the nodes are asked.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How often it is told how things go.
+const TELL: Duration = Duration::from_secs(1);
+
+/// What a phase comes to: a few words, or why it failed.
+type Outcome<'a> = BoxFuture<'a, Result<String, PhaseError>>;
 
 /// One thing that a network must manage.
 #[derive(Clone, Copy)]
@@ -28,7 +46,7 @@ pub struct Phase {
     pub name: &'static str,
     /// What it is about.
     pub about: &'static str,
-    run: for<'a> fn(&'a mut Testnet) -> BoxFuture<'a, Result<String, PhaseError>>,
+    run: for<'a> fn(&'a mut Testnet) -> Outcome<'a>,
 }
 
 impl std::fmt::Debug for Phase {
@@ -45,16 +63,35 @@ pub const PHASES: &[Phase] = &[
         run: |testnet| testnet.start_all().boxed(),
     },
     Phase {
-        name: "join",
-        about: "every node finds peers through the seed",
-        run: |testnet| testnet.join().boxed(),
+        name: "fill",
+        about: "every node finds its links through the seed",
+        run: |testnet| testnet.fill().boxed(),
+    },
+    Phase {
+        name: "hold",
+        about: "nobody is outside their band for long",
+        run: |testnet| testnet.hold().boxed(),
+    },
+    Phase {
+        name: "swap",
+        about: "neighbours have exchanged links meanwhile",
+        run: |testnet| testnet.swap().boxed(),
+    },
+    Phase {
+        name: "heal",
+        about: "killed nodes come back to their anchors, and remember whom they banned",
+        run: |testnet| testnet.unless_enough(|it| it.heal().boxed()),
     },
     Phase {
         name: "agree",
-        about: "both ends of each connection tell the same of it",
-        run: |testnet| testnet.agree().boxed(),
+        about: "both ends of each connection, and the books, say the same",
+        run: |testnet| testnet.unless_enough(|it| it.agree().boxed()),
     },
-    Phase { name: "hold", about: "nobody loses its peers", run: |testnet| testnet.hold().boxed() },
+    Phase {
+        name: "band",
+        about: "nobody has too few links or too many",
+        run: |testnet| testnet.unless_enough(|it| it.within_band("band").boxed()),
+    },
 ];
 
 /// Why a network did not manage something.
@@ -62,16 +99,25 @@ pub const PHASES: &[Phase] = &[
 #[non_exhaustive]
 pub enum PhaseError {
     /// A node did not start.
-    #[error("{name} did not start")]
+    #[error("node-{number} did not start")]
     Start {
         /// Which.
-        name: String,
+        number: u8,
         /// Why.
         source: MemberError,
     },
+    /// The seed did not start.
+    #[error("the seed did not start")]
+    Seed(#[source] MemberError),
     /// A node ended on its own.
     #[error("a node has ended")]
     Ended(#[from] Ending),
+    /// A node does not ban as it is asked.
+    #[error("a node does not ban")]
+    Ban(#[from] crate::handle::BanError),
+    /// A node does not let in again whom it banned.
+    #[error("a node does not lift a ban")]
+    Unban(#[from] crate::handle::UnbanError),
     /// The operator did not want to wait.
     #[error("interrupted")]
     Interrupted,
@@ -83,40 +129,15 @@ pub enum PhaseError {
         /// What was still missing.
         shortcoming: Shortcoming,
     },
-    /// What was there got lost.
+    /// Something is not as it should be.
     #[error("{0}")]
-    Lost(Shortcoming),
+    Short(#[from] Shortcoming),
 }
 
-/// What is missing in a network.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Shortcoming {
-    /// A node with too few peers.
-    #[error("{name} has {have} of {want} peers")]
-    Peers {
-        /// Which.
-        name: String,
-        /// How many it has.
-        have: usize,
-        /// How many it must have.
-        want: usize,
-    },
-    /// A connection of which only one end knows.
-    #[error("{name} is connected to {peer}, which does not say so")]
-    OneSided {
-        /// The end that knows.
-        name: String,
-        /// The other end.
-        peer: PeerId,
-    },
-    /// Two ends that think differently of a connection.
-    #[error("{name} and {peer} differ on who dialled or on the version")]
-    Differ {
-        /// One end.
-        name: String,
-        /// The other.
-        peer: PeerId,
-    },
+impl PhaseError {
+    pub(super) fn start(number: u8, source: MemberError) -> Self {
+        if number == 0 { Self::Seed(source) } else { Self::Start { number, source } }
+    }
 }
 
 impl Phase {
@@ -125,33 +146,57 @@ impl Phase {
     /// # Errors
     /// [`PhaseError`].
     pub async fn run(self, testnet: &mut Testnet) -> Result<String, PhaseError> {
+        testnet.begun = Instant::now();
         (self.run)(testnet).await
     }
 }
 
-/// The peers of each node.
-type Views = BTreeMap<PeerId, (String, Vec<Peer>)>;
-
 impl Testnet {
+    /// The seed, and then the nodes, some at a time.
     async fn start_all(&mut self) -> Result<String, PhaseError> {
-        for number in 0..=self.plan.nodes {
+        let seed = self.rng.random();
+        let seed = self.start(0, seed).await?;
+        self.members.push(seed);
+        let numbers: Vec<(u8, [u8; 32])> =
+            (1..=self.plan.nodes).map(|number| (number, self.rng.random())).collect();
+        for some in numbers.chunks(START_AT_ONCE) {
             if self.enough.is_cancelled() {
                 return Err(PhaseError::Interrupted);
             }
-            self.start(number).await?;
+            let starting = some.iter().map(|(number, seed)| self.start(*number, *seed));
+            // Those that did start are there, whatever became of the others.
+            for member in join_all(starting).await {
+                self.members.push(member?);
+            }
         }
         Ok(format!("{} nodes and a seed", self.plan.nodes))
     }
 
-    async fn join(&mut self) -> Result<String, PhaseError> {
-        let want = self.peers_min();
-        self.wait(JOIN_PATIENCE, |views| all_have(views, want)).await?;
-        Ok(format!("everybody has at least {want}"))
+    async fn fill(&mut self) -> Result<String, PhaseError> {
+        self.within_band("fill").await
+    }
+
+    /// Goes through a phase that comes after the watching, unless the operator has ended that.
+    fn unless_enough(&mut self, phase: for<'a> fn(&'a mut Self) -> Outcome<'a>) -> Outcome<'_> {
+        if self.enough.is_cancelled() {
+            return ready(Ok("left out: interrupted".to_owned())).boxed();
+        }
+        phase(self)
+    }
+
+    /// Waits until everybody is within their band.
+    pub(super) async fn within_band(&self, phase: &'static str) -> Result<String, PhaseError> {
+        let band = self.band();
+        let views = self.wait(phase, FILL_PATIENCE, |views| all_in_band(views, band)).await?;
+        let Progress { links: (least, average, most), .. } =
+            Progress::of(phase, Duration::ZERO, &views, band);
+        Ok(format!("links per node: {least} to {most}, {average:.1} on average"))
     }
 
     async fn agree(&mut self) -> Result<String, PhaseError> {
-        let views = self.wait(AGREE_PATIENCE, all_agree).await?;
-        let ends = || views.values().flat_map(|(_, peers)| peers);
+        let same = |views: &Views| all_agree(views).and_then(|()| books_agree(views));
+        let views = self.wait("agree", AGREE_PATIENCE, same).await?;
+        let ends = || views.values().flat_map(|view| &view.peers);
         let over = |name: &str| ends().filter(|peer| peer.transport == name).count() / 2;
         let (tcp, quic) = (over("tcp"), over("quic"));
         Ok(format!("{} connections, {tcp} over TCP and {quic} over QUIC", ends().count() / 2))
@@ -161,23 +206,52 @@ impl Testnet {
         if self.plan.hold.is_zero() {
             return Ok("not asked for; see --duration".to_owned());
         }
-        let (want, begun) = (self.peers_min(), Instant::now());
-        let mut look = interval(LOOK);
+        let (band, begun) = (self.band(), Instant::now());
+        let (mut look, mut told, mut good) = (interval(LOOK), begun, begun);
         while begun.elapsed() < self.plan.hold && !self.enough.is_cancelled() {
             look.tick().await;
-            all_have(&self.views().await?, want).map_err(PhaseError::Lost)?;
+            let views = self.views().await?;
+            match all_in_band(&views, band) {
+                Ok(()) => good = Instant::now(),
+                Err(shortcoming) if good.elapsed() > OUTSIDE_MAX => {
+                    return Err(PhaseError::TooLong { waited: OUTSIDE_MAX, shortcoming });
+                }
+                Err(_) => {}
+            }
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                (self.watch)(&Progress::of("hold", begun.elapsed(), &views, band));
+            }
         }
         Ok(format!("for {:?}", Duration::from_secs(begun.elapsed().as_secs())))
     }
 
+    async fn swap(&mut self) -> Result<String, PhaseError> {
+        let views = self.views().await?;
+        let (done, others) = (swaps(&views), no_swaps(&views));
+        // Where everybody knows everybody there is nobody to be won.
+        let possible = usize::from(self.plan.nodes) > self.band().max.saturating_add(1);
+        let watched = self.plan.hold >= SWAP_EXPECTED && !self.enough.is_cancelled();
+        if done == 0 && possible && watched {
+            return Err(Shortcoming::NoSwaps.into());
+        }
+        let why = match (possible, watched) {
+            (false, _) => "; the network is too small for many",
+            (true, false) => "; not watched for long",
+            (true, true) => "",
+        };
+        Ok(format!("{done} links exchanged{why}{others}"))
+    }
+
     /// Looks at the nodes until they are as they should be.
-    async fn wait(
+    pub(super) async fn wait(
         &self,
+        phase: &'static str,
         patience: Duration,
         wish: impl Fn(&Views) -> Result<(), Shortcoming>,
     ) -> Result<Views, PhaseError> {
         let begun = Instant::now();
-        let mut look = interval(LOOK);
+        let (mut look, mut told) = (interval(LOOK), begun);
         loop {
             look.tick().await;
             if self.enough.is_cancelled() {
@@ -191,85 +265,28 @@ impl Testnet {
                 }
                 Err(_) => {}
             }
-        }
-    }
-
-    /// The peers of each node among the nodes; visits to the seed come and go.
-    async fn views(&self) -> Result<Views, Ending> {
-        let view = async |member: &super::Member| {
-            let mut peers = member.handle.peers().await?;
-            peers.retain(|peer| self.nodes().iter().any(|node| node.peer == peer.peer));
-            Ok((member.peer, (member.name.clone(), peers)))
-        };
-        Ok(try_join_all(self.nodes().iter().map(view)).await?.into_iter().collect())
-    }
-}
-
-fn all_have(views: &Views, want: usize) -> Result<(), Shortcoming> {
-    let poor = views.values().find(|(_, peers)| peers.len() < want);
-    poor.map_or(Ok(()), |(name, peers)| {
-        Err(Shortcoming::Peers { name: name.clone(), have: peers.len(), want })
-    })
-}
-
-fn all_agree(views: &Views) -> Result<(), Shortcoming> {
-    for (local, (name, peers)) in views {
-        for there in peers {
-            let (name, peer) = (name.clone(), there.peer);
-            let theirs = views.get(&peer).map(|(_, peers)| peers.as_slice()).unwrap_or_default();
-            let Some(back) = theirs.iter().find(|peer| peer.peer == *local) else {
-                return Err(Shortcoming::OneSided { name, peer });
-            };
-            let dialled = |peer: &Peer| peer.direction == Direction::Outbound;
-            if dialled(there) == dialled(back) || there.version != back.version {
-                return Err(Shortcoming::Differ { name, peer });
+            if told.elapsed() >= TELL {
+                told = Instant::now();
+                (self.watch)(&Progress::of(phase, self.begun.elapsed(), &views, self.band()));
             }
         }
     }
-    Ok(())
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    use crate::handle::Kind;
-
-    fn peer(peer: PeerId, direction: Direction) -> Peer {
-        Peer {
-            peer,
-            address: "/ip4/127.0.0.1/tcp/1".parse().expect("a multiaddr"),
-            direction,
-            kind: Kind::Outbound,
-            connected: Duration::ZERO,
-            rtt: None,
-            agent: String::new(),
-            version: [0, 1, 0],
-            features: Vec::new(),
-            transport: "tcp".to_owned(),
-        }
+    /// What each node that lives says.
+    pub(super) async fn views(&self) -> Result<Views, Ending> {
+        let living = self.nodes().iter().filter(|member| member.lives());
+        let view = async |member: &Member| Ok((member.peer, self.view(member).await?));
+        Ok(try_join_all(living.map(view)).await?.into_iter().collect())
     }
 
-    /// Two nodes and what each says of its peers.
-    fn views(a: PeerId, of_a: Vec<Peer>, b: PeerId, of_b: Vec<Peer>) -> Views {
-        Views::from([(a, ("a".to_owned(), of_a)), (b, ("b".to_owned(), of_b))])
-    }
-
-    #[test]
-    fn what_is_missing_is_named() {
-        use Direction::{Inbound, Outbound};
-        let (a, b) = (PeerId::random(), PeerId::random());
-        let good = views(a, vec![peer(b, Outbound)], b, vec![peer(a, Inbound)]);
-        assert_eq!((all_have(&good, 1), all_agree(&good)), (Ok(()), Ok(())));
-        let poor = Shortcoming::Peers { name: "b".to_owned(), have: 0, want: 1 };
-        let lonely = views(a, vec![peer(b, Outbound)], b, Vec::new());
-        assert_eq!(all_have(&lonely, 1), Err(poor));
-        let one_sided = Shortcoming::OneSided { name: "a".to_owned(), peer: b };
-        assert_eq!(all_agree(&lonely), Err(one_sided));
-        let both_dialled = views(a, vec![peer(b, Outbound)], b, vec![peer(a, Outbound)]);
-        assert!(matches!(all_agree(&both_dialled), Err(Shortcoming::Differ { .. })));
-        let other_version = Peer { version: [0, 2, 0], ..peer(a, Inbound) };
-        let differ = views(a, vec![peer(b, Outbound)], b, vec![other_version]);
-        assert!(matches!(all_agree(&differ), Err(Shortcoming::Differ { .. })));
+    async fn view(&self, member: &Member) -> Result<View, Ending> {
+        let is_node = |peer| self.nodes().iter().any(|node| node.peer == peer);
+        let mut peers = member.handle.peers().await?;
+        peers.retain(|peer| is_node(peer.peer));
+        let query = BookQuery { colour: Some(Colour::Gold), limit: usize::MAX };
+        let gold = member.handle.book(query).await?.entries.into_iter().map(|entry| entry.peer);
+        let swaps = member.handle.status().await?.swaps;
+        let gold = gold.filter(|peer| is_node(*peer)).collect();
+        Ok(View { name: member.name.clone(), peers, gold, swaps })
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use libp2p::{Multiaddr, PeerId};
 use serde::Serialize;
 
-use super::Testnet;
+use super::{Profile, Testnet};
 use crate::handle::{Direction, Ending};
 
 /// What became of a network.
@@ -15,6 +15,8 @@ pub struct Summary {
     pub ok: bool,
     /// The seed of every random choice.
     pub rng_seed: u64,
+    /// How fast everything happened.
+    pub profile: Profile,
     /// What it went through.
     pub phases: Vec<PhaseSummary>,
     /// The nodes at the end.
@@ -49,6 +51,8 @@ pub struct NodeSummary {
     pub outbound: usize,
     /// The names of all its peers.
     pub peers: Vec<String>,
+    /// Exchanges of links that it took part in since it was last started.
+    pub swaps: u64,
 }
 
 impl Testnet {
@@ -78,6 +82,7 @@ impl Testnet {
             inbound: count(Direction::Inbound),
             outbound: count(Direction::Outbound),
             peers: names.collect(),
+            swaps: member.handle.status().await?.swaps.get("done").copied().unwrap_or(0),
         })
     }
 

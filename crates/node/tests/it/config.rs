@@ -11,7 +11,7 @@ fn show_tells_where_each_value_came_from() {
     let (_temporary, dir) = place();
     run(&dir, &["init"]).expect(0);
     let file = dir.join("config.toml");
-    fs::write(&file, "[peers]\ntarget = 3\n[network]\nname = \"file\"\n").unwrap();
+    fs::write(&file, "[gossip]\nexpected = 13\n[network]\nname = \"file\"\n").unwrap();
     let shown = ended(
         meshwork()
             .args(["config", "show", "--json", "--data-dir"])
@@ -21,7 +21,7 @@ fn show_tells_where_each_value_came_from() {
     );
     let shown = shown.expect(0).json();
     let at = |line: u32| json!({ "kind": "file", "path": file.to_str().unwrap(), "line": line });
-    assert_eq!(shown["peers"]["target"], json!({ "value": 3, "source": at(2) }));
+    assert_eq!(shown["gossip"]["expected"], json!({ "value": 13, "source": at(2) }));
     let source = json!({ "kind": "environment", "variable": "MESHWORK_NETWORK__NAME" });
     assert_eq!(shown["network"]["name"], json!({ "value": "variable", "source": source }));
     assert_eq!(shown["log"]["filter"]["source"]["variable"], "MESHWORK_LOG");

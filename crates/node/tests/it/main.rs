@@ -4,6 +4,7 @@
 mod config;
 mod directory;
 mod offline;
+mod peers;
 mod running;
 mod testnet;
 

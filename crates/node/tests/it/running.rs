@@ -20,23 +20,23 @@ use super::{Ended, run};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running node; killed when dropped.
-struct Node {
+pub(super) struct Node {
     child: Child,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     /// Lines of standard output and of the log as they come.
     stdout: Receiver<String>,
     log: Receiver<String>,
-    peer_id: String,
-    listen: Vec<String>,
+    pub(super) peer_id: String,
+    pub(super) listen: Vec<String>,
 }
 
 impl Node {
     /// Starts a node on loopback and waits for its ready line.
-    fn start(dir: &Path, arguments: &[&str]) -> Self {
+    pub(super) fn start(dir: &Path, arguments: &[&str]) -> Self {
         Self::spawn(dir, arguments, &[]).until_ready()
     }
 
-    fn until_ready(mut self) -> Self {
+    pub(super) fn until_ready(mut self) -> Self {
         let node = &mut self;
         let ready = node.stdout.recv_timeout(PATIENCE);
         let ready = ready.unwrap_or_else(|_| panic!("not ready: {}", node.rest_of_log()));
@@ -54,7 +54,7 @@ impl Node {
         self
     }
 
-    fn spawn(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(super) fn spawn(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_meshwork"))
             .args(["run", "--data-dir"])
             .arg(dir)
@@ -75,34 +75,51 @@ impl Node {
     }
 
     /// Where others dial it over `transport`.
-    fn address(&self, transport: &str) -> String {
+    pub(super) fn address(&self, transport: &str) -> String {
         let address = self.listen.iter().find(|address| address.contains(transport)).unwrap();
         format!("{address}/p2p/{}", self.peer_id)
     }
 
     /// What the node answers with `--json`.
-    fn ask(&self, arguments: &[&str]) -> Value {
+    pub(super) fn ask(&self, arguments: &[&str]) -> Value {
         let mut arguments = arguments.to_vec();
         arguments.push("--json");
         run(&self.dir, &arguments).expect(0).json()
     }
 
     /// Waits until `other` is connected; what the list says of it then.
-    fn has_peer(&self, other: &Self) -> Value {
+    pub(super) fn has_peer(&self, other: &Self) -> Value {
         self.logged(&[" connected ", &other.peer_id]);
+        self.peer(other).unwrap_or_else(|| panic!("{}", self.ask(&["peers", "list"])))
+    }
+
+    /// What the list says of `other` now.
+    pub(super) fn peer(&self, other: &Self) -> Option<Value> {
         let peers = self.ask(&["peers", "list"]);
         let is = |peer: &&Value| peer["peer_id"] == other.peer_id.as_str();
-        peers.as_array().unwrap().iter().find(is).unwrap_or_else(|| panic!("{peers}")).clone()
+        peers.as_array().unwrap().iter().find(is).cloned()
+    }
+
+    /// Asks until the answer is as it should be.
+    pub(super) fn eventually(&self, arguments: &[&str], wish: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let answer = self.ask(arguments);
+            if wish(&answer) {
+                return answer;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{arguments:?}: {answer}");
+        }
     }
 
     /// Waits until `other` is gone.
-    fn lost_peer(&self, other: &str) {
+    pub(super) fn lost_peer(&self, other: &str) {
         self.logged(&[" disconnected ", other]);
         assert_eq!(self.ask(&["peers", "list"]), Value::Array(Vec::new()));
     }
 
     /// The next line of the log with all of these words.
-    fn logged(&self, words: &[&str]) -> String {
+    pub(super) fn logged(&self, words: &[&str]) -> String {
         let mut seen = String::new();
         loop {
             let line = self.log.recv_timeout(PATIENCE);
@@ -120,7 +137,7 @@ impl Node {
     }
 
     /// Sends a signal and waits for the end.
-    fn end(mut self, signal: &str) {
+    pub(super) fn end(mut self, signal: &str) {
         let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status();
         assert!(killed.unwrap().success());
         let begun = Instant::now();
@@ -151,7 +168,7 @@ fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     lines
 }
 
-fn places<const N: usize>() -> (TempDir, [PathBuf; N]) {
+pub(super) fn places<const N: usize>() -> (TempDir, [PathBuf; N]) {
     let temporary = tempfile::tempdir().unwrap();
     let places = std::array::from_fn(|number| temporary.path().join(format!("node-{number}")));
     (temporary, places)

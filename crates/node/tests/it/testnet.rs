@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use super::{ended, meshwork, place};
 
+const PHASES: [&str; 8] = ["start", "fill", "hold", "swap", "heal", "agree", "band", "end"];
+
 #[test]
 fn five_nodes_make_a_network_and_say_who_is_connected_to_whom() {
     let (_temporary, dir) = place();
@@ -32,18 +34,21 @@ fn five_nodes_make_a_network_and_say_who_is_connected_to_whom() {
     }
     let phases: Vec<_> =
         summary["phases"].as_array().unwrap().iter().map(|phase| &phase["name"]).collect();
-    assert_eq!(phases, ["start", "join", "agree", "hold", "end"]);
+    assert_eq!(phases, PHASES);
     assert!(dir.join("node-5/identity.key").exists(), "--data-dir keeps the nodes");
 }
 
 #[test]
 fn the_table_names_every_node_and_the_progress_goes_elsewhere() {
-    let done = ended(meshwork().args(["testnet", "--nodes", "2"])).expect(0);
-    for word in ["NODE", "CONNECTED TO", "node-1", "node-2", "ok: 2 nodes, rng seed"] {
+    let done = ended(meshwork().args(["testnet", "--nodes", "7"])).expect(0);
+    for word in ["NODE", "CONNECTED TO", "node-1", "node-7", "ok: 7 nodes, rng seed"] {
         assert!(done.stdout.contains(word), "no {word:?} in {}", done.stdout);
     }
-    for phase in ["start", "join", "agree", "hold", "end"] {
+    for phase in PHASES {
         assert!(done.stderr.lines().any(|line| line.starts_with(phase)), "{}", done.stderr);
+    }
+    for told in ["profile: swap 8s", "2 of 7 killed and back", "the ban was remembered"] {
+        assert!(done.stderr.contains(told), "no {told:?} in {}", done.stderr);
     }
 }
 
@@ -72,7 +77,7 @@ fn a_signal_ends_the_watching_in_good_order() {
         .spawn()
         .unwrap();
     let mut progress = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    progress.find(|line| line.starts_with("agree")).expect("the network stands");
+    progress.find(|line| line.starts_with("hold   ...")).expect("the network stands");
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(killed.unwrap().success());
     let rest: Vec<_> = progress.collect();

@@ -17,6 +17,7 @@ mod seen;
 
 mod adapters;
 mod gate;
+mod gossip;
 mod hostile;
 mod sockets;
 mod strangers;

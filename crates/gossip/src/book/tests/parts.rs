@@ -200,7 +200,7 @@ fn every_colour_has_its_exits() {
     let (book, rng) = (&mut book(512), &mut rng());
     let colour = |book: &Book| book.get(&peer(1), at(0)).unwrap().colour;
     let dark = sealed(1, 1, vec!["/ip4/40.1.0.1/udp/4001/quic-v1".parse().unwrap()]);
-    book.setup.transports = vec!["tcp"];
+    book.setup.transports = vec!["tcp".to_owned()];
     book.insert(dark, friend(), at(0)).unwrap();
     assert_eq!(colour(book), Colour::Dark);
     book.insert(record(1, 2), friend(), at(0)).unwrap();
