@@ -85,10 +85,10 @@ impl Node {
         let ban = Ban { banned: ban.banned.canonical(), ..ban };
         tracing::warn!(banned = %ban.banned, reason = ?ban.reason, "banned");
         if let Some(peer) = peer_of(ban.banned) {
-            let _ = peer;
+            self.gossip(Command::Banned { peer, banned: true });
         }
         let hit = self.linked_to(ban.banned);
-        for &peer in hit.iter().skip(1000) {
+        for &peer in &hit {
             self.gossip(Command::Dismiss { peer, reason: DisconnectReason::Banned });
         }
         if hit.is_empty() || self.bans.leaving.len() >= LEAVING_MAX {

@@ -68,7 +68,7 @@ pub(super) fn build(
         session::Behaviour::new(protocols, session::Config::default(), move |id| agreed.get(id));
     let visits = visits(local, params, kept.seeds);
     let visitor = seed::Core::new(params.seed.clone(), visits, rng.random());
-    let overlay = overlay(local, params, &kept.bans, gossip::Snapshot { key: kept.book.key, ..Default::default() });
+    let overlay = overlay(local, params, &kept.bans, kept.book);
     let overlay = gossip::Core::new(params.gossip.clone(), overlay, rng.random());
     let role = match network.role {
         Role::Node => question::Role::Asks,
