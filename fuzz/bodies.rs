@@ -19,7 +19,9 @@ use transport::question::{Question, QuestionId};
 use wire::Frame;
 use wire::bounds::{self, Bounded, GROWTH_FREE, GROWTH_MAX};
 use wire::frame::Codec;
-use wire::proto::{app, gossip as gossip_proto, handshake as handshake_proto, peer, seed, topics as topics_proto};
+use wire::proto::{
+    app, gossip as gossip_proto, handshake as handshake_proto, peer, seed, topics as topics_proto,
+};
 use wire::registry::{Entry, Registry};
 use wire::signed::SignedRecord;
 

@@ -123,7 +123,9 @@ fn word(kind: u8, at: u8, who: u8) -> Message {
     let start = u64::from(at >> 4) * (256 + 64 + 200);
     match kind % 4 {
         0 => Message::Have { topic, stream, oldest: 0, have: start },
-        1 => Message::Want { topic, stream, attempt: u64::from(at), from: 0, until: start + 10_000 },
+        1 => {
+            Message::Want { topic, stream, attempt: u64::from(at), from: 0, until: start + 10_000 }
+        }
         2 => Message::Decline { topic, stream },
         _ => {
             let signature = Bytes::copy_from_slice(&[u8::from(at != 7); 64]);

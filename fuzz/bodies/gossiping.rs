@@ -222,7 +222,7 @@ pub(crate) fn core(mut data: &[u8]) {
             4 => runner.command(Command::Closed { peer }),
             5 => {
                 let records = (0..n).map(|other| record(10 + other, n)).collect();
-                runner.command(Command::Learned { source: peer, records });
+                runner.command(Command::Learned { source: peer, address: None, records });
             }
             6 => {
                 if let Ok(message) = Message::decode(chunk(&mut data)) {

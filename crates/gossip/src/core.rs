@@ -192,7 +192,7 @@ impl Core {
         let alternatives = self.alternatives(&peer, reason, now);
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.leaving = true;
-        link.stay_away = exchange::stay_away(reason);
+        link.stay_away = exchange::stay_away(reason, self.params.config());
         link.farewell = Some((reason, alternatives));
         link.patience = now.after(TO_JOIN);
         self.desk.emit(Event::Disconnected { peer, reason, theirs: false });
@@ -275,8 +275,8 @@ impl Core {
         };
         match self.desk.end(id) {
             Some(Errand::Dial(peer)) => self.on_dialled(peer, outcome, now),
-            Some(Errand::Told { source, wished }) => {
-                self.on_told(source, wished, verified(outcome), now);
+            Some(Errand::Told { source, group, wished }) => {
+                self.on_told(source, group, wished, verified(outcome), now);
             }
             Some(Errand::Swap(id)) => self.on_swap_checked(id, verified(outcome), now),
             Some(Errand::Save(changes)) => self.on_saved(changes, outcome, now),

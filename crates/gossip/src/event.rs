@@ -49,6 +49,9 @@ pub enum Command {
     Learned {
         /// Who told.
         source: PeerId,
+        /// Where it spoke from, if that is known: those of one network share their part of the
+        /// book.
+        address: Option<Multiaddr>,
         /// Of whom.
         records: Vec<Arc<SignedRecord>>,
     },

@@ -187,6 +187,12 @@ impl<B: NetworkBehaviour> Gate<B> {
         self.named.insert(peer);
     }
 
+    /// Takes [`name_peer`](Self::name_peer) back: `peer` is one as any other, from its next
+    /// connection on.
+    pub fn unname_peer(&mut self, peer: &PeerId) {
+        self.named.remove(peer);
+    }
+
     /// Closes all connections to `peer`.
     pub fn disconnect(&mut self, peer: PeerId) {
         let connection = CloseConnection::All;

@@ -23,9 +23,9 @@ impl Core {
         match command {
             Command::Opened(opened) => self.on_opened(&opened, now),
             Command::Closed { peer } => self.on_closed(peer, now),
-            Command::Learned { source, records } => {
+            Command::Learned { source, address, records } => {
                 let wished = u32::try_from(records.len()).unwrap_or(u32::MAX);
-                let kept = self.learn(source, &records, wished, now);
+                let kept = self.learn(self.source(source, address.as_ref()), &records, wished, now);
                 self.desk.emit(Event::Learned { source, kept });
             }
             Command::Sought { outcome } => self.sought(outcome, now),

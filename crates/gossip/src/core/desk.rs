@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use libp2p_identity::PeerId;
 use machine::{Effect, Effects, JobId, JobIds};
+use transport::address::NetworkGroup;
 
 use super::Core;
 use crate::store::Change;
@@ -29,6 +30,8 @@ pub(super) enum Errand {
     Told {
         /// The neighbour.
         source: PeerId,
+        /// Where it spoke from.
+        group: Option<NetworkGroup>,
         /// How many records were asked for.
         wished: u32,
     },

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use machine::{Instant, JobError};
 use rand::RngExt;
 use rand::seq::IteratorRandom;
-use transport::address::transport_name;
+use transport::address::{NetworkGroup, transport_name};
 use wire::signed::SignedRecord;
 
 use super::Core;
@@ -17,7 +18,7 @@ use super::desk::Errand;
 use super::heartbeat::jittered;
 use super::links::Link;
 use crate::book::{Outcome, Source};
-use crate::config::Mode;
+use crate::config::{Config, Mode};
 use crate::messages::{ALTERNATIVES_MAX, fitting};
 use crate::{BadRecord, DisconnectReason, Event, Fault, Job, Message, RECORDS_MAX};
 
@@ -151,7 +152,7 @@ impl Core {
             return self.desk.report(peer, Fault::TooMany { count, wish });
         }
         if count > 0 {
-            let errand = Errand::Told { source: peer, wished: wish };
+            let errand = self.told_by(peer, wish);
             self.desk.start(errand, Job::Verify { records });
         }
     }
@@ -160,6 +161,7 @@ impl Core {
     pub(super) fn on_told(
         &mut self,
         source: PeerId,
+        group: Option<NetworkGroup>,
         wished: u32,
         outcome: Result<Vec<Result<Arc<SignedRecord>, BadRecord>>, JobError>,
         now: Instant,
@@ -176,14 +178,25 @@ impl Core {
             return self.desk.report(source, Fault::Forged { count });
         }
         let records: Vec<_> = checked.into_iter().flatten().collect();
-        let kept = self.learn(source, &records, wished, now);
+        let kept = self.learn(Source { peer: Some(source), group }, &records, wished, now);
         self.desk.emit(Event::Advertised { source, named, kept });
+    }
+
+    /// What `peer` told is to be checked; by then its link may be gone.
+    fn told_by(&self, peer: PeerId, wished: u32) -> Errand {
+        Errand::Told { source: peer, group: self.source(peer, None).group, wished }
+    }
+
+    /// Who told, as the book counts it: by its link, or where it spoke from otherwise.
+    pub(super) fn source(&self, teller: PeerId, address: Option<&Multiaddr>) -> Source {
+        let link = self.links.get(&teller).and_then(|link| link.open.as_ref()?.group);
+        Source { peer: Some(teller), group: link.or_else(|| address.and_then(NetworkGroup::of)) }
     }
 
     /// Takes records into the book; how many. `wished` of them were asked for.
     pub(super) fn learn(
         &mut self,
-        teller: PeerId,
+        source: Source,
         records: &[Arc<SignedRecord>],
         wished: u32,
         now: Instant,
@@ -191,8 +204,6 @@ impl Core {
         if self.params.config().mode == Mode::Private {
             return 0;
         }
-        let group = self.links.get(&teller).and_then(|link| link.open.as_ref()?.group);
-        let source = Source { peer: Some(teller), group };
         let wished = u16::try_from(wished).unwrap_or(u16::MAX);
         self.book.expect(source, wished, now);
         let kept = |record: &&Arc<SignedRecord>| {
@@ -220,9 +231,9 @@ impl Core {
         now: Instant,
     ) {
         self.desk.emit(Event::Disconnected { peer, reason, theirs: true });
-        let away = stay_away(reason).max(retry_after.min(STAY_AWAY_MAX));
+        let away = stay_away(reason, self.params.config()).max(retry_after.min(STAY_AWAY_MAX));
         if self.params.config().mode.discovers() && !alternatives.is_empty() {
-            let errand = Errand::Told { source: peer, wished: 0 };
+            let errand = self.told_by(peer, 0);
             self.desk.start(errand, Job::Verify { records: alternatives });
         }
         if let Some(link) = self.links.get_mut(&peer) {
@@ -238,15 +249,15 @@ impl Core {
 /// The longest that a peer can make us stay away.
 const STAY_AWAY_MAX: Duration = Duration::from_hours(1);
 
-/// How long we do not dial a peer that hung up for this reason.
-pub(super) const fn stay_away(reason: DisconnectReason) -> Duration {
+/// How long we do not dial a peer with whom a link ended for this reason.
+pub(super) fn stay_away(reason: DisconnectReason, config: &Config) -> Duration {
     match reason {
         // It is no fault of anybody, and may be over at once.
         DisconnectReason::Unresponsive => Duration::from_secs(10),
         DisconnectReason::Shutdown | DisconnectReason::SwapAborted => Duration::from_secs(5),
-        DisconnectReason::TooMany | DisconnectReason::Unspecified => Duration::from_mins(1),
+        DisconnectReason::TooMany | DisconnectReason::Unspecified => config.redial_max,
         // Who was given away has another neighbour instead.
-        DisconnectReason::Swapped => Duration::from_mins(10),
+        DisconnectReason::Swapped => config.swap_requester_gap,
         DisconnectReason::Banned | DisconnectReason::Requested | DisconnectReason::Private => {
             Duration::from_hours(1)
         }

@@ -11,6 +11,9 @@ use crate::config::Config;
 use crate::store::{Change, StoreError};
 use crate::{Done, Event, Job};
 
+/// Changes made at once. A store has to hold them all in memory to make all or none.
+const CHANGES_MAX: usize = 4096;
+
 impl Core {
     /// The links to be dialled first after a restart: the oldest that we dialled.
     pub(super) fn choose_anchors(&mut self, now: Instant) {
@@ -52,7 +55,8 @@ impl Core {
         let unsaved = std::mem::take(&mut self.upkeep.unsaved);
         let Wall { now: read, unix } = self.wall;
         let fresh = self.book.changes(Wall { now, unix: unix.after(now.since(read)) });
-        let changes = merged(unsaved.into_iter().chain(fresh));
+        let mut changes = merged(unsaved.into_iter().chain(fresh));
+        self.upkeep.unsaved = changes.split_off(changes.len().min(CHANGES_MAX));
         if changes.is_empty() {
             return;
         }
@@ -79,6 +83,9 @@ impl Core {
             let later = std::mem::take(&mut self.upkeep.unsaved);
             self.upkeep.unsaved = merged(changes.into_iter().chain(later));
             self.desk.emit(Event::StoreFailed { error: error.clone() });
+        }
+        if stored.is_ok() && !self.ending && !self.upkeep.unsaved.is_empty() {
+            self.save(now);
         }
         if self.ending {
             // What came since the write began is written as well, if writing works.

@@ -353,7 +353,8 @@ impl Core {
     fn dial_for_swap(&mut self, serial: u64, with: PeerId, record: &Arc<SignedRecord>, now: Instant) {
         let peer = record.peer();
         // Hearsay of whoever proposed it, like any other.
-        self.learn(with, std::slice::from_ref(record), 0, now);
+        let source = self.source(with, None);
+        self.learn(source, std::slice::from_ref(record), 0, now);
         if self.dials.is_full(self.params.config().dials_max) {
             return self.call_off(SwapRefusal::Busy, now);
         }

@@ -113,7 +113,7 @@ impl Subject for Gossip {
         prop_oneof![
             8 => (peer(), direction, 1..=6_u8).prop_map(|(p, d, n)| opened(p, d, n)),
             4 => peer().prop_map(|peer| Command::Closed { peer }),
-            3 => (peer(), records).prop_map(|(source, records)| Command::Learned { source, records }),
+            3 => (peer(), records).prop_map(|(source, records)| Command::Learned { source, address: None, records }),
             2 => sought.prop_map(|outcome| Command::Sought { outcome }),
             1 => (peer(), 1..=6_u8)
                 .prop_map(|(peer, n)| Command::Trust { peer, addresses: vec![address(n)] }),

@@ -306,3 +306,19 @@ pub(crate) fn nobody() -> DialError {
 pub(crate) fn bytes_of(n: u8) -> Bytes {
     record(n).encoded().clone()
 }
+
+/// What the store holds after these changes.
+pub(crate) fn snapshot(changes: &[Change]) -> Snapshot {
+    let mut kept = Snapshot { key: Some([3; 32]), ..Snapshot::default() };
+    for change in changes {
+        match change.clone() {
+            Change::Put { peer, entry } => {
+                kept.entries.retain(|(other, _)| *other != peer);
+                kept.entries.push((peer, entry));
+            }
+            Change::Remove { peer } => kept.entries.retain(|(other, _)| *other != peer),
+            Change::Anchors { peers } => kept.anchors = peers,
+        }
+    }
+    kept
+}

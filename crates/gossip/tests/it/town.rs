@@ -129,7 +129,7 @@ impl Town {
     /// Node `n` is told of others by a seed.
     pub(crate) fn tell(&mut self, n: u8, others: impl IntoIterator<Item = u8>) {
         let records = others.into_iter().map(record).collect();
-        self.command(n, Command::Learned { source: peer(SEED), records });
+        self.command(n, Command::Learned { source: peer(SEED), address: None, records });
     }
 
     /// `a` dials `b`, which opens.
@@ -234,7 +234,7 @@ impl Town {
     /// `to` has no room; whom it names is learned as the node does it.
     fn refuse(&mut self, me: PeerId, to: PeerId, others: &[u8]) -> DialError {
         let records = others.iter().map(|n| record(*n)).collect();
-        self.net.command(me, Command::Learned { source: to, records });
+        self.net.command(me, Command::Learned { source: to, address: None, records });
         let (code, detail, retry_after) = (RejectCode::Full, String::new(), Duration::ZERO);
         let reject = Reject { code, detail, retry_after, alternatives: Vec::new() };
         DialError::Refused(Refusal::Theirs { reject, alternatives: Vec::new() })
@@ -262,7 +262,7 @@ impl Town {
             Event::SeedsWanted { .. } => {
                 let records = self.seeds.iter().map(|n| record(*n)).collect();
                 self.seeking.insert(me);
-                self.net.command(me, Command::Learned { source: peer(SEED), records });
+                self.net.command(me, Command::Learned { source: peer(SEED), address: None, records });
             }
             Event::Learned { source, kept }
                 if *source == peer(SEED) && self.seeking.remove(&me) =>

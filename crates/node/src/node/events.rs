@@ -171,18 +171,18 @@ impl Node {
             tracing::debug!(%peer, %address, dialled, reason = %refusal, "refused");
         }
         if let Refusal::Theirs { alternatives, .. } = refusal {
-            self.learn(peer, alternatives);
+            self.learn(peer, Some(address.clone()), alternatives);
         }
     }
 
     /// `source` told of peers; their signatures hold.
-    fn learn(&mut self, source: PeerId, records: &[SignedRecord]) {
+    fn learn(&mut self, source: PeerId, address: Option<Multiaddr>, records: &[SignedRecord]) {
         if records.is_empty() {
             return;
         }
         self.seeking.told();
         let records = records.iter().cloned().map(Arc::new).collect();
-        self.gossip(gossip::Command::Learned { source, records });
+        self.gossip(gossip::Command::Learned { source, address, records });
     }
 
     fn on_conversation(&mut self, event: transport::Event<gossip::Core>) {
@@ -292,7 +292,10 @@ impl Node {
                          network.allow_private is set, here and there"
                     );
                 }
-                self.learn(seed, &records);
+                let seeds = &self.params.config().network.seeds;
+                let address = seeds.iter().find(|it| it.peer() == seed);
+                let address = address.map(|it| it.multiaddr().clone());
+                self.learn(seed, address, &records);
             }
             seed::Event::Failed { seed, error } => {
                 tracing::warn!(%seed, %error, "visit to a seed failed");

@@ -59,6 +59,7 @@ impl Node {
     pub(super) fn on_distrusted(&mut self, peer: PeerId, was: bool) {
         if was {
             tracing::info!(%peer, "not trusted any more");
+            self.swarm.behaviour_mut().gate.unname_peer(&peer);
         }
         if let Some(reply) = take(&mut self.wishes.removing, peer) {
             answer(reply, if was { Ok(()) } else { Err(NotTrusted(peer)) });

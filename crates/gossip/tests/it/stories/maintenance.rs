@@ -29,7 +29,7 @@ fn timerless(min: usize, expected: usize, max: usize) -> Config {
 
 fn learn(solo: &mut Solo, peers: impl IntoIterator<Item = u8>) {
     let records = peers.into_iter().map(record).collect();
-    solo.command(Command::Learned { source: peer(SEED), records });
+    solo.command(Command::Learned { source: peer(SEED), address: None, records });
 }
 
 /// Lets every dial make a link.
@@ -326,7 +326,7 @@ fn no_two_outbound_links_go_to_one_network_unless_there_is_no_choice() {
         }
         let near = |n: u8| record_at(n, vec![format!("/ip4/9.1.0.{n}/tcp/4001").parse().unwrap()]);
         let records = (1..=40).map(near).collect();
-        solo.command(Command::Learned { source: peer(SEED), records });
+        solo.command(Command::Learned { source: peer(SEED), address: None, records });
         assert_eq!(solo.dialling().len(), 1);
         solo.wait(10 * MINUTE);
         assert_eq!(solo.dialling().len(), dialled);

@@ -4,7 +4,7 @@ use meshwork_gossip::{Command, Config, DisconnectReason, Event, Message, Mode, S
 
 use super::{HOUR, MINUTE, SECOND};
 use crate::records::{address, peer, record};
-use crate::solo::{Solo, bytes_of};
+use crate::solo::{Solo, bytes_of, snapshot};
 use crate::town::{SEED, Town};
 
 fn mode(mode: Mode) -> Config {
@@ -24,7 +24,7 @@ fn try_everything(solo: &mut Solo) -> Vec<Message> {
 fn with_discovery_off_nobody_is_asked_told_or_exchanged_and_all_else_goes_on() {
     let mut solo = Solo::new(mode(Mode::DiscoveryOff));
     let records = (1..=8).map(record).collect();
-    solo.command(Command::Learned { source: peer(SEED), records });
+    solo.command(Command::Learned { source: peer(SEED), address: None, records });
     for _ in 0..8 {
         let next = solo.dialling().first().copied();
         let Some(n) = next.and_then(|next| (1..=8).find(|n| peer(*n) == next)) else { break };
@@ -70,12 +70,18 @@ fn with_discovery_off_a_ping_is_answered_and_a_dead_neighbour_is_found() {
 
 #[test]
 fn a_private_node_dials_and_keeps_only_whom_its_operator_named() {
+    // From a time when it was public it knows many others, and has anchors.
+    let mut public = Solo::new(mode(Mode::Public));
+    for n in 2..=40 {
+        public.link_out(n);
+    }
+    public.live(MINUTE);
+    public.command(Command::Shutdown);
     let mut solo = Solo::with(mode(Mode::Private), |setup| {
         setup.trusted = vec![(peer(1), vec![address(1)])];
+        setup.kept = snapshot(&public.saved);
     });
-    // From a time when it was public it knows many others.
-    let records = (2..=40).map(record).collect();
-    solo.command(Command::Learned { source: peer(SEED), records });
+    assert!(solo.core.book().len() >= 30);
     solo.dial_links(1);
     solo.live(HOUR);
     assert!(solo.dialled.iter().all(|(_, dialled, _)| *dialled == peer(1)), "{:?}", solo.dialled);

@@ -44,7 +44,7 @@ fn feelers_turn_grey_entries_white_without_keeping_a_link() {
     let mut solo = Solo::new(config);
     solo.link_out(50);
     let records = (1..=20).map(record).collect();
-    solo.command(Command::Learned { source: peer(SEED), records });
+    solo.command(Command::Learned { source: peer(SEED), address: None, records });
     assert!((1..=20).all(|n| colour(&solo, n) == Some(Colour::Grey)));
     for _ in 0..60 {
         solo.live(10 * SECOND);
@@ -71,7 +71,7 @@ fn an_entry_goes_through_all_colours_and_none_is_a_dead_end() {
     let config = Config { min: 1, expected: 2, feeler_period: HOUR, ..still() };
     let mut solo = Solo::new(config);
     solo.link_in(50);
-    solo.command(Command::Learned { source: peer(SEED), records: vec![record(1)] });
+    solo.command(Command::Learned { source: peer(SEED), address: None, records: vec![record(1)] });
     assert_eq!(colour(&solo, 1), Some(Colour::Grey));
     solo.dial_ends(1, Err(nobody()));
     assert_eq!(colour(&solo, 1), Some(Colour::Grey));

@@ -42,7 +42,7 @@ fn too_many_is_said_with_alternatives_to_those_over_the_threshold() {
     }
     solo.live(10 * SECOND);
     let gone = (10..16).find(|n| !solo.keeps(*n)).expect("one went");
-    assert_eq!(farewell(&mut solo, gone), (DisconnectReason::TooMany, MINUTE, 3));
+    assert_eq!(farewell(&mut solo, gone), (DisconnectReason::TooMany, still().redial_max, 3));
 }
 
 #[test]
@@ -150,8 +150,8 @@ fn who_hears_a_goodbye_stays_away_for_as_long_as_its_reason_says() {
     let away = |reason| match reason {
         Reason::Shutdown | Reason::SwapAborted => 5 * SECOND,
         Reason::Unresponsive => 10 * SECOND,
-        Reason::Unspecified | Reason::TooMany => MINUTE,
-        Reason::Swapped => 10 * MINUTE,
+        Reason::Unspecified | Reason::TooMany => still().redial_max,
+        Reason::Swapped => still().swap_requester_gap,
         Reason::Banned | Reason::Requested | Reason::Private => HOUR,
     };
     for reason in Reason::EACH {

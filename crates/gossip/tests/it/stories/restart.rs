@@ -1,31 +1,15 @@
 //! What outlasts a restart: the book, anchors, bans.
 
-use meshwork_gossip::{Change, Command, Config, DisconnectReason, Event, Message, Snapshot};
+use meshwork_gossip::{Change, Command, Config, DisconnectReason, Event, Message};
 
 use super::{HOUR, MINUTE, SECOND, still};
 use crate::records::{peer, record};
-use crate::solo::Solo;
+use crate::solo::{Solo, snapshot};
 use crate::town::{SEED, Town};
 
 /// A quiet node that wishes for links.
 fn quiet() -> Config {
     Config { min: 1, expected: 4, max: 60, anchors: 2, anchor_age: MINUTE, ..still() }
-}
-
-/// What the store holds after these changes.
-fn snapshot(changes: &[Change]) -> Snapshot {
-    let mut kept = Snapshot { key: Some([3; 32]), ..Snapshot::default() };
-    for change in changes {
-        match change.clone() {
-            Change::Put { peer, entry } => {
-                kept.entries.retain(|(other, _)| *other != peer);
-                kept.entries.push((peer, entry));
-            }
-            Change::Remove { peer } => kept.entries.retain(|(other, _)| *other != peer),
-            Change::Anchors { peers } => kept.anchors = peers,
-        }
-    }
-    kept
 }
 
 #[test]
@@ -75,7 +59,7 @@ fn a_crash_loses_nothing_that_was_written_before() {
 fn who_was_banned_still_is() {
     let mut solo = Solo::with(quiet(), |setup| setup.banned = vec![peer(5)]);
     let records = vec![record(5), record(6)];
-    solo.command(Command::Learned { source: peer(SEED), records });
+    solo.command(Command::Learned { source: peer(SEED), address: None, records });
     assert_eq!(solo.dialling(), [peer(6)]);
     assert!(solo.core.book().record(&peer(5)).is_none());
     solo.link_in(5);

@@ -43,7 +43,7 @@ fn trusted_entries_outlast_any_flood() {
     }
     for source in 240..=250 {
         let records = (10..200).map(record).collect();
-        solo.command(Command::Learned { source: peer(source), records });
+        solo.command(Command::Learned { source: peer(source), address: None, records });
     }
     let book = solo.core.book();
     assert!((1..=6).all(|n| book.record(&peer(n)).is_some()));
@@ -124,7 +124,7 @@ fn who_cannot_be_trusted_is_told_why() {
     assert_eq!(outcomes, expected);
     // A peer in the book needs no address.
     solo.command(Command::Distrust { peer: peer(3) });
-    solo.command(Command::Learned { source: peer(SEED), records: vec![record(2)] });
+    solo.command(Command::Learned { source: peer(SEED), address: None, records: vec![record(2)] });
     solo.command(Command::Trust { peer: peer(2), addresses: Vec::new() });
     assert!(solo.dials(2));
 }

@@ -93,7 +93,7 @@ impl Villager {
     pub(crate) async fn learn(&self, others: &[&Self]) {
         let source = PeerId::random();
         let records = others.iter().map(|other| Arc::clone(&other.record)).collect();
-        self.command(Command::Learned { source, records }).await;
+        self.command(Command::Learned { source, address: None, records }).await;
     }
 
     pub(crate) async fn command(&self, command: Command) {

@@ -253,7 +253,7 @@ fn the_peer_given_away_stays_away_and_learns_why() {
     else {
         panic!("{told:?}")
     };
-    assert_eq!(retry_after, 10 * MINUTE);
+    assert_eq!(retry_after, agreeing().swap_requester_gap);
 }
 
 #[test]
