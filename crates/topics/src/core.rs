@@ -186,7 +186,7 @@ impl Core {
         match message {
             Message::Subscribe(_) => {}
             Message::Unsubscribe(_) => {
-                // Those who come and go for ever are heard for nothing.
+                // Each coming and going takes a turn of every stream.
                 cx.useless(peer);
                 room.leave(peer, cx);
             }

@@ -83,7 +83,10 @@ impl Room {
             return self.decline(id, cx);
         }
         let Some((stream, mut g)) = self.at(id, cx) else { return };
-        if stream.is_stale(g.cx) && !publishing {
+        if publishing {
+            stream.used_at = g.cx.now;
+        }
+        if stream.is_stale(g.cx) {
             stream.close(&mut g);
             return self.forget(id);
         }
@@ -182,7 +185,8 @@ impl Room {
             return true;
         }
         let of_publisher = StreamId { epoch: u64::MAX, ..id };
-        let outdated = self.streams.range(id..=of_publisher).next().is_some();
+        let mut newer = self.streams.range(id..=of_publisher);
+        let outdated = newer.any(|(_, stream)| stream.is_known());
         let unproven = self
             .streams
             .values()

@@ -21,7 +21,7 @@ use super::side::Side;
 use crate::messages::{Batch, StreamId, Topic};
 
 /// What cannot be asked for now is looked at again after this.
-const RETRY: Duration = Duration::from_millis(10);
+const RETRY: Duration = Duration::from_millis(50);
 
 /// What a stream has at hand of its topic.
 #[derive(Debug)]
@@ -192,15 +192,18 @@ impl Stream {
 
     /// When nothing has happened for long.
     pub(super) fn is_stale(&self, cx: &Context) -> bool {
+        self.stale_at(cx).is_some_and(|at| cx.now >= at)
+    }
+
+    fn stale_at(&self, cx: &Context) -> Option<Instant> {
         let rest = if self.known { cx.params.forget_after } else { cx.params.stall_timeout };
         let idle = self.is_idle() || (!self.known && self.run.is_empty());
-        idle && cx.now >= self.used_at.after(rest)
+        idle.then(|| self.used_at.after(rest))
     }
 
     fn next_due(&self, g: &Ground<'_>) -> Option<Instant> {
         let (now, params) = (g.cx.now, &g.cx.params);
-        let rest = if self.known { params.forget_after } else { params.stall_timeout };
-        let mut dues = vec![self.used_at.after(rest)];
+        let mut dues: Vec<_> = self.stale_at(g.cx).into_iter().collect();
         dues.extend(self.run.judge_due());
         dues.extend(self.whole_by);
         dues.extend(self.unfinished.then(|| g.cx.soon()));

@@ -13,4 +13,5 @@ mod churn;
 mod crowd;
 mod hostile;
 mod judging;
+mod single;
 mod topics_laws;

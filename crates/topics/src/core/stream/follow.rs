@@ -148,6 +148,7 @@ impl Stream {
 
     /// Grants what there is room for, when it is worth a message.
     fn extend(&mut self, g: &mut Ground<'_>) {
+        self.paced_until = None;
         let Some(feeder) = self.feeder else { return };
         let tail = self.run.tail;
         let edge = match self.run.base {

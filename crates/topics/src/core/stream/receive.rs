@@ -168,8 +168,10 @@ impl Stream {
         }
         self.withheld_by.insert(part.from);
         let others = self.sides.iter().filter(|(peer, side)| {
-            // Those that we feed have no more than we give them.
-            let may = side.child.is_none() && !side.declined && g.has(**peer);
+            // Those that we feed have no more than we give them, and who did not send when it was
+            // asked last is not waited for.
+            let may = side.child.is_none() && !side.declined && side.failures == 0;
+            let may = may && g.has(**peer);
             may && !self.withheld_by.contains(peer)
         });
         let mut others = others.peekable();
