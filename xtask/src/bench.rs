@@ -1,5 +1,7 @@
 //! The benchmarks, and the page that keeps their ratios.
 
+mod simulation;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -24,9 +26,12 @@ pub(crate) struct Args {
     /// Take few samples: shows that a benchmark works, measures roughly.
     #[arg(long)]
     quick: bool,
-    /// Write the ratios into docs/benchmarks.md.
+    /// Write the ratios into docs/benchmarks.md, or the figures into docs/simulation.md.
     #[arg(long, conflicts_with = "names")]
     report: bool,
+    /// Run the figures of the simulator instead: a quarter of an hour, or a minute with `--quick`.
+    #[arg(long, conflicts_with = "names")]
+    figures: bool,
 }
 
 /// Runs the benchmarks.
@@ -34,6 +39,9 @@ pub(crate) struct Args {
 /// # Errors
 /// When a name is unknown, a benchmark fails, or a report has no ratio to keep.
 pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
+    if args.figures {
+        return simulation::run(sh, args.quick, args.report);
+    }
     let names = chosen(&targets(&members()?), &args.names)?;
     let mut call = cargo(sh).args(["bench", "-p", PACKAGE]);
     // Named one by one: `cargo bench` would also start the test harness of the library, which
@@ -120,6 +128,16 @@ impl Circumstances {
             quick,
         })
     }
+
+    fn table(&self) -> String {
+        let Self { machine, compiler, commit, date, quick } = self;
+        let samples = if *quick { "few (`--quick`): rough figures" } else { "as many as it takes" };
+        format!(
+            "| | |\n|---|---|\n\
+             | machine | {machine} |\n| compiler | {compiler} |\n| commit | {commit} |\n\
+             | date | {date} |\n| samples | {samples} |\n"
+        )
+    }
 }
 
 /// What Linux calls the processor; its architecture elsewhere.
@@ -130,16 +148,13 @@ fn cpu_model() -> String {
 }
 
 fn page(circumstances: &Circumstances, ratios: &[String]) -> String {
-    let Circumstances { machine, compiler, commit, date, quick } = circumstances;
-    let samples = if *quick { "few (`--quick`): rough figures" } else { "criterion's default" };
     format!(
         "# Benchmarks\n\n\
          Written by `cargo xtask bench --report`; do not edit. Both sides of a ratio were measured in\n\
          one run on one machine, so it carries over better than the time of either side.\n\n\
-         | | |\n|---|---|\n\
-         | machine | {machine} |\n| compiler | {compiler} |\n| commit | {commit} |\n\
-         | date | {date} |\n| samples | {samples} |\n\n\
+         {}\n\
          ```text\n{}\n```\n",
+        circumstances.table(),
         ratios.join("\n"),
     )
 }

@@ -113,7 +113,8 @@ impl Core {
         let Snapshot { key, entries, anchors, .. } = kept;
         let key = key.unwrap_or_else(|| rng.random());
         let wall = Wall { now, unix: started };
-        let (mut book, _) = Book::restore(book_setup(local, &transports, config), key, entries, wall);
+        let (mut book, _) =
+            Book::restore(book_setup(local, &transports, config), key, entries, wall);
         // Nobody has answered yet: failures are no proof of anything.
         book.set_online(false, now);
         let mut trusted = Trusted::default();

@@ -59,10 +59,9 @@ impl Blame for Fault {
             Self::LateAnswer | Self::NoSuchExchange | Self::ReplacesNothing | Self::UnaskedPong => {
                 Verdict::Note
             }
-            Self::AskedTooSoon
-            | Self::ProposedTooSoon
-            | Self::PingedTooOften
-            | Self::Babbles => Verdict::Charge(10),
+            Self::AskedTooSoon | Self::ProposedTooSoon | Self::PingedTooOften | Self::Babbles => {
+                Verdict::Charge(10)
+            }
             Self::Unsolicited => Verdict::Charge(20),
             Self::TooMany { .. } | Self::Forged { .. } => Verdict::Charge(50),
         }

@@ -81,7 +81,13 @@ pub(crate) const LAW: Law = Law {
         },
         Layer {
             kind: Kind::Library,
-            rows: &[Row { name: "topics", may: May::Only(&["transport", "machine", "wire"]) }],
+            rows: &[
+                Row {
+                    name: "gossip",
+                    may: May::Only(&["handshake", "transport", "machine", "wire"]),
+                },
+                Row { name: "topics", may: May::Only(&["transport", "machine", "wire"]) },
+            ],
         },
         Layer {
             kind: Kind::Library,

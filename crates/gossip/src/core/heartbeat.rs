@@ -139,7 +139,6 @@ impl Heartbeat {
         self.due = now.after(jittered(config.ping_period, rng));
         true
     }
-
 }
 
 impl RoundTrip {

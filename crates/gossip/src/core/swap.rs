@@ -14,17 +14,18 @@
 //!     | lets go of P       |
 //! ```
 
+mod ending;
+mod terms;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use handshake::DialError;
 use libp2p_identity::PeerId;
 use machine::{Instant, JobError};
 use rand::RngExt;
 use rand::seq::IteratorRandom;
-use transport::address::NetworkGroup;
 use wire::signed::SignedRecord;
 
 use super::Core;
@@ -33,20 +34,10 @@ use super::desk::Errand;
 use super::dials::Aim;
 use super::heartbeat::jittered;
 use super::links::{Link, PATIENCE, Standing};
-use crate::book::State;
-use crate::{BadRecord, DisconnectReason, Event, Fault, Job, Message, Swap, SwapRefusal};
+use crate::{BadRecord, Fault, Job, Message, SwapRefusal};
 
 /// Addresses tried of a peer that somebody else has named.
 const ADDRESSES_MAX: usize = 2;
-
-/// Gains remembered. With more links than that the cap is a little tighter than it says.
-const GAINED_MAX: usize = 128;
-
-/// The share is taken of at least so many links, so that a node with few can take part at all.
-const SHARE_OF_MIN: usize = 4;
-
-/// Links gained by exchange are counted for this long.
-const SHARE_SPAN: Duration = Duration::from_hours(1);
 
 /// What a proposer adds to its deadline, and an agreer to the proposer's: the way there and back.
 const ON_THE_WAY: Duration = Duration::from_secs(5);
@@ -189,54 +180,6 @@ impl Core {
         self.desk.send(with, Message::SwapPropose { id, deadline, record });
     }
 
-    /// A link that we may give away, and the record of its peer. Only links that we dialled are
-    /// given: their peer then loses an inbound link and gains one, and so do all, which keeps both
-    /// degrees of everybody.
-    fn gift(&mut self, not_to: &[PeerId], now: Instant) -> Option<(PeerId, Bytes)> {
-        let protected = self.links.oldest(self.params.config().swap_protected);
-        let others = self.links.iter().map(|(peer, _)| *peer).filter(|it| !not_to.contains(it));
-        let gifts: Vec<_> = others.filter(|it| self.may_be_given(it, &protected, now)).collect();
-        let peer = gifts.into_iter().choose(&mut self.rng)?;
-        let record = self.book.record(&peer)?;
-        Some((peer, record.encoded().clone()))
-    }
-
-    fn may_be_given(&self, peer: &PeerId, protected: &[PeerId], now: Instant) -> bool {
-        let kept = protected.contains(peer)
-            || self.trusted.contains(peer)
-            || self.upkeep.anchors.contains(peer);
-        let old_enough = self.params.config().swap_age_min;
-        let ours = self.links.get(peer).is_some_and(|link| {
-            link.is_up() && link.counts() && link.is_outbound() && link.age(now) >= old_enough
-        });
-        ours && !kept && self.book.passes_on(peer, now)
-    }
-
-    /// Whether what we have agreed to give may still go: older links may have broken meanwhile, or
-    /// the operator may have named the peer.
-    fn may_still_be_given(&self, now: Instant) -> bool {
-        let protected = self.links.oldest(self.params.config().swap_protected);
-        let Some(gave) = self.swaps.deal.as_ref().map(|deal| deal.gave) else { return false };
-        // A link that has broken by itself needs no leave.
-        let gone = self.links.get(&gave).is_none_or(|link| !link.counts());
-        gone || self.may_be_given(&gave, &protected, now)
-    }
-
-    /// Whether one more link may be gained by exchange.
-    fn share_allows(&mut self, now: Instant) -> bool {
-        let cap = usize::from(self.params.config().swap_share_max);
-        let gained = &mut self.swaps.gained;
-        // Those that are gone already count as well: who comes and goes wins nothing by it.
-        while gained.len() > GAINED_MAX || gained.front().is_some_and(|at| now.since(*at) >= SHARE_SPAN)
-        {
-            gained.pop_front();
-        }
-        let one_more = gained.len().saturating_add(1).saturating_mul(1000);
-        // Of those that we dialled, since only those are given and gained.
-        let links = self.links.outbound().max(SHARE_OF_MIN);
-        cap >= 1000 || one_more <= links.saturating_mul(cap)
-    }
-
     /// A neighbour proposes an exchange.
     pub(super) fn on_propose(
         &mut self,
@@ -329,28 +272,13 @@ impl Core {
         }
     }
 
-    /// Whether the peer of `record` can take the place of `gave`.
-    fn fits(&self, record: &SignedRecord, gave: PeerId, now: Instant) -> Result<(), SwapRefusal> {
-        let peer = record.peer();
-        let known = self.links.get(&peer).is_some() || self.dials.contains(&peer);
-        if peer == self.local || known || self.trusted.contains(&peer) {
-            return Err(SwapRefusal::Neighbour);
-        }
-        if self.banned.contains(&peer) {
-            return Err(SwapRefusal::Record);
-        }
-        if self.book.get(&peer, now).is_some_and(|it| matches!(it.state, State::CoolingDown { .. }))
-        {
-            // It failed just now, or asked to be left alone.
-            return Err(SwapRefusal::Unreachable);
-        }
-        let max = self.params.config().outbound_per_group_max;
-        let crowded = |group| self.links.outbound_to(group, Some(&gave)) >= max;
-        let mut groups = record.addresses().iter().filter_map(NetworkGroup::of);
-        if groups.any(crowded) { Err(SwapRefusal::Subnet) } else { Ok(()) }
-    }
-
-    fn dial_for_swap(&mut self, serial: u64, with: PeerId, record: &Arc<SignedRecord>, now: Instant) {
+    fn dial_for_swap(
+        &mut self,
+        serial: u64,
+        with: PeerId,
+        record: &Arc<SignedRecord>,
+        now: Instant,
+    ) {
         let peer = record.peer();
         // Hearsay of whoever proposed it, like any other.
         let source = self.source(with, None);
@@ -417,19 +345,6 @@ impl Core {
         }
     }
 
-    /// What we agreed to give, or another link if that one has gone meanwhile.
-    fn still_to_give(&mut self, now: Instant) -> Option<(PeerId, Bytes)> {
-        let deal = self.swaps.deal.as_ref()?;
-        let (gave, with, got) = (deal.gave, deal.with, deal.got);
-        let protected = self.links.oldest(self.params.config().swap_protected);
-        let may_go = self.may_be_given(&gave, &protected, now);
-        let record = self.book.record(&gave).filter(|_| may_go).map(|it| it.encoded().clone());
-        match record {
-            Some(record) => Some((gave, record)),
-            None => self.gift(&[with, got.unwrap_or(with)], now),
-        }
-    }
-
     fn await_stage(&mut self, stage: Stage, until: Instant) {
         if let Some(deal) = &mut self.swaps.deal {
             deal.stage = stage;
@@ -468,103 +383,6 @@ impl Core {
         } else {
             self.note(with, Fault::NoSuchExchange, now);
         }
-    }
-
-    /// A word about the exchange did not reach the other side.
-    pub(super) fn swap_undelivered(&mut self, with: PeerId, message: &Message, now: Instant) {
-        let (id, stage) = match message {
-            Message::SwapPropose { id, .. } => (*id, Stage::Answer),
-            Message::SwapAccept { id, .. } => (*id, Stage::Commit),
-            Message::SwapCommit { id } => (*id, Stage::Echo),
-            _ => return,
-        };
-        // A confirmation that got lost is of an exchange that is over for us.
-        if self.swaps.of(with, id, stage).is_some() {
-            self.drop_deal(SwapRefusal::Unspecified, false, now);
-        }
-    }
-
-    /// A neighbour is gone.
-    pub(super) fn swap_lost(&mut self, peer: &PeerId, now: Instant) {
-        let Some(deal) = &self.swaps.deal else { return };
-        if deal.with == *peer {
-            if deal.stage == Stage::Echo {
-                return self.part_unconfirmed(now);
-            }
-            self.drop_deal(SwapRefusal::Unspecified, false, now);
-        } else if deal.got == Some(*peer) && deal.stage != Stage::Echo {
-            self.call_off(SwapRefusal::Unreachable, now);
-        }
-    }
-
-    /// The dial of the peer that we are to get came to nothing.
-    pub(super) fn swap_dial_failed(&mut self, serial: u64, error: &DialError, now: Instant) {
-        let stage = self.swaps.deal.as_ref().filter(|it| it.serial == serial).map(|it| it.stage);
-        if stage == Some(Stage::Link) {
-            let refusal = match error {
-                DialError::AlreadyConnected => SwapRefusal::Neighbour,
-                DialError::Full | DialError::Busy => SwapRefusal::Busy,
-                _ => SwapRefusal::Unreachable,
-            };
-            self.call_off(refusal, now);
-        }
-    }
-
-    /// Ends the exchange without success, and tells the other side.
-    pub(super) fn call_off(&mut self, refusal: SwapRefusal, now: Instant) {
-        self.drop_deal(refusal, true, now);
-    }
-
-    fn drop_deal(&mut self, refusal: SwapRefusal, tell: bool, now: Instant) {
-        let Some(deal) = self.swaps.deal.take() else { return };
-        let Deal { serial, id, with, proposed, got, stage, .. } = deal;
-        let linked = self.links.get(&with).is_some_and(Link::is_up);
-        if tell && linked {
-            let answers = !proposed && matches!(stage, Stage::Check | Stage::Link);
-            self.desk.send(
-                with,
-                if answers {
-                    Message::SwapReject { id, reason: refusal }
-                } else {
-                    Message::SwapAbort { id, reason: refusal }
-                },
-            );
-        }
-        if let Some(got) = got {
-            self.let_go_provisional(got, serial, now);
-        }
-        self.desk.emit(Event::Swapped { with, proposed, outcome: Err(refusal) });
-    }
-
-    fn let_go_provisional(&mut self, peer: PeerId, serial: u64, now: Instant) {
-        let ours = Standing::Ours { serial };
-        if self.links.get(&peer).is_some_and(|link| link.standing == ours && !link.leaving) {
-            self.hang_up(peer, DisconnectReason::SwapAborted, now);
-        }
-    }
-
-    /// The other side went away before it confirmed: it may hold what we gave, or not. Both links
-    /// are kept; one too many is repaired by maintenance, one too few would be somebody else's.
-    fn part_unconfirmed(&mut self, now: Instant) {
-        self.conclude(false, now);
-    }
-
-    fn conclude(&mut self, confirmed: bool, now: Instant) {
-        let Some(deal) = self.swaps.deal.take() else { return };
-        let Deal { with, proposed, gave, got: Some(got), .. } = deal else { return };
-        if let Some(link) = self.links.get_mut(&got) {
-            link.standing = Standing::Lasting;
-            link.swapped = Some(now);
-        }
-        let holds = self.links.get(&got).is_some_and(Link::counts);
-        let protected = self.links.oldest(self.params.config().swap_protected);
-        // What has become precious at the last moment is kept: one link more is nobody's loss.
-        if confirmed && holds && self.may_be_given(&gave, &protected, now) {
-            self.hang_up(gave, DisconnectReason::Swapped, now);
-        }
-        self.swaps.gained.push_back(now);
-        let swap = Swap { gave, got, confirmed };
-        self.desk.emit(Event::Swapped { with, proposed, outcome: Ok(swap) });
     }
 
     /// A neighbour says that its link takes the place of another.

@@ -269,9 +269,8 @@ impl Core {
     /// Networks to which we dial no more for now.
     fn crowded_groups(&self) -> BTreeSet<NetworkGroup> {
         let max = self.params.config().outbound_per_group_max.saturating_add(self.upkeep.leniency);
-        let of_record = |peer: &PeerId| {
-            self.book.record(peer)?.addresses().iter().find_map(NetworkGroup::of)
-        };
+        let of_record =
+            |peer: &PeerId| self.book.record(peer)?.addresses().iter().find_map(NetworkGroup::of);
         let mut counts: BTreeMap<NetworkGroup, usize> = BTreeMap::new();
         for group in self.links.outbound_groups().chain(self.dials.peers().filter_map(of_record)) {
             let count = counts.entry(group).or_default();

@@ -262,7 +262,8 @@ impl Town {
             Event::SeedsWanted { .. } => {
                 let records = self.seeds.iter().map(|n| record(*n)).collect();
                 self.seeking.insert(me);
-                self.net.command(me, Command::Learned { source: peer(SEED), address: None, records });
+                self.net
+                    .command(me, Command::Learned { source: peer(SEED), address: None, records });
             }
             Event::Learned { source, kept }
                 if *source == peer(SEED) && self.seeking.remove(&me) =>

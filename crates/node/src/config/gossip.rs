@@ -61,12 +61,12 @@ section! {
         /// What is new in the address book is written once in this time, as "1m". 1 s to 1 day.
         #[serde(with = "humantime_serde")]
         pub save_period: Duration = default().save_period,
-        /// Each neighbour is asked for peers once in this time, give or take a fifth, as "15m". 1 s
-        /// to 1 day.
+        /// Some neighbour is asked for peers once in this time, give or take a fifth, as "5m". 1 s to
+        /// 1 day.
         #[serde(with = "humantime_serde")]
         pub ask_period: Duration = default().ask_period,
-        /// Shortest time between two such questions of one neighbour, as "10s". 100 ms to
-        /// `ask_period`; must be the same in all nodes.
+        /// Shortest time between two such questions, to a neighbour and of one, as "10s"; who asks
+        /// more often is told nothing. 100 ms to `ask_period`.
         #[serde(with = "humantime_serde")]
         pub ask_gap: Duration = default().ask_gap,
         /// How long the answer is waited for, as "10s". 100 ms to 1 day.
@@ -74,8 +74,8 @@ section! {
         pub ask_timeout: Duration = default().ask_timeout,
         /// Peers asked for and told of at a time. 1 to 50.
         pub records_max: u32 = default().records_max,
-        /// A neighbour that asks again within this time gets the same answer, as "1h". At most 1
-        /// day.
+        /// Who asks again within this time, or from the same network, gets the same answer, as
+        /// "1h". At most 1 day.
         #[serde(with = "humantime_serde")]
         pub answer_lasts: Duration = default().answer_lasts,
         /// An exchange of links is proposed to a neighbour once in this time, give or take a fifth,
@@ -88,18 +88,18 @@ section! {
         /// Shortest time between two exchanges that the node agrees to, as "30s". At most 1 day.
         #[serde(with = "humantime_serde")]
         pub swap_linger: Duration = default().swap_linger,
-        /// Shortest time between two exchanges with one neighbour, as "10m". At most 1 day; must be
-        /// the same in all nodes.
+        /// Shortest time between two exchanges with one neighbour, as "10m"; also how long a
+        /// neighbour that was given away is left alone. At most 1 day.
         #[serde(with = "humantime_serde")]
         pub swap_requester_gap: Duration = default().swap_requester_gap,
         /// How long each step of an exchange is waited for, its dial included, as "10s". 100 ms to
         /// 60 s.
         #[serde(with = "humantime_serde")]
         pub swap_deadline: Duration = default().swap_deadline,
-        /// Largest share of links gained by exchange within an hour, in thousandths of all links. 0
-        /// to 1000; 1000 lifts the cap.
+        /// Largest share of links gained by exchange within an hour, in thousandths of the outbound
+        /// ones. 0 to 1000; 1000 lifts the cap.
         pub swap_share_max: u16 = default().swap_share_max,
-        /// Oldest links that are never given away. 0 to 500.
+        /// Oldest outbound links that are never given away. 0 to 500.
         pub swap_protected: usize = default().swap_protected,
         /// A neighbour that has said nothing for this long is pinged, give or take a fifth, as
         /// "30s". 1 s to 1 day.
