@@ -135,13 +135,13 @@ impl Default for Config {
             min: 8,
             expected: 16,
             max: 64,
-            maintenance_period: Duration::from_secs(120),
+            maintenance_period: Duration::from_mins(2),
             dials_max: 8,
             outbound_per_group_max: 1,
             anchors: 2,
             anchor_age: Duration::from_mins(10),
             trusted_max: 64,
-            feeler_period: Duration::from_secs(120),
+            feeler_period: Duration::from_mins(2),
             redial_min: Duration::from_secs(1),
             redial_max: Duration::from_mins(1),
             seek_min: Duration::from_secs(1),
@@ -154,8 +154,8 @@ impl Default for Config {
             ask_timeout: Duration::from_secs(10),
             records_max: 50,
             answer_lasts: Duration::from_hours(1),
-            swap_period: Duration::from_secs(120),
-            swap_age_min: Duration::from_secs(120),
+            swap_period: Duration::from_mins(2),
+            swap_age_min: Duration::from_mins(2),
             swap_linger: Duration::from_secs(30),
             swap_requester_gap: Duration::from_mins(10),
             swap_deadline: Duration::from_secs(10),
@@ -227,6 +227,7 @@ impl Config {
     fn check_times(&self) -> Result<(), ConfigError> {
         const SECOND: Duration = Duration::from_secs(1);
         const DAY: Duration = Duration::from_hours(24);
+        const MINUTE: Duration = Duration::from_mins(1);
         const SHORT: Duration = Duration::from_millis(100);
         let time = |key, given: Duration, min: Duration, max: Duration| {
             let sound = (min..=max).contains(&given);
@@ -250,10 +251,10 @@ impl Config {
         time("swap_age_min", self.swap_age_min, Duration::ZERO, DAY)?;
         time("swap_linger", self.swap_linger, Duration::ZERO, DAY)?;
         time("swap_requester_gap", self.swap_requester_gap, Duration::ZERO, DAY)?;
-        time("swap_deadline", self.swap_deadline, SHORT, 60 * SECOND)?;
+        time("swap_deadline", self.swap_deadline, SHORT, MINUTE)?;
         time("ping_period", self.ping_period, SECOND, DAY)?;
         time("ping_timeout_min", self.ping_timeout_min, SHORT, self.ping_timeout_max)?;
-        time("ping_timeout_max", self.ping_timeout_max, SHORT, 60 * SECOND)
+        time("ping_timeout_max", self.ping_timeout_max, SHORT, MINUTE)
     }
 }
 

@@ -75,6 +75,11 @@ impl Figure {
         Self { what, asked: String::new(), reached: String::new(), met: true }
     }
 
+    /// What is told and not judged.
+    fn noted(what: &'static str, reached: f64) -> Self {
+        Self { reached: short(reached), ..Self::title(what) }
+    }
+
     fn exactly(what: &'static str, asked: u64, reached: u64) -> Self {
         let met = asked == reached;
         Self { what, asked: asked.to_string(), reached: reached.to_string(), met }

@@ -203,7 +203,11 @@ impl<M: Machine> Net<M> {
             asked = false;
         }
         self.bounced = bounced;
-        if asked { self.file(me) } else { self.arm(me) }
+        if asked {
+            self.file(me);
+        } else {
+            self.arm(me);
+        }
         if let Some(mut hook) = self.watch.take() {
             hook(self);
             self.watch = Some(hook);

@@ -1,5 +1,6 @@
 //! What the application asks, and what it tells of connections.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p_core::Multiaddr;
@@ -125,7 +126,7 @@ impl Core {
         }
         if let Some(record) = record {
             let source = Source { peer: Some(*peer), group: NetworkGroup::of(address) };
-            if self.book.insert(record.clone(), source, now) == Ok(Outcome::Added) {
+            if self.book.insert(Arc::clone(record), source, now) == Ok(Outcome::Added) {
                 self.upkeep.news(now);
             }
         }

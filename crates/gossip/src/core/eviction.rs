@@ -74,8 +74,6 @@ fn youngest_of_the_largest_group(inbound: &mut Vec<Candidate>) -> Option<PeerId>
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::indexing_slicing, reason = "a test")]
-
     use super::*;
 
     use std::net::{IpAddr, Ipv4Addr};
@@ -100,7 +98,7 @@ mod tests {
         let victims = choose(all.clone(), 6, 4);
         let expected: Vec<_> = flood.iter().map(|it| it.peer).collect();
         assert_eq!(victims, expected, "the youngest first");
-        let more = choose(all.clone(), 100, 2);
+        let more = choose(all, 100, 2);
         assert_eq!(more.len(), 10, "all inbound ones and two that we can spare");
         assert_eq!(more[6..8], [near.peer, old.peer]);
     }

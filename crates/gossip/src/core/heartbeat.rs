@@ -46,7 +46,7 @@ pub(super) enum Beat {
 impl Heartbeat {
     pub(super) fn new(config: &Config, rng: &mut ChaCha8Rng, now: Instant) -> Self {
         // The first ping comes early: a neighbour whose round trip is known can be compared.
-        let first = jittered(config.ping_period, rng) / TALKING;
+        let first = jittered(part(config.ping_period, TALKING), rng);
         Self {
             heard: now,
             probed: None,
@@ -133,7 +133,7 @@ impl Heartbeat {
         };
         let sample = now.since(sent);
         self.round_trip = Some(match self.round_trip {
-            None => RoundTrip { smoothed: sample, deviation: sample / 2 },
+            None => RoundTrip { smoothed: sample, deviation: part(sample, 2) },
             Some(before) => before.then(sample),
         });
         self.due = now.after(jittered(config.ping_period, rng));
@@ -145,8 +145,8 @@ impl RoundTrip {
     fn then(self, sample: Duration) -> Self {
         let off = self.smoothed.abs_diff(sample);
         Self {
-            deviation: (self.deviation.saturating_mul(3).saturating_add(off)) / 4,
-            smoothed: (self.smoothed.saturating_mul(7).saturating_add(sample)) / 8,
+            deviation: part(self.deviation.saturating_mul(3).saturating_add(off), 4),
+            smoothed: part(self.smoothed.saturating_mul(7).saturating_add(sample), 8),
         }
     }
 }
@@ -154,13 +154,16 @@ impl RoundTrip {
 /// A fifth less to a fifth more.
 pub(super) fn jittered(period: Duration, rng: &mut ChaCha8Rng) -> Duration {
     let permille = rng.random_range(800..=1200_u32);
-    period.saturating_mul(permille) / 1000
+    part(period.saturating_mul(permille), 1000)
+}
+
+/// The `n`th part; `n` is not 0.
+fn part(span: Duration, n: u32) -> Duration {
+    span.checked_div(n).unwrap_or(span)
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::arithmetic_side_effects, reason = "a test")]
-
     use super::*;
 
     use rand::SeedableRng;

@@ -33,6 +33,7 @@ pub(super) struct Links {
 
 /// One peer's link.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(super) struct Link {
     /// The connection; `None` until the application has told of it.
     pub(super) open: Option<Open>,

@@ -142,9 +142,9 @@ impl Core {
             && deal.until <= now
         {
             if deal.stage == Stage::Echo {
-                self.part_unconfirmed(now)
+                self.part_unconfirmed(now);
             } else {
-                self.call_off(SwapRefusal::TimedOut, now)
+                self.call_off(SwapRefusal::TimedOut, now);
             }
         }
         if self.swaps.due.is_some_and(|due| due <= now) {

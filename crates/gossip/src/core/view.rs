@@ -11,6 +11,7 @@ use crate::Direction;
 
 /// One link, at the time of asking.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct LinkView {
     /// To whom.
     pub peer: PeerId,

@@ -55,7 +55,7 @@ impl Subject for Gossip {
     type Key = Ends;
 
     /// Who is given up is given up twice, and what was said is remembered for a while.
-    const SETTLE: Duration = Duration::from_secs(120);
+    const SETTLE: Duration = Duration::from_mins(2);
     /// Links and half links, dials, dealings, jobs, one exchange, and the book.
     const SIZE_MAX: usize = 700;
     const STANDING_TIMER: bool = true;
@@ -161,13 +161,15 @@ impl Subject for Gossip {
                 let records = (0..dice % 4).map(|_| encoded(n)).collect();
                 Some(Message::Advertise { nonce: nonce ^ u64::from(dice % 5 == 4), records })
             }
-            Message::SwapPropose { id, .. } if dice % 3 == 0 => {
+            Message::SwapPropose { id, .. } if dice.is_multiple_of(3) => {
                 Some(Message::SwapReject { id: *id, reason: SwapRefusal::Busy })
             }
             Message::SwapPropose { id, .. } => {
                 Some(Message::SwapAccept { id: *id, record: encoded(n) })
             }
-            Message::SwapAccept { id, .. } | Message::SwapCommit { id } if dice % 3 == 0 => {
+            Message::SwapAccept { id, .. } | Message::SwapCommit { id }
+                if dice.is_multiple_of(3) =>
+            {
                 Some(Message::SwapAbort { id: *id, reason: SwapRefusal::TimedOut })
             }
             Message::SwapAccept { id, .. } | Message::SwapCommit { id } => {
@@ -180,7 +182,7 @@ impl Subject for Gossip {
 
     fn done(job: &Job, dice: u32) -> Done {
         match job {
-            Job::Dial { .. } if dice % 3 == 0 => {
+            Job::Dial { .. } if dice.is_multiple_of(3) => {
                 Done::Dialled(Err(DialError::Unreachable { reason: "test".to_owned() }))
             }
             Job::Dial { .. } => Done::Dialled(Ok(())),

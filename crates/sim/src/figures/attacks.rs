@@ -78,7 +78,13 @@ pub(super) fn flood(bench: &mut Bench<'_>) -> anyhow::Result<()> {
             "flood",
             "a flood of 20 × 100 made-up addresses at every node, unasked",
         ),
-        (0, 20, minutes(30), "liars", "20 liars, each with 100 such addresses to every question"),
+        (
+            0,
+            20,
+            minutes(30),
+            "liars",
+            "20 liars of one network, each with 100 such addresses to every question",
+        ),
     ] {
         let scenario = flooded(bench.seed, nodes, unasked, attackers);
         let clock = Clock::start();
@@ -109,8 +115,7 @@ pub(super) fn flooded(seed: u64, nodes: usize, unasked: usize, attackers: usize)
     settings.gossip.book_max = (nodes * 2 / 3).max(64);
     let plan = Plan::Flood { unasked };
     let orders = Orders { plan, links: nodes, invite_gap: minutes(10) };
-    let attack =
-        Attack { orders, count: attackers, groups: attackers, fakes: 1000, at: Duration::MAX };
+    let attack = Attack { orders, count: attackers, groups: 1, fakes: 1000, at: Duration::MAX };
     Scenario {
         settings,
         nodes,

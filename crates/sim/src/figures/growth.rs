@@ -108,16 +108,14 @@ pub(super) fn scale(bench: &mut Bench<'_>) -> anyhow::Result<()> {
     let linked = surveys[0].links.filled;
     bench.keep("scale", &scenario, &Outcome { world, surveys }, clock.now().elapsed())?;
     let memory = wall.peak_memory_mib.and_then(|it| usize::try_from(it).ok()).unwrap_or(0);
-    bench.add(Figure::at_most(
-        if bench.quick {
-            "2,000 nodes for 10 min: seconds"
-        } else {
-            "10,000 nodes for an hour: seconds"
-        },
-        600.0,
-        wall.seconds,
-    ));
-    bench.add(Figure::at_most("— processor seconds", 600.0, used));
+    // One thread: on a machine that nobody else uses the two are the same.
+    let what = if bench.quick {
+        "2,000 nodes for 10 min: processor seconds"
+    } else {
+        "10,000 nodes for an hour: processor seconds"
+    };
+    bench.add(Figure::at_most(what, 600.0, used));
+    bench.add(Figure::noted("— seconds by the clock, whoever else used the machine", wall.seconds));
     bench.add(Figure::at_most("— peak memory of the process, GiB", 8.0, ratio(memory, 1024)));
     bench.add(Figure::at_most("— microseconds of processor per event", 10.0, each));
     bench.add(Figure::at_least("— share with 8 outbound links", 0.95, linked));

@@ -130,7 +130,8 @@ impl World {
         let refusal = Refusal::Theirs { reject, alternatives };
         if !records.is_empty() {
             let (me, source) = (self.people.get(from).peer, self.people.get(to).peer);
-            self.net.command(me, gossip::Command::Learned { source, records });
+            let address = Some(self.people.get(to).address.clone());
+            self.net.command(me, gossip::Command::Learned { source, address, records });
         }
         self.end_dial(ticket, Err(DialError::Refused(refusal)), Duration::ZERO);
     }

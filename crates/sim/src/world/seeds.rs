@@ -8,7 +8,7 @@ use gossip::Command;
 use rand::seq::{IndexedRandom, IteratorRandom};
 
 use super::{Errand, World};
-use crate::population::Camp;
+use crate::population::{Camp, Member};
 
 /// Most records in one answer.
 const ANSWER_MAX: usize = 64;
@@ -60,11 +60,12 @@ impl World {
             if self.divided(who, self.seeds[seed].who) {
                 continue;
             }
-            let source = self.people.get(self.seeds[seed].who).peer;
+            let Member { peer: source, address, .. } = self.people.get(self.seeds[seed].who);
+            let (source, address) = (*source, Some(address.clone()));
             let records = self.tell(seed, who);
             taught += records.len();
             if !records.is_empty() {
-                self.net.command(me, Command::Learned { source, records });
+                self.net.command(me, Command::Learned { source, address, records });
             }
             let after = self.delays(VISIT_LEGS);
             self.set_out(after, Errand::Probe { seed, who });

@@ -294,6 +294,16 @@ fn a_restarted_node_hears_nothing_of_its_former_life() {
 }
 
 #[test]
+fn what_a_core_wants_from_the_start_is_carried_out() {
+    let mut net = Net::new(5, Setup::default());
+    net.jobs(|_, job, _| (SECOND, Ok(*job)));
+    net.insert(peer(0), Probe::eager(7));
+    assert_eq!(net.events(peer(0)).len(), 1, "started");
+    net.run_for(SECOND);
+    assert!(matches!(net.take_events(peer(0))[..], [_, Event::Done(_, Ok(7), _)]));
+}
+
+#[test]
 fn each_node_has_its_own_wall_clock() {
     let start = UnixTime::from_millis(1_000_000);
     let wall = Some(Wall { start, every: 10 * SECOND });

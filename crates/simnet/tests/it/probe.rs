@@ -52,6 +52,13 @@ impl Probe {
         Self { stuck: true, ..Self::default() }
     }
 
+    /// Wants something from the moment that it is built.
+    pub(crate) fn eager(job: u32) -> Self {
+        let mut probe = Self::default();
+        probe.command(Command::Work(job), Instant::START);
+        probe
+    }
+
     fn command(&mut self, command: Command, now: Instant) {
         let effect = match command {
             Command::Say(peer, message) => Effect::Send { peer, message },

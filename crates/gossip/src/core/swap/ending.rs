@@ -21,7 +21,14 @@ impl Core {
             Message::SwapPropose { id, .. } => (*id, Stage::Answer),
             Message::SwapAccept { id, .. } => (*id, Stage::Commit),
             Message::SwapCommit { id } => (*id, Stage::Echo),
-            _ => return,
+            Message::Bootstrap { .. }
+            | Message::Advertise { .. }
+            | Message::SwapReject { .. }
+            | Message::SwapAbort { .. }
+            | Message::Disconnect { .. }
+            | Message::Ping { .. }
+            | Message::Pong { .. }
+            | Message::Replaces { .. } => return,
         };
         // A confirmation that got lost is of an exchange that is over for us.
         if self.swaps.of(with, id, stage).is_some() {
@@ -54,7 +61,13 @@ impl Core {
             let refusal = match error {
                 DialError::AlreadyConnected => SwapRefusal::Neighbour,
                 DialError::Full | DialError::Busy => SwapRefusal::Busy,
-                _ => SwapRefusal::Unreachable,
+                DialError::Oneself
+                | DialError::NoAddress
+                | DialError::Banned { .. }
+                | DialError::Unreachable { .. }
+                | DialError::OtherPeer { .. }
+                | DialError::Refused(_)
+                | DialError::Stopping => SwapRefusal::Unreachable,
             };
             self.call_off(refusal, now);
         }
