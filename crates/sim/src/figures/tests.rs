@@ -69,7 +69,7 @@ fn half_of_a_network_is_a_network() {
 
 #[test]
 fn a_flood_moves_nothing_that_was_tried() {
-    let scenario = attacks::flooded(1, 60, 20, 1);
+    let scenario = attacks::flooded(1, 60, 40, 1, 1);
     let mut world = scenario.begin().unwrap();
     world.run(minutes(10));
     let before = attacks::Entries::of(&world);
