@@ -182,7 +182,7 @@ impl Core {
         self.swap_lost(peer, now);
         for (_, link) in self.links.iter_mut() {
             // What it was to be replaced by is a link like any other now.
-            if matches!(link.standing, Standing::Theirs { replaces, .. } if replaces == *peer) {
+            if link.replaces() == Some(*peer) {
                 link.standing = Standing::Lasting;
             }
         }

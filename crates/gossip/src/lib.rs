@@ -58,7 +58,7 @@
 //!         _ => None,
 //!     })
 //!     .collect();
-//! assert_eq!(said, ["bootstrap", "ping"]);
+//! assert!(said.starts_with(&["bootstrap"]) && said.contains(&"ping"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

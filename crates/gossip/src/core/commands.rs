@@ -86,10 +86,8 @@ impl Core {
 
     fn on_opened(&mut self, opened: &Opened, now: Instant) {
         let peer = opened.peer;
-        let aim = self.dials.aim(&peer);
-        if aim.is_some() && self.dials.end(&peer).is_some() {
-            // What the dial was for is what the link is for, whoever won.
-        }
+        // What the dial was for is what the link is for, whoever won.
+        let aim = self.dials.end(&peer);
         let link = self.links.open(opened, self.params.config(), now);
         let swap = match (aim, opened.direction) {
             (Some(Aim::Swap(serial)), Direction::Outbound) => Some(serial),

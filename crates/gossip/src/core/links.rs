@@ -161,6 +161,14 @@ impl Link {
         self.open.as_ref().map_or(Duration::ZERO, |open| now.since(open.since))
     }
 
+    /// The peer whose link it takes the place of.
+    pub(super) fn replaces(&self) -> Option<PeerId> {
+        match self.standing {
+            Standing::Theirs { replaces, .. } => Some(replaces),
+            Standing::Lasting | Standing::Ours { .. } => None,
+        }
+    }
+
     fn next_deadline(&self) -> Option<Instant> {
         let unfinished = self.leaving || self.open.is_none() || !self.joined;
         let patience = unfinished.then_some(self.patience);

@@ -1,8 +1,8 @@
 //! The exchange of links in two phases: both connect first, then both let go.
 //!
-//! Before, `gave–proposer–agreer–gave`; after, each of the two holds what the other gave. Nobody lets
-//! go of a link before the other side is known to hold it, so that whatever fails, nobody is left
-//! with fewer links than before.
+//! Before, `gave–proposer–agreer–gave`; after, each of the two holds what the other gave. Nobody
+//! lets go of a link before the other side is known to hold it, so that whatever fails, nobody is
+//! left with fewer links than before.
 //!
 //! ```text
 //!  proposer              agreer
@@ -318,10 +318,9 @@ impl Core {
         if !link.is_up() {
             return;
         }
-        let Some(with_up) = self.links.get(&with).map(Link::is_up).filter(|up| *up) else {
+        if !self.links.get(&with).is_some_and(Link::is_up) {
             return self.call_off(SwapRefusal::Unspecified, now);
-        };
-        debug_assert!(with_up, "filtered");
+        }
         self.desk.send(got, Message::Replaces { id, peer: with });
         if proposed {
             if !self.may_still_be_given(now) {
@@ -388,8 +387,7 @@ impl Core {
     /// A neighbour says that its link takes the place of another.
     pub(super) fn on_replaces(&mut self, peer: PeerId, replaced: PeerId, now: Instant) {
         let there = self.links.get(&replaced).is_some_and(Link::counts);
-        let taken = |link: &Link| matches!(link.standing, Standing::Theirs { replaces, .. } if replaces == replaced);
-        let taken = self.links.iter().any(|(_, link)| taken(link));
+        let taken = self.links.iter().any(|(_, link)| link.replaces() == Some(replaced));
         let Some(link) = self.links.get_mut(&peer) else { return };
         // Once, at the start, and for one link each: otherwise links would take no slots for ever.
         let late = link.age(now) > PATIENCE || std::mem::replace(&mut link.replaced, true);

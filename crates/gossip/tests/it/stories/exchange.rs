@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meshwork_gossip::{Config, Event, Fault, Message};
+use meshwork_gossip::{Command, Config, Direction, Event, Fault, Message, Opened};
 
 use super::{HOUR, MINUTE, SECOND, still};
 use crate::records::{address, peer, record_at};
@@ -170,6 +170,24 @@ fn who_asks_again_within_the_hour_is_told_the_same() {
     told.extend(ask(&mut solo, 1, 16, &[]));
     assert!(told.len() > 16);
     assert_eq!(solo.faults, []);
+}
+
+/// Identities are free, networks are not.
+#[test]
+fn everybody_in_one_network_is_told_the_same() {
+    let mut solo = well_connected(asking());
+    for (n, address) in
+        [(50, "/ip4/7.7.1.1/tcp/1"), (51, "/ip4/7.7.2.2/tcp/1"), (52, "/ip4/7.8.1.1/tcp/1")]
+    {
+        let (direction, address) = (Direction::Inbound, address.parse().unwrap());
+        let opened = Opened { peer: peer(n), direction, address, record: None };
+        solo.command(Command::Opened(Box::new(opened)));
+        solo.joined(n);
+    }
+    let [first, near, far] = [50, 51, 52].map(|n| ask(&mut solo, n, 16, &[]));
+    assert_eq!(first.len(), 16);
+    assert_eq!(first, near);
+    assert_ne!(first, far);
 }
 
 /// Upstream's gap: the throttle.
