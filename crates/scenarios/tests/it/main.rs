@@ -21,4 +21,5 @@ mod gossip;
 mod hostile;
 mod sockets;
 mod strangers;
+mod topics;
 mod trips;
