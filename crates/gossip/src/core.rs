@@ -93,7 +93,8 @@ pub struct Setup {
     pub local: PeerId,
     /// The transports that we can dial, such as `tcp` and `quic`. At most 16.
     pub transports: Vec<String>,
-    /// Peers to which a link is kept whatever happens. Those over `trusted_max` are left out.
+    /// Peers to which a link is kept whatever happens. Those over `trusted_max`, and those without
+    /// an address, are left out.
     pub trusted: Vec<(PeerId, Vec<Multiaddr>)>,
     /// Peers that are banned.
     pub banned: Vec<PeerId>,
@@ -119,9 +120,8 @@ impl Core {
         book.set_online(false, now);
         let mut trusted = Trusted::default();
         for (peer, addresses) in named.into_iter().filter(|(peer, _)| *peer != local) {
-            book.protect(&peer, true);
-            if trusted.add(peer, addresses, config, now).is_err() {
-                break;
+            if trusted.add(peer, addresses, config, now).is_ok() {
+                book.protect(&peer, true);
             }
         }
         for peer in &anchors {
@@ -279,7 +279,7 @@ impl Core {
             Some(Errand::Told { source, group, wished }) => {
                 self.on_told(source, group, wished, verified(outcome), now);
             }
-            Some(Errand::Swap(id)) => self.on_swap_checked(id, verified(outcome), now),
+            Some(Errand::Swap(serial)) => self.on_swap_checked(serial, verified(outcome), now),
             Some(Errand::Save(changes)) => self.on_saved(changes, outcome, now),
             None => {}
         }

@@ -8,6 +8,7 @@ use handshake::DialError;
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use thiserror::Error;
+use transport::records::BadRecord;
 use wire::signed::SignedRecord;
 
 use crate::reason::{DisconnectReason, SwapRefusal};
@@ -277,18 +278,4 @@ pub enum Done {
     Verified(Vec<Result<Arc<SignedRecord>, BadRecord>>),
     /// Of [`Job::Save`].
     Saved(Result<(), StoreError>),
-}
-
-/// A record that is not used.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum BadRecord {
-    /// It is not a record, or its signature does not hold.
-    #[error("forged: {reason}")]
-    Forged {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It holds no address that we may dial. Nobody's fault.
-    #[error("no address in it may be dialled")]
-    Unreachable,
 }

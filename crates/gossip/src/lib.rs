@@ -92,9 +92,9 @@ pub use self::behaviour::Behaviour;
 pub use self::config::{Config, ConfigError, Mode, Params};
 pub use self::core::{Core, LinkView, Setup};
 pub use self::error::Fault;
-pub use self::event::{
-    BadRecord, Command, Direction, Done, Event, Job, Opened, Purpose, Swap, TrustError,
-};
+pub use transport::records::BadRecord;
+
+pub use self::event::{Command, Direction, Done, Event, Job, Opened, Purpose, Swap, TrustError};
 pub use self::messages::{ALTERNATIVES_MAX, Message, RECORDS_MAX};
 pub use self::reason::{DisconnectReason, SwapRefusal};
 pub use self::store::{BookStore, Change, MemoryBook, Snapshot, StoreError, Stored};

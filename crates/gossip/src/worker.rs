@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use handshake::{Dialer, SessionKind};
 use machine::JobError;
-use transport::address::admissible;
-use transport::pool::{Pool, PoolError};
+use transport::pool::Pool;
+use transport::records::{Checked, check};
 use wire::signed::SignedRecord;
 
 use crate::store::BookStore;
@@ -34,26 +33,11 @@ impl Worker {
     pub fn new(dialer: Dialer, pool: Pool, store: Arc<dyn BookStore>, allow_private: bool) -> Self {
         Self { dialer, pool, store, allow_private }
     }
-
-    fn verify(&self, records: Vec<Bytes>) -> BoxFuture<'static, Result<Done, JobError>> {
-        let allow_private = self.allow_private;
-        let check = move || records.iter().map(|bytes| open(bytes, allow_private)).collect();
-        let checked = self.pool.run(check);
-        checked
-            .map(|checked| match checked {
-                Ok(checked) => Ok(Done::Verified(checked)),
-                Err(PoolError::Full { .. }) => Err(JobError::Refused),
-                Err(PoolError::Panicked) => Err(JobError::Lost),
-            })
-            .boxed()
-    }
 }
 
-fn open(bytes: &[u8], allow_private: bool) -> Result<Arc<SignedRecord>, BadRecord> {
-    let record = SignedRecord::open(bytes)
-        .map_err(|error| BadRecord::Forged { reason: error.to_string() })?;
-    let reachable = record.addresses().iter().any(|a| admissible(a, allow_private).is_ok());
-    if reachable { Ok(Arc::new(record)) } else { Err(BadRecord::Unreachable) }
+/// The same, each to be kept in one place.
+fn shared(checked: Checked) -> Vec<Result<Arc<SignedRecord>, BadRecord>> {
+    checked.into_iter().map(|record| record.map(Arc::new)).collect()
 }
 
 const fn kind(purpose: Purpose) -> SessionKind {
@@ -72,7 +56,9 @@ impl transport::Worker<Core> for Worker {
                 let dial = async move { dialer.dial(peer, addresses, kind(purpose)).await };
                 dial.map(|dialled| Ok(Done::Dialled(dialled.map(drop)))).boxed()
             }
-            Job::Verify { records } => self.verify(records),
+            Job::Verify { records } => check(&self.pool, records, self.allow_private)
+                .map(|checked| Ok(Done::Verified(shared(checked?))))
+                .boxed(),
             Job::Save { changes } => {
                 self.store.save(changes).map(|stored| Ok(Done::Saved(stored))).boxed()
             }

@@ -34,7 +34,9 @@ mod worker;
 
 pub use self::config::{Config, ConfigError, Params, Seed};
 pub use self::core::{Core, Setup};
-pub use self::event::{BadRecord, Command, Done, Event, Job, ProbeError, SeekError, VisitError};
+pub use transport::records::BadRecord;
+
+pub use self::event::{Command, Done, Event, Job, ProbeError, SeekError, VisitError};
 pub use self::fault::Fault;
 pub use self::messages::{Addrs, GetAddrs};
 pub use self::store::{MemorySeeds, SeedMemory, SeedStore, SeedStoreError};

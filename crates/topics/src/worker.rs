@@ -4,7 +4,7 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use libp2p_identity::Keypair;
 use machine::JobError;
-use transport::pool::{Pool, PoolError};
+use transport::pool::Pool;
 
 use crate::{Core, Done, Job, signing};
 
@@ -35,11 +35,6 @@ impl transport::Worker<Core> for Worker {
             }
         };
         let done = self.pool.run(work);
-        done.map(|done| match done {
-            Ok(done) => done.ok_or(JobError::Lost),
-            Err(PoolError::Full { .. }) => Err(JobError::Refused),
-            Err(PoolError::Panicked) => Err(JobError::Lost),
-        })
-        .boxed()
+        done.map(|done| done?.ok_or(JobError::Lost)).boxed()
     }
 }

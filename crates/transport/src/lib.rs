@@ -53,6 +53,7 @@ pub mod limits;
 pub mod negotiation;
 pub mod pool;
 pub mod question;
+pub mod records;
 pub mod session;
 pub mod timer;
 mod worker;

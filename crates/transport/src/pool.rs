@@ -15,6 +15,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use futures::channel::oneshot;
+use machine::JobError;
 
 /// Why a job has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +31,15 @@ pub enum PoolError {
     /// The job panicked. The pool goes on.
     #[error("the job panicked")]
     Panicked,
+}
+
+impl From<PoolError> for JobError {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Full { .. } => Self::Refused,
+            PoolError::Panicked => Self::Lost,
+        }
+    }
 }
 
 /// A fixed number of threads behind a bounded queue. Clones share both.

@@ -37,6 +37,10 @@ impl Core {
             Command::Distrust { peer } => {
                 let was = self.trusted.remove(&peer);
                 self.book.protect(&peer, self.upkeep.anchors.contains(&peer));
+                let linked = self.links.get(&peer).is_some_and(|link| !link.leaving);
+                if linked && self.params.config().mode == Mode::Private {
+                    self.hang_up(peer, DisconnectReason::Private, now);
+                }
                 self.desk.emit(Event::Distrusted { peer, was });
             }
             Command::Dismiss { peer, reason } => {
@@ -168,7 +172,6 @@ impl Core {
         }
     }
 
-    /// The end of [`Command::Shutdown`].
     /// Tells the book whether this node has a network: one link to somebody out there is proof. A
     /// neighbour in the same house is not.
     fn look_online(&mut self, now: Instant) {
@@ -177,6 +180,7 @@ impl Core {
         self.book.set_online(online, now);
     }
 
+    /// The end of [`Command::Shutdown`].
     pub(super) fn finish(&mut self, stored: &Result<(), StoreError>) {
         for _ in 0..std::mem::take(&mut self.shutdowns) {
             self.desk.emit(Event::Ended { stored: stored.clone() });

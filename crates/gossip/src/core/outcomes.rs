@@ -54,8 +54,8 @@ impl Core {
                 self.dials.end(&peer);
                 self.blame_dial(&peer, error, now);
                 self.trusted.failed(&peer, self.params.config(), &mut self.rng, now);
-                if let Aim::Swap(id) = aim {
-                    self.swap_dial_failed(id, error, now);
+                if let Aim::Swap(serial) = aim {
+                    self.swap_dial_failed(serial, error, now);
                 }
                 self.upkeep.failures = self.upkeep.failures.saturating_add(1);
                 if is_ours(error) {

@@ -258,7 +258,7 @@ impl Core {
         let (with, gave) = (deal.with, deal.gave);
         match outcome.map(|checked| checked.into_iter().next()) {
             Ok(Some(Ok(record))) => match self.fits(&record, gave, now) {
-                Ok(()) => self.dial_for_swap(serial, with, &record, now),
+                Ok(()) => self.dial_for_swap(serial, (with, gave), &record, now),
                 Err(refusal) => self.call_off(refusal, now),
             },
             Ok(Some(Err(BadRecord::Forged { .. }))) => {
@@ -275,7 +275,7 @@ impl Core {
     fn dial_for_swap(
         &mut self,
         serial: u64,
-        with: PeerId,
+        (with, gave): (PeerId, PeerId),
         record: &Arc<SignedRecord>,
         now: Instant,
     ) {
@@ -290,6 +290,9 @@ impl Core {
         let Some(record) = self.book.record(&peer).cloned() else {
             return self.call_off(SwapRefusal::Record, now);
         };
+        if let Err(refusal) = self.fits(&record, gave, now) {
+            return self.call_off(refusal, now);
+        }
         // Not all that it names: whoever made the record up may not like the others.
         let addresses = self.dialable(&record);
         let addresses = addresses.into_iter().sample(&mut self.rng, ADDRESSES_MAX);

@@ -38,10 +38,6 @@ impl Trusted {
         self.by_peer.keys()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.by_peer.len()
-    }
-
     /// Adds a peer, or addresses of one.
     pub(super) fn add(
         &mut self,

@@ -36,6 +36,10 @@ const LOOK_AGAIN_MAX: Duration = Duration::from_mins(1);
 /// has more: it may hold nothing else.
 const FAILURES_MAX: u32 = 16;
 
+/// Addresses dialled of one record. IPv4 and IPv6 over TCP and QUIC fit; whoever names a victim's
+/// addresses in records that it made up has us dial it four times at once, not sixteen.
+const ADDRESSES_MAX: usize = 4;
+
 /// A neighbour that did not answer where it says is tried again after so many feelers.
 const REPROBE: u32 = 10;
 
@@ -239,12 +243,13 @@ impl Core {
         Some((record.peer(), self.dialable(&record)))
     }
 
-    /// The addresses of a record that we dial. Names that strangers make up are not resolved: they
+    /// The addresses of a record that we dial: a few, for not all need be its peer's. Names that strangers make up are not resolved: they
     /// say nothing of the network that they lead to.
     pub(super) fn dialable(&self, record: &SignedRecord) -> Vec<Multiaddr> {
         let allow_names = self.params.config().allow_private;
         let addresses = self.book.addresses(record);
-        addresses.filter(|address| allow_names || ip_of(address).is_some()).cloned().collect()
+        let placed = addresses.filter(|address| allow_names || ip_of(address).is_some());
+        placed.take(ADDRESSES_MAX).cloned().collect()
     }
 
     /// Whom the book picks among those of other networks.
@@ -258,10 +263,10 @@ impl Core {
         let Self { book, rng, links, dials, trusted, .. } = self;
         let fits = |record: &SignedRecord| {
             let peer = record.peer();
-            let placed = allow_names || record.addresses().iter().any(|it| ip_of(it).is_some());
-            let free = placed && links.get(&peer).is_none() && !dials.contains(&peer);
+            let free = links.get(&peer).is_none() && !dials.contains(&peer);
             let mut groups = record.addresses().iter().filter_map(NetworkGroup::of);
-            free && !trusted.contains(&peer) && !groups.any(|group| crowded.contains(&group))
+            let spread = !groups.any(|group| crowded.contains(&group));
+            free && spread && !trusted.contains(&peer) && is_placed(record, allow_names)
         };
         book.pick(rng, few, now, fits)
     }
@@ -396,8 +401,8 @@ impl Core {
         let allow_names = self.params.config().allow_private;
         let Self { book, rng, links, dials, .. } = self;
         let fits = |record: &SignedRecord| {
-            let placed = allow_names || record.addresses().iter().any(|it| ip_of(it).is_some());
-            placed && links.get(&record.peer()).is_none() && !dials.contains(&record.peer())
+            let free = links.get(&record.peer()).is_none() && !dials.contains(&record.peer());
+            free && is_placed(record, allow_names)
         };
         let Some(record) = book.feeler(rng, now, fits) else { return };
         // One at a time, so that an answer says which of them is good.
@@ -431,6 +436,11 @@ impl Core {
         let purpose = aim.purpose();
         self.desk.start(Errand::Dial(peer), Job::Dial { peer, addresses, purpose });
     }
+}
+
+/// Whether a record says in which network its peer is, or need not.
+fn is_placed(record: &SignedRecord, allow_names: bool) -> bool {
+    allow_names || record.addresses().iter().any(|address| ip_of(address).is_some())
 }
 
 /// This wait, and the next one is twice as long.

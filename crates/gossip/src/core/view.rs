@@ -79,10 +79,4 @@ impl Core {
             .saturating_add(self.desk.under_way())
             .saturating_add(usize::from(self.swaps.under_way()))
     }
-
-    /// Trusted peers.
-    #[must_use]
-    pub fn trusted_count(&self) -> usize {
-        self.trusted.len()
-    }
 }

@@ -7,6 +7,7 @@ use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use machine::{JobError, Undelivered};
 use thiserror::Error;
+use transport::records::BadRecord;
 use wire::signed::SignedRecord;
 
 use super::{Fault, SeedMemory, SeedStoreError};
@@ -168,18 +169,4 @@ pub enum Done {
     Probed(Result<(), DialError>),
     /// Of [`Job::Remember`]. The next visit to the seed makes up for what was not kept.
     Remembered(Result<(), SeedStoreError>),
-}
-
-/// A record that is not used.
-#[derive(Clone, Debug, Eq, Error, PartialEq)]
-pub enum BadRecord {
-    /// It is not a record, or its signature does not hold.
-    #[error("forged: {reason}")]
-    Forged {
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It holds no address that we may dial. Nobody's fault.
-    #[error("no address in it may be dialled")]
-    Unreachable,
 }

@@ -4,16 +4,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
 use machine::JobError;
-use transport::address::admissible;
-use transport::pool::{Pool, PoolError};
-use wire::signed::SignedRecord;
+use transport::pool::Pool;
+use transport::records::check;
 
-use super::{BadRecord, Core, Done, Job, SeedMemory, SeedStore};
+use super::{Core, Done, Job, SeedMemory, SeedStore};
 use crate::{DialError, Dialer, SessionKind};
 
 /// Does the slow work of a [`Core`].
@@ -52,30 +50,6 @@ impl Worker {
         let dialer = self.dialer.clone();
         async move { dialer.dial(peer, addresses, kind).await.map(drop) }.boxed()
     }
-
-    fn verify(
-        &self,
-        records: Vec<Bytes>,
-    ) -> BoxFuture<'static, Result<Vec<Result<SignedRecord, BadRecord>>, JobError>> {
-        let allow_private = self.allow_private;
-        let check = move || records.iter().map(|bytes| open(bytes, allow_private)).collect();
-        let checked = self.pool.run(check);
-        checked
-            .map(|checked| {
-                checked.map_err(|error| match error {
-                    PoolError::Full { .. } => JobError::Refused,
-                    PoolError::Panicked => JobError::Lost,
-                })
-            })
-            .boxed()
-    }
-}
-
-fn open(bytes: &[u8], allow_private: bool) -> Result<SignedRecord, BadRecord> {
-    let record = SignedRecord::open(bytes)
-        .map_err(|error| BadRecord::Forged { reason: error.to_string() })?;
-    let reachable = record.addresses().iter().any(|a| admissible(a, allow_private).is_ok());
-    if reachable { Ok(record) } else { Err(BadRecord::Unreachable) }
 }
 
 impl transport::Worker<Core> for Worker {
@@ -89,9 +63,9 @@ impl transport::Worker<Core> for Worker {
                 .dial(record.peer(), record.addresses().to_vec(), SessionKind::Refine)
                 .map(|probed| Ok(Done::Probed(probed)))
                 .boxed(),
-            Job::Verify { records } => {
-                self.verify(records).map(|verified| verified.map(Done::Verified)).boxed()
-            }
+            Job::Verify { records } => check(&self.pool, records, self.allow_private)
+                .map(|checked| checked.map(Done::Verified))
+                .boxed(),
             Job::Remember { memory } => self.remember(memory),
         }
     }
