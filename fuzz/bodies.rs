@@ -5,6 +5,10 @@
 mod broadcasting;
 #[path = "bodies/gossiping.rs"]
 mod gossiping;
+#[path = "bodies/meshing.rs"]
+mod meshing;
+#[path = "bodies/syncing.rs"]
+mod syncing;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -20,7 +24,8 @@ use wire::Frame;
 use wire::bounds::{self, Bounded, GROWTH_FREE, GROWTH_MAX};
 use wire::frame::Codec;
 use wire::proto::{
-    app, gossip as gossip_proto, handshake as handshake_proto, peer, seed, topics as topics_proto,
+    app, gossip as gossip_proto, handshake as handshake_proto, ordersync as ordersync_proto, peer,
+    seed, topics as topics_proto,
 };
 use wire::registry::{Entry, Registry};
 use wire::signed::SignedRecord;
@@ -35,11 +40,14 @@ pub(crate) const ALL: &[Target] = &[
     ("gossip_core", gossip_core),
     ("gossip_frame", gossip_frame),
     ("handshake_frame", handshake_frame),
+    ("ordersync_frame", ordersync_frame),
+    ("ordersync_json", ordersync_json),
     ("registry", registry),
     ("scan", scan),
     ("seed_core", seed_core),
     ("seed_frames", seed_frames),
     ("signed_record", signed_record),
+    ("storage_rows", storage_rows),
     ("stream", stream),
     ("topics_core", topics_core),
     ("topics_frame", topics_frame),
@@ -80,6 +88,12 @@ pub(crate) fn book(data: &[u8]) {
     gossiping::book(data);
 }
 
+/// The frames of ordersync, and what is in them.
+pub(crate) fn ordersync_frame(data: &[u8]) {
+    round_trip::<ordersync::binary::Packed>(data);
+    syncing::frame(data);
+}
+
 /// The frames of topic broadcast.
 pub(crate) fn topics_frame(data: &[u8]) {
     round_trip::<topics::Message>(data);
@@ -88,6 +102,11 @@ pub(crate) fn topics_frame(data: &[u8]) {
 /// The core of topic broadcast.
 pub(crate) fn topics_core(data: &[u8]) {
     broadcasting::core(data);
+}
+
+/// The messages of 0x-Mesh's ordersync.
+pub(crate) fn ordersync_json(data: &[u8]) {
+    meshing::messages(data);
 }
 
 /// Signed records: what opens keeps its bytes and its bounds.
@@ -110,6 +129,7 @@ pub(crate) fn scan(data: &[u8]) {
     scan_one::<seed::v1::Addrs>(data);
     scan_one::<peer::v1::Envelope>(data);
     scan_one::<peer::v1::PeerRecord>(data);
+    scan_one::<ordersync_proto::v1::Ordersync>(data);
     scan_one::<topics_proto::v1::Topics>(data);
     scan_one::<app::v1::AppMessage>(data);
 }
@@ -119,6 +139,12 @@ fn scan_one<P: Bounded>(data: &[u8]) {
     assert!(scanned.decoded <= GROWTH_MAX * data.len() + GROWTH_FREE);
     let decoded = bounds::decode::<P>(Bytes::copy_from_slice(data));
     assert!(decoded.is_ok() || data.len() > P::LEN_MAX, "what the scan accepts is a message");
+}
+
+/// What a row of the store is read from: a key, then a value.
+pub(crate) fn storage_rows(mut data: &[u8]) {
+    let key = chunk(&mut data);
+    assert!(storage::survive_as_rows(&key, data), "what is read is read again once written");
 }
 
 /// Frames on a stream that arrives in pieces: the first byte says how large they are.

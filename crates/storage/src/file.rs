@@ -14,8 +14,9 @@ use crate::schema;
 /// Permission bits that let somebody else look in.
 const OTHERS: u32 = 0o077;
 
-/// Memory for pages of the file, in bytes: a full address book of the longest records fits, and
-/// everything beside it. What redb takes unless told otherwise is 1 GiB.
+/// Memory for pages of the file, in bytes: an address book of the usual size and everything beside
+/// it but the orders, which are written all over their table, so that its pages are left to the
+/// kernel. What redb takes unless told otherwise is 1 GiB.
 const CACHE_BYTES: usize = 16 << 20;
 
 /// Opens the store at `path`; where there is no file, makes one.

@@ -14,6 +14,7 @@ pub(crate) enum Table {
     Seeds,
     Book,
     Anchors,
+    Orders,
 }
 
 pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -29,6 +30,7 @@ impl Table {
             Self::Seeds => "seeds",
             Self::Book => "book",
             Self::Anchors => "anchors",
+            Self::Orders => "orders",
         }
     }
 
@@ -44,12 +46,17 @@ const SCHEMA_KEY: &[u8] = b"schema";
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The n-th step leads from schema n to the next one; the first, from an empty file to schema 1.
-const STEPS: &[Step] = &[lay_out_tables];
+const STEPS: &[Step] = &[lay_out_tables, add_orders];
 
 fn lay_out_tables(tx: &WriteTransaction) -> Result<(), redb::Error> {
     for table in Table::FIRST {
         drop(tx.open_table(table.definition())?);
     }
+    Ok(())
+}
+
+fn add_orders(tx: &WriteTransaction) -> Result<(), redb::Error> {
+    drop(tx.open_table(Table::Orders.definition())?);
     Ok(())
 }
 
@@ -172,10 +179,10 @@ mod tests {
     fn a_schema_that_is_not_known_is_refused_and_never_guessed() {
         for (schema, message) in [
             (0, "its schema is 0, which never was one"),
-            (2, "its schema is 2, this version knows none after 1: update the software"),
+            (3, "its schema is 3, this version knows none after 2: update the software"),
             (
                 u32::MAX,
-                "its schema is 4294967295, this version knows none after 1: update the software",
+                "its schema is 4294967295, this version knows none after 2: update the software",
             ),
         ] {
             let refused = settle(&of_schema(schema)).expect_err("unknown");

@@ -6,7 +6,7 @@ use futures::future::BoxFuture;
 
 use crate::error::{OpenError, Refusal, StoreError};
 use crate::file;
-use crate::tables::{BanTable, BookTable, SeedTable};
+use crate::tables::{BanTable, BookTable, OrderTable, SeedTable};
 use crate::writer::Queue;
 
 /// The durable stores of one node: one file, and the one thread that touches it. Clones share both.
@@ -78,6 +78,11 @@ impl Storage {
     /// The address book and the anchors.
     pub fn book(&self) -> BookTable {
         BookTable(self.clone())
+    }
+
+    /// The orders of this node and of others.
+    pub fn orders(&self) -> OrderTable {
+        OrderTable(self.clone())
     }
 
     /// What has been done so far.

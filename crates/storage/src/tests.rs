@@ -10,5 +10,6 @@
 mod crash;
 mod disk;
 mod model;
+mod orders;
 mod queue;
 mod rows;

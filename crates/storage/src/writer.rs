@@ -35,8 +35,17 @@ type Rows<'tx> = redb::Table<'tx, &'static [u8], &'static [u8]>;
 /// What the thread is asked for.
 enum Task {
     Write(Write),
-    Read(Box<dyn Read>),
+    Read { read: Box<dyn Read>, place: Place },
     Close(oneshot::Sender<Outcome<()>>),
+}
+
+/// Whether a task has to find room in the queue.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Place {
+    Needed,
+    /// It goes on with a load that has begun. There is one such task for each of these, and to be
+    /// refused would end half-way what was accepted.
+    Held,
 }
 
 struct Write {
@@ -108,10 +117,10 @@ impl State {
         }
         let bytes = match &task {
             Task::Write(write) => write.bytes,
-            Task::Read(_) => 0,
-            Task::Close(_) => {
-                // A full queue is no reason to stay open.
-                self.closed = true;
+            Task::Read { place: Place::Needed, .. } => 0,
+            Task::Read { place: Place::Held, .. } | Task::Close(_) => {
+                // A full queue is no reason to stay open either.
+                self.closed |= matches!(task, Task::Close(_));
                 self.waiting.push_back(task);
                 return Ok(());
             }
@@ -181,10 +190,11 @@ impl Queue {
     /// Asks the file, after all that was to be written before.
     pub(crate) fn read<T: Send + 'static>(
         &self,
+        place: Place,
         ask: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error> + Send + 'static,
     ) -> BoxFuture<'static, Outcome<T>> {
         let (done, outcome) = oneshot::channel();
-        self.ask(Task::Read(Box::new(Question { ask, done })), outcome)
+        self.ask(Task::Read { read: Box::new(Question { ask, done }), place }, outcome)
     }
 
     /// The same, and counts what was skipped.
@@ -192,8 +202,24 @@ impl Queue {
         &self,
         ask: impl FnOnce(&ReadTransaction) -> Result<Loaded<T>, redb::Error> + Send + 'static,
     ) -> BoxFuture<'static, Outcome<Loaded<T>>> {
+        self.load_from(Place::Needed, ask)
+    }
+
+    /// Goes on with a load, however much waits. The caller has no other task of this load waiting.
+    pub(crate) fn load_on<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&ReadTransaction) -> Result<Loaded<T>, redb::Error> + Send + 'static,
+    ) -> BoxFuture<'static, Outcome<Loaded<T>>> {
+        self.load_from(Place::Held, ask)
+    }
+
+    fn load_from<T: Send + 'static>(
+        &self,
+        place: Place,
+        ask: impl FnOnce(&ReadTransaction) -> Result<Loaded<T>, redb::Error> + Send + 'static,
+    ) -> BoxFuture<'static, Outcome<Loaded<T>>> {
         let shared = Arc::clone(&self.shared);
-        self.read(move |tx| {
+        self.read(place, move |tx| {
             let loaded = ask(tx)?;
             let skipped = u64::try_from(loaded.skipped).unwrap_or(u64::MAX);
             let stats = &mut shared.lock().stats;
@@ -289,7 +315,7 @@ impl Writer {
                     }
                     return Next::Write(group);
                 }
-                Some(Task::Read(read)) => return Next::Read(read),
+                Some(Task::Read { read, .. }) => return Next::Read(read),
                 Some(Task::Close(done)) => return Next::Close(Some(done)),
                 None if state.closed => return Next::Close(None),
                 None => {

@@ -87,11 +87,20 @@ pub(crate) const LAW: Law = Law {
                     may: May::Only(&["handshake", "transport", "machine", "wire"]),
                 },
                 Row { name: "topics", may: May::Only(&["transport", "machine", "wire"]) },
+                Row { name: "reconcile", may: May::Only(&[]) },
+                Row { name: "orders", may: May::Only(&[]) },
+                Row {
+                    name: "ordersync",
+                    may: May::Only(&["reconcile", "orders", "transport", "machine", "wire"]),
+                },
             ],
         },
         Layer {
             kind: Kind::Library,
-            rows: &[Row { name: "storage", may: May::Only(&["gossip", "handshake", "machine"]) }],
+            rows: &[Row {
+                name: "storage",
+                may: May::Only(&["gossip", "handshake", "machine", "ordersync"]),
+            }],
         },
         Layer { kind: Kind::Library, rows: &[Row { name: "node", may: May::Below }] },
         Layer {

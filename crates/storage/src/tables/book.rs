@@ -34,7 +34,7 @@ const SECRET_KEY: &[u8] = b"book key";
 
 /// An entry and whose it is.
 #[derive(Debug, Eq, PartialEq)]
-struct Entry {
+pub(super) struct Entry {
     peer: PeerId,
     stored: Stored,
 }
@@ -114,7 +114,7 @@ fn peer_of(field: &'static str, bytes: &[u8]) -> Result<PeerId, BadRow> {
 
 /// An anchor and its place, from 0.
 #[derive(Debug, Eq, PartialEq)]
-struct Anchor {
+pub(super) struct Anchor {
     place: u16,
     peer: PeerId,
 }

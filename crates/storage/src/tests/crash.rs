@@ -145,3 +145,26 @@ fn after_one_error_the_store_keeps_nothing_more_and_has_lost_nothing() {
         run.check(&reopened(left, &about), &model, &format!("{about} and a power cut"));
     }
 }
+
+/// The power goes at every call while a file of an earlier schema is opened.
+#[test]
+fn a_power_cut_while_an_old_file_is_brought_up_loses_nothing() {
+    let old = include_bytes!("../../tests/it/schema-1.redb").to_vec();
+    let content = reopened(old.clone(), "no fault");
+    assert_ne!(content, Content::default());
+    let open_and_close = |disk: &Disk| {
+        let _opened = open(disk).map(|storage| block_on(storage.close()));
+    };
+    let whole = Disk::new(old.clone(), None);
+    open_and_close(&whole);
+    let mut rng = ChaCha8Rng::seed_from_u64(9);
+    for at in 0..whole.calls() {
+        let disk = Disk::new(old.clone(), Some(Fault::Crash(at)));
+        open_and_close(&disk);
+        for unsynced in [Unsynced::Lost, Unsynced::Kept, Unsynced::Torn] {
+            let left = disk.after_power_cut(unsynced, &mut rng);
+            let about = format!("power cut at call {at}, unsynced {unsynced:?}");
+            assert_eq!(reopened(left, &about), content, "{about}");
+        }
+    }
+}

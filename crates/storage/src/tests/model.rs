@@ -1,6 +1,8 @@
 //! What a store should hold, kept in maps; and histories to compare the two by.
 
 use std::collections::BTreeMap;
+use std::mem;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -10,6 +12,7 @@ use handshake::seed::{SeedMemory, SeedStore};
 use handshake::{Ban, BanStore, Banned};
 use libp2p_identity::{Keypair, PeerId};
 use machine::UnixTime;
+use ordersync::{Change as ItemChange, ItemId, Kept, Store};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -23,6 +26,7 @@ pub(super) enum Step {
     Seed(SeedMemory),
     Book(Vec<Change>),
     Key([u8; 32]),
+    Orders(Vec<ItemChange>),
 }
 
 /// What a store holds.
@@ -33,6 +37,7 @@ pub(super) struct Content {
     book: BTreeMap<PeerId, Stored>,
     anchors: Vec<PeerId>,
     key: Option<[u8; 32]>,
+    orders: BTreeMap<ItemId, Kept>,
 }
 
 pub(super) fn peer(n: u8) -> PeerId {
@@ -51,7 +56,7 @@ fn step(rng: &mut ChaCha8Rng) -> Step {
         n if n <= 3 => Banned::Peer(peer(n)),
         n => Banned::Address([192, 0, 2, n].into()),
     };
-    match rng.random_range(0..7) {
+    match rng.random_range(0..9) {
         0 | 1 => {
             Step::Ban(Ban { banned: banned(rng), reason: "spam".to_owned(), until: millis(rng) })
         }
@@ -62,7 +67,8 @@ fn step(rng: &mut ChaCha8Rng) -> Step {
             failures: rng.random(),
         }),
         4 | 5 => Step::Book((0..5).map(|_| book_change(rng)).collect()),
-        _ => Step::Key(rng.random()),
+        6 => Step::Key(rng.random()),
+        _ => Step::Orders((0..5).map(|_| order_change(rng)).collect()),
     }
 }
 
@@ -87,6 +93,31 @@ fn book_change(rng: &mut ChaCha8Rng) -> Change {
     }
 }
 
+fn order_change(rng: &mut ChaCha8Rng) -> ItemChange {
+    let id = ItemId([rng.random_range(1..12); 32]);
+    match rng.random_range(0..4) {
+        0 => ItemChange::Remove(id),
+        _ => ItemChange::Put(Kept {
+            id,
+            // From an order without a signature to one that takes a page of its own.
+            bytes: Bytes::from(vec![rng.random::<u8>(); rng.random_range(300..5_000)]),
+            received: UnixTime::from_millis(rng.random()),
+            pinned: rng.random(),
+        }),
+    }
+}
+
+/// All orders that the store can read, in the parts in which it hands them over, and how many it
+/// cannot.
+pub(super) fn orders(storage: &Storage) -> Result<(Vec<Vec<Kept>>, usize), String> {
+    let parts = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&parts);
+    let loaded = storage.orders().load(Box::new(move |part| into.lock().unwrap().push(part)));
+    let unreadable = block_on(loaded).map_err(|error| error.message)?;
+    let parts = mem::take(&mut *parts.lock().unwrap());
+    Ok((parts, unreadable))
+}
+
 impl Step {
     /// Asks the store for it; whether it is durable.
     pub(super) fn ask(&self, storage: &Storage) -> BoxFuture<'static, Result<(), String>> {
@@ -98,6 +129,7 @@ impl Step {
             Self::Unban(banned) => storage.bans().remove_all(banned.clone()).map(said).boxed(),
             Self::Seed(memory) => storage.seeds().put(*memory).map(said).boxed(),
             Self::Book(changes) => storage.book().save(changes.clone()).map(said).boxed(),
+            Self::Orders(changes) => storage.orders().apply(changes.clone()).map(said).boxed(),
             Self::Key(key) => storage.book().put_key(*key).map(said).boxed(),
         }
     }
@@ -132,11 +164,21 @@ impl Content {
                 }
             }
             Step::Key(key) => self.key = Some(key),
+            Step::Orders(changes) => {
+                for change in changes {
+                    match change {
+                        ItemChange::Put(kept) => drop(self.orders.insert(kept.id, kept)),
+                        ItemChange::Remove(id) => drop(self.orders.remove(&id)),
+                    }
+                }
+            }
         }
     }
 
     /// What the store says it holds; it can read all of it.
     pub(super) fn of(storage: &Storage) -> Self {
+        let (orders, unreadable) = orders(storage).unwrap();
+        assert_eq!(unreadable, 0);
         block_on(async {
             let bans = storage.bans().load().await.unwrap();
             let seeds = storage.seeds().load().await.unwrap();
@@ -148,6 +190,7 @@ impl Content {
                 book: book.entries.into_iter().collect(),
                 anchors: book.anchors,
                 key: book.key,
+                orders: orders.into_iter().flatten().map(|kept| (kept.id, kept)).collect(),
             }
         })
     }

@@ -9,7 +9,7 @@ use gossip::{BookStore, Change, Stored};
 
 use super::disk::Disk;
 use super::model::{Content, history, peer};
-use crate::writer::{BYTES_MAX, CHANGES_MAX, TASKS_MAX};
+use crate::writer::{BYTES_MAX, CHANGES_MAX, Place, TASKS_MAX};
 use crate::{Storage, StoreError, file};
 
 /// An empty store in memory.
@@ -29,9 +29,9 @@ fn key(storage: &Storage) -> impl Future<Output = Result<Option<[u8; 32]>, Strin
 }
 
 /// Keeps the thread busy until the sender is dropped.
-fn hold(storage: &Storage) -> Sender<()> {
+pub(super) fn hold(storage: &Storage) -> Sender<()> {
     let ((release, released), (begin, begun)) = (channel(), channel());
-    let held = storage.queue().read(move |_| {
+    let held = storage.queue().read(Place::Needed, move |_| {
         begin.send(()).unwrap();
         // An error is the release: the sender is gone.
         let Err(_) = released.recv() else { unreachable!() };
@@ -161,7 +161,7 @@ fn after_the_close_everything_is_refused() {
 fn a_panic_of_the_thread_closes_the_store() {
     let storage = storage();
     let release = hold(&storage);
-    let panics = storage.queue().read::<()>(|_| panic!("as the test wants"));
+    let panics = storage.queue().read::<()>(Place::Needed, |_| panic!("as the test wants"));
     let waits = set_key(&storage, [1; 32]);
     drop(release);
     assert_eq!(block_on(panics), Err(StoreError::Closed));

@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::executor::block_on;
@@ -12,6 +13,7 @@ use handshake::{Ban, BanStore, Banned, MemoryBans};
 use libp2p_identity::PeerId;
 use machine::UnixTime;
 use meshwork_storage::{Refusal, Storage};
+use ordersync::{Change as ItemChange, ItemId, Kept, MemoryStore, Store};
 use tempfile::TempDir;
 
 /// A file that is opened anew whenever it is asked for.
@@ -153,6 +155,43 @@ fn the_book_its_key_and_the_anchors_survive() {
     keeps_the_book(&mut || place.restart().book());
     let memory = MemoryBook::default();
     keeps_the_book(&mut || memory.clone());
+}
+
+/// All that is kept, by id; it can be read.
+pub(crate) fn loaded(store: &impl Store) -> Vec<Kept> {
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&all);
+    let load = store.load(Box::new(move |part| into.lock().unwrap().extend(part)));
+    assert_eq!(block_on(load), Ok(0));
+    std::mem::take(&mut all.lock().unwrap())
+}
+
+fn keeps_orders<S: Store>(next: Runs<'_, S>) {
+    let order = |n: u8, received| Kept {
+        id: ItemId([n; 32]),
+        bytes: Bytes::from(vec![n; 20 * usize::from(n)]),
+        received: at(received),
+        pinned: n.is_multiple_of(2),
+    };
+    let put = |n, received| ItemChange::Put(order(n, received));
+    let store = next();
+    assert_eq!(loaded(&store), []);
+    block_on(store.apply((0..=255).map(|n| put(n, 1)).collect())).unwrap();
+    block_on(store.apply(vec![])).unwrap();
+    let store = next();
+    assert_eq!(loaded(&store), (0..=255).map(|n| order(n, 1)).collect::<Vec<_>>());
+    let mut changes: Vec<_> = (3..=255).map(|n| ItemChange::Remove(ItemId([n; 32]))).collect();
+    changes.extend([put(0, 9), put(3, 9), ItemChange::Remove(ItemId([2; 32])), put(2, 8)]);
+    block_on(store.apply(changes)).unwrap();
+    assert_eq!(loaded(&next()), [order(0, 9), order(1, 1), order(2, 8), order(3, 9)]);
+}
+
+#[test]
+fn orders_survive() {
+    let mut place = Place::new();
+    keeps_orders(&mut || place.restart().orders());
+    let memory = MemoryStore::default();
+    keeps_orders(&mut || memory.clone());
 }
 
 #[test]

@@ -572,6 +572,455 @@ impl Bounded for super::handshake::v1::Version {
     );
 }
 
+impl Bounded for super::ordersync::v1::End {
+    const SCHEMA: &'static Schema = &Schema::new("end", 64, size_of::<Self>(), &[]);
+}
+
+impl Bounded for super::ordersync::v1::Error {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "error",
+        2_048,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "error.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 2,
+                path: "error.code",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+            Field {
+                number: 3,
+                path: "error.detail",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Text { len_max: 256 },
+            },
+            Field {
+                number: 4,
+                path: "error.supported",
+                slot: 3,
+                count_max: Some(16),
+                shape: Shape::Text { len_max: 64 },
+            },
+            Field {
+                number: 5,
+                path: "error.retry_after_ms",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::Offer {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "offer",
+        524_416,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "offer.known",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+            Field {
+                number: 2,
+                path: "offer.words",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Text { len_max: 64 },
+            },
+            Field {
+                number: 3,
+                path: "offer.metadata",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 524_288 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::Ordersync {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ordersync",
+        1_048_576,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ordersync.request",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::Request as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "ordersync.response",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::Response as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "ordersync.error",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::Error as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 4,
+                path: "ordersync.end",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::End as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::Request {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "request",
+        1_048_576,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "request.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 2,
+                path: "request.offers",
+                slot: 1,
+                count_max: Some(16),
+                shape: Shape::Message(<super::ordersync::v1::Offer as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "request.pushed",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 1_048_576 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::Response {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "response",
+        1_048_576,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "response.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 2,
+                path: "response.known",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+            Field {
+                number: 3,
+                path: "response.words",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Text { len_max: 64 },
+            },
+            Field {
+                number: 4,
+                path: "response.items",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 1_048_576 },
+            },
+            Field {
+                number: 5,
+                path: "response.complete",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Varint { max: 1, size: size_of::<bool>() },
+            },
+            Field {
+                number: 6,
+                path: "response.metadata",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 524_288 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltBlock {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_block",
+        950_272,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "riblt_block.key",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 16 },
+            },
+            Field {
+                number: 2,
+                path: "riblt_block.digest",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "riblt_block.count",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 4,
+                path: "riblt_block.cells",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 5,
+                path: "riblt_block.packed",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 917_504 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltEqual {
+    const SCHEMA: &'static Schema = &Schema::new("riblt_equal", 16, size_of::<Self>(), &[]);
+}
+
+impl Bounded for super::ordersync::v1::RibltFetch {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_fetch",
+        16_384,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "riblt_fetch.wanted",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Bytes { len_max: 8_192 },
+        }],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltItems {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_items",
+        8_448,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "riblt_items.gone",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 8_192 },
+            },
+            Field {
+                number: 2,
+                path: "riblt_items.digest",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "riblt_items.count",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltMore {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_more",
+        64,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "riblt_more.first",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 2,
+                path: "riblt_more.cells",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltOpen {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_open",
+        24_576,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "riblt_open.filter",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 20_480 },
+            },
+            Field {
+                number: 2,
+                path: "riblt_open.digest",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "riblt_open.count",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 4,
+                path: "riblt_open.estimator",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 512 },
+            },
+            Field {
+                number: 5,
+                path: "riblt_open.key",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 16 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltPage {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_page",
+        32,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "riblt_page.count",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+        }],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltRequest {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_request",
+        65_536,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "riblt_request.open",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::RibltOpen as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "riblt_request.more",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::RibltMore as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "riblt_request.fetch",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::RibltFetch as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::ordersync::v1::RibltResponse {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "riblt_response",
+        983_040,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "riblt_response.equal",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::RibltEqual as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "riblt_response.block",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::RibltBlock as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "riblt_response.page",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::RibltPage as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 4,
+                path: "riblt_response.items",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::ordersync::v1::RibltItems as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
 impl Bounded for super::peer::v1::AddressInfo {
     const SCHEMA: &'static Schema = &Schema::new(
         "address_info",

@@ -21,6 +21,11 @@ pub mod handshake {
     pub mod v1;
 }
 
+/// The messages of `proto/meshwork/ordersync`.
+pub mod ordersync {
+    pub mod v1;
+}
+
 /// The messages of `proto/meshwork/peer`.
 pub mod peer {
     pub mod v1;

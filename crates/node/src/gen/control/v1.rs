@@ -847,6 +847,1109 @@ pub mod node_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Asks for the status of the orders.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersStatusRequest {}
+impl ::prost::Name for OrdersStatusRequest {
+    const NAME: &'static str = "OrdersStatusRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersStatusRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersStatusRequest".into()
+    }
+}
+/// The orders at the time of asking.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OrdersStatusReply {
+    /// How many.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    /// How many there may be.
+    #[prost(uint64, tag = "2")]
+    pub count_max: u64,
+    /// The hash of all their hashes: equal on two nodes when their orders are. 32 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub digest: ::prost::bytes::Bytes,
+    /// The chain of the network, as EIP-155 numbers them.
+    #[prost(uint64, tag = "4")]
+    pub chain_id: u64,
+    /// Where they are traded: 0x and 40 digits.
+    #[prost(string, tag = "5")]
+    pub exchange: ::prost::alloc::string::String,
+    /// The JSON schema that they satisfy. At most 16 KiB.
+    #[prost(string, tag = "6")]
+    pub schema: ::prost::alloc::string::String,
+    /// What happened since the start, by name: "added", "known", "refused", "evicted", "expired",
+    /// "removed".
+    #[prost(btree_map = "string, uint64", tag = "7")]
+    pub counts: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
+}
+impl ::prost::Name for OrdersStatusReply {
+    const NAME: &'static str = "OrdersStatusReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersStatusReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersStatusReply".into()
+    }
+}
+/// A part of the lines to import.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersImportRequest {
+    /// At most 64 KiB. Lines end with a line feed, the last one may end with the stream. Empty lines
+    /// count, and mean nothing.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub part: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for OrdersImportRequest {
+    const NAME: &'static str = "OrdersImportRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersImportRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersImportRequest".into()
+    }
+}
+/// What became of a batch.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OrdersImportReply {
+    /// Bytes of the lines, line feeds included.
+    #[prost(uint64, tag = "1")]
+    pub bytes: u64,
+    /// Lines that are not empty.
+    #[prost(uint64, tag = "2")]
+    pub lines: u64,
+    /// Orders that the node did not have and has now.
+    #[prost(uint64, tag = "3")]
+    pub new: u64,
+    /// Orders that it had.
+    #[prost(uint64, tag = "4")]
+    pub known: u64,
+    /// The other lines, in their order. At most 500.
+    #[prost(message, repeated, tag = "5")]
+    pub bad: ::prost::alloc::vec::Vec<BadLine>,
+}
+impl ::prost::Name for OrdersImportReply {
+    const NAME: &'static str = "OrdersImportReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersImportReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersImportReply".into()
+    }
+}
+/// A line of which nothing became.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BadLine {
+    /// Its number, from 1.
+    #[prost(uint64, tag = "1")]
+    pub line: u64,
+    /// A stable name of the reason.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// The reason, for people.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for BadLine {
+    const NAME: &'static str = "BadLine";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.BadLine".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.BadLine".into()
+    }
+}
+/// Asks for orders.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersListRequest {
+    /// At most so many: 1 to 500.
+    #[prost(uint32, tag = "1")]
+    pub limit: u32,
+    /// Only those above this hash: 32 bytes, or nothing for all.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub after: ::prost::bytes::Bytes,
+    /// Only those of this maker: 20 bytes, or nothing for all.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub maker: ::prost::bytes::Bytes,
+    /// Only those that offer or ask this token: 20 bytes, or nothing for all.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub token: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for OrdersListRequest {
+    const NAME: &'static str = "OrdersListRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersListRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersListRequest".into()
+    }
+}
+/// Orders at the time of asking.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OrdersListReply {
+    /// Ascending by hash. At most as many as were asked for.
+    #[prost(message, repeated, tag = "1")]
+    pub orders: ::prost::alloc::vec::Vec<Order>,
+    /// How many there are in all, wanted or not.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
+    /// Whether there may be more that are wanted.
+    #[prost(bool, tag = "3")]
+    pub more: bool,
+}
+impl ::prost::Name for OrdersListReply {
+    const NAME: &'static str = "OrdersListReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersListReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersListReply".into()
+    }
+}
+/// An order, for people.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Order {
+    /// The EIP-712 hash: 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub hash: ::prost::bytes::Bytes,
+    /// Who offers: 20 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub maker: ::prost::bytes::Bytes,
+    /// What is offered, such as "erc20:0x…".
+    #[prost(string, tag = "3")]
+    pub maker_asset: ::prost::alloc::string::String,
+    /// How much of it, in base units: decimal.
+    #[prost(string, tag = "4")]
+    pub maker_amount: ::prost::alloc::string::String,
+    /// What is asked.
+    #[prost(string, tag = "5")]
+    pub taker_asset: ::prost::alloc::string::String,
+    /// How much of it.
+    #[prost(string, tag = "6")]
+    pub taker_amount: ::prost::alloc::string::String,
+    /// When it ends, in milliseconds since 1970; absent if never.
+    #[prost(uint64, optional, tag = "7")]
+    pub expires_ms: ::core::option::Option<u64>,
+    /// When it was taken in, in milliseconds since 1970.
+    #[prost(uint64, tag = "8")]
+    pub received_ms: u64,
+    /// Whether it is the node's own.
+    #[prost(bool, tag = "9")]
+    pub own: bool,
+}
+impl ::prost::Name for Order {
+    const NAME: &'static str = "Order";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.Order".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.Order".into()
+    }
+}
+/// Asks for all orders.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersExportRequest {}
+impl ::prost::Name for OrdersExportRequest {
+    const NAME: &'static str = "OrdersExportRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersExportRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersExportRequest".into()
+    }
+}
+/// Some of them.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersExportReply {
+    /// Lines of JSON, each with its line feed. At most 1 MiB.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub lines: ::prost::bytes::Bytes,
+    /// How many lines.
+    #[prost(uint32, tag = "2")]
+    pub count: u32,
+}
+impl ::prost::Name for OrdersExportReply {
+    const NAME: &'static str = "OrdersExportReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersExportReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersExportReply".into()
+    }
+}
+/// Asks for what changes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersWatchRequest {}
+impl ::prost::Name for OrdersWatchRequest {
+    const NAME: &'static str = "OrdersWatchRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersWatchRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersWatchRequest".into()
+    }
+}
+/// What changed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct OrdersWatchReply {
+    /// In their order. At most 256.
+    #[prost(message, repeated, tag = "1")]
+    pub changes: ::prost::alloc::vec::Vec<OrderChange>,
+    /// Changes came faster than they were taken, so that some before these are not told.
+    #[prost(bool, tag = "2")]
+    pub missed: bool,
+}
+impl ::prost::Name for OrdersWatchReply {
+    const NAME: &'static str = "OrdersWatchReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersWatchReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersWatchReply".into()
+    }
+}
+/// What happened to an order.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrderChange {
+    /// What.
+    #[prost(enumeration = "OrderChangeKind", tag = "1")]
+    pub kind: i32,
+    /// To which: 32 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub hash: ::prost::bytes::Bytes,
+    /// The order, if it came in and is still there.
+    #[prost(message, optional, tag = "3")]
+    pub order: ::core::option::Option<Order>,
+}
+impl ::prost::Name for OrderChange {
+    const NAME: &'static str = "OrderChange";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrderChange".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrderChange".into()
+    }
+}
+/// Asks for a sync, with peers that the node chooses or with those that are named.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersSyncRequest {
+    /// With how many peers, if none are named: 1 to 64; the configuration's when 0.
+    #[prost(uint32, tag = "1")]
+    pub min_peers: u32,
+    /// With these: multiaddrs that end in /p2p/PEER_ID. They need not be of this network. At most 64.
+    #[prost(string, repeated, tag = "2")]
+    pub from: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for OrdersSyncRequest {
+    const NAME: &'static str = "OrdersSyncRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersSyncRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersSyncRequest".into()
+    }
+}
+/// How a sync goes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OrdersSyncReply {
+    /// What happened.
+    #[prost(oneof = "orders_sync_reply::What", tags = "1, 2, 3")]
+    pub what: ::core::option::Option<orders_sync_reply::What>,
+}
+/// Nested message and enum types in `OrdersSyncReply`.
+pub mod orders_sync_reply {
+    /// What happened.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum What {
+        /// A session goes on.
+        #[prost(message, tag = "1")]
+        Progress(super::SyncProgress),
+        /// A session ended.
+        #[prost(message, tag = "2")]
+        Session(super::SyncSession),
+        /// The sync ended; nothing comes after this.
+        #[prost(message, tag = "3")]
+        End(super::SyncEnd),
+    }
+}
+impl ::prost::Name for OrdersSyncReply {
+    const NAME: &'static str = "OrdersSyncReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.OrdersSyncReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.OrdersSyncReply".into()
+    }
+}
+/// A session that goes on.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncProgress {
+    /// With whom: a peer id in base 58.
+    #[prost(string, tag = "1")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// What was counted so far.
+    #[prost(message, optional, tag = "2")]
+    pub tally: ::core::option::Option<SyncTally>,
+}
+impl ::prost::Name for SyncProgress {
+    const NAME: &'static str = "SyncProgress";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.SyncProgress".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.SyncProgress".into()
+    }
+}
+/// What is counted in a session.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncTally {
+    /// Requests that waited for the answer to the one before.
+    #[prost(uint32, tag = "1")]
+    pub round_trips: u32,
+    /// Orders that came and that the filter wants.
+    #[prost(uint64, tag = "2")]
+    pub valid: u64,
+    /// Of these: taken in.
+    #[prost(uint64, tag = "3")]
+    pub new: u64,
+    /// Of these: known.
+    #[prost(uint64, tag = "4")]
+    pub known: u64,
+    /// Of these: not taken, whatever the reason.
+    #[prost(uint64, tag = "5")]
+    pub refused: u64,
+    /// What came and is no order, or none that was asked for.
+    #[prost(uint64, tag = "6")]
+    pub unwanted: u64,
+    /// Orders given away.
+    #[prost(uint64, tag = "7")]
+    pub given: u64,
+}
+impl ::prost::Name for SyncTally {
+    const NAME: &'static str = "SyncTally";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.SyncTally".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.SyncTally".into()
+    }
+}
+/// A session that ended.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncSession {
+    /// With whom: a peer id in base 58.
+    #[prost(string, tag = "1")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// In which protocol; empty if none was agreed on.
+    #[prost(string, tag = "2")]
+    pub protocol: ::prost::alloc::string::String,
+    /// How it ended: "agreed", when the node has all that the peer has; "paged", when the peer says so
+    /// and cannot prove it; "incomplete", "faulted" or "broken".
+    #[prost(string, tag = "3")]
+    pub ended: ::prost::alloc::string::String,
+    /// More about it, for people; may be empty.
+    #[prost(string, tag = "4")]
+    pub detail: ::prost::alloc::string::String,
+    /// What was counted.
+    #[prost(message, optional, tag = "5")]
+    pub tally: ::core::option::Option<SyncTally>,
+}
+impl ::prost::Name for SyncSession {
+    const NAME: &'static str = "SyncSession";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.SyncSession".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.SyncSession".into()
+    }
+}
+/// The end of a sync.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SyncEnd {
+    /// Whether it came to what was asked for.
+    #[prost(bool, tag = "1")]
+    pub ok: bool,
+    /// Why not, for people; empty if it did.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+    /// With how many peers it was done.
+    #[prost(uint32, tag = "3")]
+    pub peers: u32,
+}
+impl ::prost::Name for SyncEnd {
+    const NAME: &'static str = "SyncEnd";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.SyncEnd".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.SyncEnd".into()
+    }
+}
+/// What happens to orders.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum OrderChangeKind {
+    /// Not told.
+    Unspecified = 0,
+    /// It came in.
+    Added = 1,
+    /// It ended.
+    Expired = 2,
+    /// It made room for another.
+    Evicted = 3,
+    /// It was given up on demand.
+    Removed = 4,
+}
+impl OrderChangeKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "ORDER_CHANGE_KIND_UNSPECIFIED",
+            Self::Added => "ORDER_CHANGE_KIND_ADDED",
+            Self::Expired => "ORDER_CHANGE_KIND_EXPIRED",
+            Self::Evicted => "ORDER_CHANGE_KIND_EVICTED",
+            Self::Removed => "ORDER_CHANGE_KIND_REMOVED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "ORDER_CHANGE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "ORDER_CHANGE_KIND_ADDED" => Some(Self::Added),
+            "ORDER_CHANGE_KIND_EXPIRED" => Some(Self::Expired),
+            "ORDER_CHANGE_KIND_EVICTED" => Some(Self::Evicted),
+            "ORDER_CHANGE_KIND_REMOVED" => Some(Self::Removed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod orders_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// The orders of the node. Those that are imported are the node's own: they are kept until they end,
+    /// and do not make room for others.
+    #[derive(Debug, Clone)]
+    pub struct OrdersClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl OrdersClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> OrdersClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> OrdersClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            OrdersClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Tells how many orders there are, and what they add up to.
+        pub async fn status(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OrdersStatusRequest>,
+        ) -> std::result::Result<tonic::Response<super::OrdersStatusReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Orders/Status");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Orders", "Status"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes orders in, one line of JSON for each. The parts may be cut anywhere. There is a reply for
+        /// each batch of at most 500 lines, when what is good in it is on the disk; the node reads on as
+        /// fast as the replies are taken. What has been replied to stays, whatever comes after it.
+        pub async fn import(
+            &mut self,
+            request: impl tonic::IntoStreamingRequest<Message = super::OrdersImportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::OrdersImportReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Orders/Import");
+            let mut req = request.into_streaming_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Orders", "Import"));
+            self.inner.streaming(req, path, codec).await
+        }
+        /// Lists orders by hash.
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OrdersListRequest>,
+        ) -> std::result::Result<tonic::Response<super::OrdersListReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Orders/List");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Orders", "List"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Hands out all orders, ascending by hash, in the one canonical form. An order that comes or goes
+        /// meanwhile may be among them.
+        pub async fn export(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OrdersExportRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::OrdersExportReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Orders/Export");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Orders", "Export"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Tells each order that comes or goes from now on. Does not end by itself. Begins with an empty
+        /// reply, after which nothing is missed.
+        pub async fn watch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OrdersWatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::OrdersWatchReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Orders/Watch");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Orders", "Watch"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Fetches what peers have and the node lacks, and tells how it goes. To end the stream ends the
+        /// sync. Fails with UNAVAILABLE when the node takes no part in the network.
+        pub async fn sync(
+            &mut self,
+            request: impl tonic::IntoRequest<super::OrdersSyncRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::OrdersSyncReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Orders/Sync");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Orders", "Sync"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod orders_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with OrdersServer.
+    #[async_trait]
+    pub trait Orders: std::marker::Send + std::marker::Sync + 'static {
+        /// Tells how many orders there are, and what they add up to.
+        async fn status(
+            &self,
+            request: tonic::Request<super::OrdersStatusRequest>,
+        ) -> std::result::Result<tonic::Response<super::OrdersStatusReply>, tonic::Status>;
+        /// Server streaming response type for the Import method.
+        type ImportStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::OrdersImportReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Takes orders in, one line of JSON for each. The parts may be cut anywhere. There is a reply for
+        /// each batch of at most 500 lines, when what is good in it is on the disk; the node reads on as
+        /// fast as the replies are taken. What has been replied to stays, whatever comes after it.
+        async fn import(
+            &self,
+            request: tonic::Request<tonic::Streaming<super::OrdersImportRequest>>,
+        ) -> std::result::Result<tonic::Response<Self::ImportStream>, tonic::Status>;
+        /// Lists orders by hash.
+        async fn list(
+            &self,
+            request: tonic::Request<super::OrdersListRequest>,
+        ) -> std::result::Result<tonic::Response<super::OrdersListReply>, tonic::Status>;
+        /// Server streaming response type for the Export method.
+        type ExportStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::OrdersExportReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Hands out all orders, ascending by hash, in the one canonical form. An order that comes or goes
+        /// meanwhile may be among them.
+        async fn export(
+            &self,
+            request: tonic::Request<super::OrdersExportRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ExportStream>, tonic::Status>;
+        /// Server streaming response type for the Watch method.
+        type WatchStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::OrdersWatchReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Tells each order that comes or goes from now on. Does not end by itself. Begins with an empty
+        /// reply, after which nothing is missed.
+        async fn watch(
+            &self,
+            request: tonic::Request<super::OrdersWatchRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+        /// Server streaming response type for the Sync method.
+        type SyncStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::OrdersSyncReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Fetches what peers have and the node lacks, and tells how it goes. To end the stream ends the
+        /// sync. Fails with UNAVAILABLE when the node takes no part in the network.
+        async fn sync(
+            &self,
+            request: tonic::Request<super::OrdersSyncRequest>,
+        ) -> std::result::Result<tonic::Response<Self::SyncStream>, tonic::Status>;
+    }
+    /// The orders of the node. Those that are imported are the node's own: they are kept until they end,
+    /// and do not make room for others.
+    #[derive(Debug)]
+    pub struct OrdersServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> OrdersServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for OrdersServer<T>
+    where
+        T: Orders,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/meshwork.control.v1.Orders/Status" => {
+                    #[allow(non_camel_case_types)]
+                    struct StatusSvc<T: Orders>(pub Arc<T>);
+                    impl<T: Orders> tonic::server::UnaryService<super::OrdersStatusRequest> for StatusSvc<T> {
+                        type Response = super::OrdersStatusReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OrdersStatusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Orders>::status(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StatusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Orders/Import" => {
+                    #[allow(non_camel_case_types)]
+                    struct ImportSvc<T: Orders>(pub Arc<T>);
+                    impl<T: Orders> tonic::server::StreamingService<super::OrdersImportRequest> for ImportSvc<T> {
+                        type Response = super::OrdersImportReply;
+                        type ResponseStream = T::ImportStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<tonic::Streaming<super::OrdersImportRequest>>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Orders>::import(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ImportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Orders/List" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSvc<T: Orders>(pub Arc<T>);
+                    impl<T: Orders> tonic::server::UnaryService<super::OrdersListRequest> for ListSvc<T> {
+                        type Response = super::OrdersListReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OrdersListRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Orders>::list(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Orders/Export" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExportSvc<T: Orders>(pub Arc<T>);
+                    impl<T: Orders>
+                        tonic::server::ServerStreamingService<super::OrdersExportRequest>
+                        for ExportSvc<T>
+                    {
+                        type Response = super::OrdersExportReply;
+                        type ResponseStream = T::ExportStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OrdersExportRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Orders>::export(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExportSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Orders/Watch" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSvc<T: Orders>(pub Arc<T>);
+                    impl<T: Orders> tonic::server::ServerStreamingService<super::OrdersWatchRequest> for WatchSvc<T> {
+                        type Response = super::OrdersWatchReply;
+                        type ResponseStream = T::WatchStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OrdersWatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Orders>::watch(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Orders/Sync" => {
+                    #[allow(non_camel_case_types)]
+                    struct SyncSvc<T: Orders>(pub Arc<T>);
+                    impl<T: Orders> tonic::server::ServerStreamingService<super::OrdersSyncRequest> for SyncSvc<T> {
+                        type Response = super::OrdersSyncReply;
+                        type ResponseStream = T::SyncStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::OrdersSyncRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Orders>::sync(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SyncSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(
+                        tonic::Status::GRPC_STATUS,
+                        (tonic::Code::Unimplemented as i32).into(),
+                    );
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for OrdersServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "meshwork.control.v1.Orders";
+    impl<T> tonic::server::NamedService for OrdersServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// Asks for the list.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PeersListRequest {}

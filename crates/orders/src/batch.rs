@@ -1,0 +1,192 @@
+//! Signed orders in bulk: columns of bits, each address and each asset once, nothing lost.
+//!
+//! What it costs is dominated by what nobody can shrink: 64 bytes of each signature, and salts that
+//! were drawn at random. Behind one another:
+//!
+//! 1. a byte of version, which is 1;
+//! 2. bits, the lowest of each value first: how many orders, addresses, assets and networks;
+//!    the networks; the assets; then one column for each field, all of one kind for every order;
+//! 3. zeros up to the next whole byte;
+//! 4. bytes: the addresses, what of the assets has no shorter form, the signatures.
+//!
+//! *Counts* are 6 bits that say how many bits follow. *Indices* are a count for the least, 6 bits
+//! of width, then the distance of each from the least in so many bits. *Numbers* are 9 bits of
+//! length and the least in so many bits; the lengths of all distances from it, as indices; then
+//! each distance without its first bit. *Amounts* are the zeros at the end, as indices, and what is
+//! before them, as numbers. Address 0 is nobody and asset 0 is nothing; neither is written.
+//!
+//! There is one encoding of a list of orders, and every other one is refused: tables are in order
+//! of first use, widths are the least that do, and fillers are zero. [`decode`] proves it by
+//! encoding again what it found.
+//!
+//! Nothing is compressed on top: what is left looks random, and deflate makes it longer.
+
+use std::borrow::Borrow;
+
+use self::bits::{Reader, Writer};
+use crate::v3::SignedOrder;
+use crate::{AssetData, ORDER_LEN_MAX};
+
+mod bits;
+mod columns;
+mod rows;
+mod signatures;
+mod tables;
+
+/// The only version so far.
+const VERSION: u8 = 1;
+
+/// Bytes of asset data and signatures that one batch may hold, counted for each order that has
+/// them. Any 500 orders that are short enough to be passed on have less.
+pub const DECODED_MAX: usize = 4 << 20;
+
+/// Why bytes are not a batch. Whoever sent them is at fault.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadBatch {
+    /// It ends too early.
+    #[error("batch ends too early")]
+    Truncated,
+    /// Bytes behind the last signature.
+    #[error("{bytes} bytes follow the batch")]
+    Trailing {
+        /// How many.
+        bytes: usize,
+    },
+    /// A version that is not known here.
+    #[error("batch has version {given}, must be {VERSION}")]
+    Version {
+        /// Its version.
+        given: u8,
+    },
+    /// More of something than there can be.
+    #[error("batch counts more than {bound} of something")]
+    Count {
+        /// As many as there can be.
+        bound: usize,
+    },
+    /// An index behind the end of its table.
+    #[error("index {index} is behind the end of a table, {end}")]
+    Index {
+        /// The index.
+        index: usize,
+        /// The length of the table.
+        end: usize,
+    },
+    /// A number of more than 256 bits.
+    #[error("a number has more than 256 bits")]
+    Number,
+    /// A chain id outside 1 to 2⁶³ − 1.
+    #[error("a chain id is outside 1 to 9223372036854775807")]
+    ChainId,
+    /// Decoded it would take too much.
+    #[error("batch holds more than {bound} bytes of something")]
+    TooLarge {
+        /// Bytes at most.
+        bound: usize,
+    },
+    /// An order that is too long to be passed on.
+    #[error("order {index} is longer than {ORDER_LEN_MAX} bytes of JSON")]
+    OrderTooLong {
+        /// Its place in the batch, from 0.
+        index: usize,
+    },
+    /// Not the one encoding of what it says.
+    #[error("batch is not encoded the one way that it must be")]
+    NotCanonical,
+}
+
+/// Encodes orders, in the order given.
+///
+/// # Bounds
+///
+/// Up to 500 orders that are short enough to be passed on always decode again; of more see
+/// [`DECODED_MAX`].
+///
+/// ```
+/// use meshwork_orders::{batch, sample, v3::SignedOrder};
+///
+/// let orders: Result<Vec<_>, _> = sample::SAMPLE_V3.lines().map(SignedOrder::from_json).collect();
+/// let orders = orders?;
+/// let bytes = batch::encode(&orders);
+/// assert!(bytes.len() < 130 * orders.len(), "a seventh of the JSON");
+/// assert_eq!(batch::decode(&bytes, 500)?, orders);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub fn encode(orders: &[impl Borrow<SignedOrder>]) -> Vec<u8> {
+    let mut out = Writer::starting_with(VERSION);
+    out.count(orders.len());
+    if !orders.is_empty() {
+        rows::write(&mut out, orders);
+    }
+    out.align();
+    out.finish()
+}
+
+/// Encodes as many of the first orders as fit `bytes_max` and [`DECODED_MAX`], but at least one.
+/// Returns the bytes and how many orders they hold.
+///
+/// # Bounds
+///
+/// One order alone takes less than 9,000 bytes.
+pub fn encode_some(orders: &[impl Borrow<SignedOrder>], bytes_max: usize) -> (Vec<u8>, usize) {
+    let mut decoded: usize = 0;
+    let fits = |order: &&_| {
+        let order: &SignedOrder = Borrow::borrow(*order);
+        decoded = decoded.saturating_add(loose_bytes(order));
+        decoded <= DECODED_MAX
+    };
+    let mut count = orders.iter().take_while(fits).count();
+    loop {
+        count = count.max(1).min(orders.len());
+        let bytes = encode(orders.get(..count).unwrap_or_default());
+        if bytes.len() <= bytes_max || count <= 1 {
+            return (bytes, count);
+        }
+        // As many as fit if all cost the same; one fewer at least, so that this ends.
+        let proportional = count.saturating_mul(bytes_max).checked_div(bytes.len()).unwrap_or(0);
+        count = proportional.min(count.saturating_sub(1));
+    }
+}
+
+/// Decodes a batch of at most `orders_max` orders.
+///
+/// # Bounds
+///
+/// Takes no more memory than `orders_max` orders without their bytes, twice [`DECODED_MAX`], and
+/// a few times the input; every count is checked before room is made for it.
+///
+/// # Errors
+///
+/// [`BadBatch`].
+pub fn decode(bytes: &[u8], orders_max: usize) -> Result<Vec<SignedOrder>, BadBatch> {
+    let (version, rest) = bytes.split_first().ok_or(BadBatch::Truncated)?;
+    if *version != VERSION {
+        return Err(BadBatch::Version { given: *version });
+    }
+    let mut from = Reader::new(rest);
+    // Each order has a byte of its own at least, in its signature.
+    let count = from.count(orders_max.min(rest.len()))?;
+    let orders = if count == 0 { Vec::new() } else { rows::read(&mut from, count)? };
+    match from.left() {
+        0 if encode(&orders) == bytes => Ok(orders),
+        0 => Err(BadBatch::NotCanonical),
+        bytes => Err(BadBatch::Trailing { bytes }),
+    }
+}
+
+/// Bytes of an order that its type does not hold in itself: asset data and odd signatures.
+fn loose_bytes(signed: &SignedOrder) -> usize {
+    let order = &signed.order;
+    let assets = [
+        &order.maker_asset_data,
+        &order.taker_asset_data,
+        &order.maker_fee_asset_data,
+        &order.taker_fee_asset_data,
+    ];
+    let loose = assets.into_iter().filter(|asset| asset.as_erc20().is_none());
+    loose.map(AssetData::len).fold(signed.signature.len(), usize::saturating_add)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,142 @@
+//! Compiled filters, kept by what they were compiled from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{BadFilter, Filter};
+use crate::keccak::keccak256;
+
+/// The filters that were asked for last, each compiled once. Refusals are kept too, so that a
+/// refused filter costs its sender's budget and not ours.
+///
+/// # Bounds
+///
+/// As many filters and bytes as it was made for; the one just asked for always stays.
+#[derive(Clone, Debug)]
+pub struct FilterCache {
+    filters_max: usize,
+    bytes_max: usize,
+    bytes: usize,
+    /// Grows with each question; says which entry was asked for last.
+    turn: u64,
+    /// By the hash of the JSON text.
+    entries: BTreeMap<[u8; 32], Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    asked: u64,
+    bytes: usize,
+    outcome: Result<Arc<Filter>, BadFilter>,
+}
+
+impl Default for FilterCache {
+    /// 64 filters, 8 MiB.
+    fn default() -> Self {
+        Self::new(64, 8 << 20)
+    }
+}
+
+impl FilterCache {
+    /// A cache for so many filters and bytes.
+    pub fn new(filters_max: usize, bytes_max: usize) -> Self {
+        Self { filters_max, bytes_max, bytes: 0, turn: 0, entries: BTreeMap::new() }
+    }
+
+    /// The filter of that JSON text, compiled unless it is here.
+    ///
+    /// # Errors
+    ///
+    /// As [`Filter::from_json`]. A text that is too long is not kept.
+    pub fn get(&mut self, text: &str) -> Result<Arc<Filter>, BadFilter> {
+        let given = text.len();
+        if given > Filter::JSON_MAX {
+            return Err(BadFilter::TooLong { given, bound: Filter::JSON_MAX });
+        }
+        self.turn = self.turn.saturating_add(1);
+        let key = keccak256(text.as_bytes());
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.asked = self.turn;
+            return entry.outcome.clone();
+        }
+        let outcome = Filter::from_json(text).map(Arc::new);
+        let filter_bytes = outcome.as_ref().map_or(0, |filter| filter.memory());
+        let bytes = size_of::<(Entry, [u8; 32])>().saturating_add(filter_bytes);
+        self.make_room(bytes);
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.entries.insert(key, Entry { asked: self.turn, bytes, outcome: outcome.clone() });
+        outcome
+    }
+
+    /// Filters and refusals here.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether nothing is here.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Forgets what was not asked for the longest, until one more of `bytes` fits.
+    fn make_room(&mut self, bytes: usize) {
+        while self.entries.len() >= self.filters_max.max(1)
+            || self.bytes.saturating_add(bytes) > self.bytes_max
+        {
+            let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.asked);
+            let Some(key) = oldest.map(|(key, _)| *key) else { return };
+            if let Some(entry) = self.entries.remove(&key) {
+                self.bytes = self.bytes.saturating_sub(entry.bytes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Network;
+
+    fn filter(letter: char) -> String {
+        let schema = format!(r#"{{"properties":{{"salt":{{"pattern":"{letter}"}}}}}}"#);
+        Filter::new(Network::MAINNET, &schema).unwrap().to_json()
+    }
+
+    #[test]
+    fn a_filter_is_compiled_once_while_it_is_asked_for() {
+        let mut cache = FilterCache::new(2, usize::MAX);
+        let (a, b, c) = (filter('1'), filter('2'), filter('3'));
+        let first = cache.get(&a).unwrap();
+        cache.get(&b).unwrap();
+        assert!(Arc::ptr_eq(&first, &cache.get(&a).unwrap()));
+        // The third drives out the second, which was not asked for the longest.
+        cache.get(&c).unwrap();
+        assert_eq!(cache.len(), 2);
+        assert!(Arc::ptr_eq(&first, &cache.get(&a).unwrap()));
+    }
+
+    #[test]
+    fn bytes_are_bounded_whatever_is_asked_for() {
+        let one = Filter::from_json(&filter('0')).unwrap().memory();
+        let bytes_max = 3 * one;
+        let mut cache = FilterCache::new(100, bytes_max);
+        for letter in "0123456789".chars() {
+            cache.get(&filter(letter)).unwrap();
+            assert!(cache.bytes <= bytes_max && !cache.is_empty());
+        }
+        // One that is larger than the cache stands alone in it.
+        let mut cache = FilterCache::new(100, 1);
+        cache.get(&filter('1')).unwrap();
+        cache.get(&filter('2')).unwrap();
+        assert_eq!(cache.len(), 1);
+    }
+
+    #[test]
+    fn refusals_are_kept_as_well() {
+        let mut cache = FilterCache::default();
+        let refused = cache.get("{}").unwrap_err();
+        assert_eq!(refused, BadFilter::Missing { key: "customOrderSchema" });
+        assert_eq!(cache.get("{}"), Err(refused));
+        assert_eq!(cache.len(), 1);
+    }
+}

@@ -1,0 +1,101 @@
+//! The subprotocol `/riblt-shortid/version/0`: what is said follows what differs, not what there is.
+//!
+//! The life of one reconciliation:
+//! 1. the requester opens with the digest of its items, their number and a rough fingerprint from
+//!    which the size of the difference can be guessed;
+//! 2. equal digests end it at once. If too much differs, the provider says so, and paging costs less.
+//!    Otherwise it sends as many cells as the guess suggests, under the key of its present epoch, for
+//!    which it has them at hand, or under a key that the requester made up for this session;
+//! 3. the requester makes the same cells of its own items and peels the difference; if they do not
+//!    suffice it asks for more;
+//! 4. it asks for what it lacks by short id, and gives away what the provider lacks;
+//! 5. it computes the digest that the provider has to have, from its own items, what differs and
+//!    what came. Only if that is the digest that the provider stated, the two agree. If it is not,
+//!    somebody has chosen items against the key of the epoch: the next attempt is made with a key that
+//!    nobody knew before.
+
+mod json;
+mod messages;
+mod provide;
+mod pursue;
+
+pub use self::messages::{Open, RibltRequest, RibltResponse};
+use crate::Item;
+use crate::message::{Request, Response};
+use crate::outcome::{Fault, Refusal};
+use crate::range::Range;
+use crate::subprotocol::{Context, Reaction, Subprotocol};
+
+/// Its name.
+pub const NAME: &str = "/riblt-shortid/version/0";
+
+/// Most items asked for in one request.
+pub const WANTED_MAX: usize = 1_024;
+
+/// Most cells in one response.
+pub const BLOCK_MAX: usize = 20_480;
+
+/// Most cells of a comparison under a key of the requester's.
+pub const CELLS_MAX: usize = 131_072;
+
+/// Most items that a requester gives away in one session; the provider asks for the rest when it is
+/// its turn to be a requester.
+pub const PUSH_MAX: usize = 2_000;
+
+/// Reconciliation by the cells of a rateless table over keyed short ids.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Riblt;
+
+impl<I: Item> Subprotocol<I> for Riblt {
+    type RequestMetadata = RibltRequest;
+    type ResponseMetadata = RibltResponse;
+    type Service = provide::Service<I>;
+    type Pursuit = pursue::Pursuit;
+
+    fn name(&self) -> &str {
+        NAME
+    }
+
+    fn first_request_metadata(
+        &self,
+        pursuit: &mut Self::Pursuit,
+        _range: &Range,
+        cx: &Context<I>,
+    ) -> RibltRequest {
+        pursuit.open(cx)
+    }
+
+    fn handle_request(
+        &self,
+        request: Request<RibltRequest>,
+        service: &mut Self::Service,
+        cx: &Context<I>,
+    ) -> Result<Response<I, RibltResponse>, Refusal> {
+        let (orders, metadata) = service.answer(request, cx)?;
+        let complete = matches!(metadata, RibltResponse::Equal);
+        Ok(Response { provider_id: cx.peer, orders, complete, metadata })
+    }
+
+    fn handle_response(
+        &self,
+        response: &Response<I, RibltResponse>,
+        pursuit: &mut Self::Pursuit,
+        cx: &Context<I>,
+    ) -> Result<Reaction<I, RibltRequest>, Fault> {
+        pursuit.react(response, cx)
+    }
+}
+
+/// Whether paging costs less than comparing cells.
+///
+/// It does if the requester has nothing, if one side has over 30 % more than the other, or if more
+/// would be missing than half of what the provider has. It never does while a single page or two
+/// would do.
+pub(crate) fn pages_instead(ours: u64, theirs: u64, estimate: u64, page: usize) -> bool {
+    let larger = ours.max(theirs);
+    if theirs <= u64::try_from(page).unwrap_or(u64::MAX) {
+        return false;
+    }
+    let apart = ours.abs_diff(theirs);
+    ours == 0 || apart.saturating_mul(10) > larger.saturating_mul(3) || estimate > larger / 2
+}

@@ -1,0 +1,246 @@
+//! The requester's side: peels the difference, asks for what it lacks, and proves that nothing is
+//! missing.
+
+use std::collections::BTreeSet;
+
+use reconcile::{CheckWidth, Decoder, Digest, Encoder, Key, Limits, Plan, Status, Summary, packed};
+
+use super::messages::{Head, Open, RibltRequest, RibltResponse};
+use super::provide::session_key;
+use super::{BLOCK_MAX, CELLS_MAX, PUSH_MAX, WANTED_MAX};
+use crate::message::Response;
+use crate::outcome::Fault;
+use crate::subprotocol::{Context, Finding, Next, Reaction};
+use crate::{Entry, Form, Item, ItemId};
+
+/// What a requester remembers of one comparison.
+#[derive(Default)]
+pub struct Pursuit {
+    /// Attempts that were begun.
+    attempts: u8,
+    /// Whether an attempt ended in disagreement: then keys are made up.
+    suspicious: bool,
+    /// What was last said of the requester's own items.
+    opened: Option<Key>,
+    comparison: Option<Comparison>,
+}
+
+struct Comparison {
+    key: Key,
+    /// What the provider has, as it says.
+    claimed: Summary,
+    /// Of the requester's own items when the comparison began; then, of what the provider must have.
+    digest: Digest,
+    ids: Vec<ItemId>,
+    encoder: Encoder<u64>,
+    decoder: Decoder<u64>,
+    /// Short ids of what was asked for and has not come.
+    missing: BTreeSet<u64>,
+    /// Requests for items that have no answer.
+    fetching: usize,
+}
+
+impl Pursuit {
+    /// The first request of an attempt. After a disagreement the key is made up for it.
+    pub(super) fn open<I: Item>(&mut self, cx: &Context<I>) -> RibltRequest {
+        let overview = cx.book.overview(&cx.filter);
+        let key = self.suspicious.then(|| session_key(&cx.secret, self.attempts));
+        self.attempts = self.attempts.saturating_add(1);
+        self.opened = key;
+        self.comparison = None;
+        RibltRequest::Open(Open {
+            filter: cx.filter_raw(),
+            summary: overview.digest.finish(),
+            estimator: overview.estimator.to_bytes(),
+            key,
+        })
+    }
+
+    pub(super) fn react<I: Item>(
+        &mut self,
+        response: &Response<I, RibltResponse>,
+        cx: &Context<I>,
+    ) -> Result<Reaction<I, RibltRequest>, Fault> {
+        let (next, finding) = match &response.metadata {
+            RibltResponse::Equal => (Vec::new(), Finding::Agreed),
+            RibltResponse::Page { count } => (Vec::new(), Finding::Page { count: *count }),
+            RibltResponse::Block { head, cells, packed } => {
+                if let Some(head) = head {
+                    self.begin(head, cx)?;
+                }
+                let comparison = self.comparison.as_mut().ok_or_else(|| cells_fault("no head"))?;
+                comparison.take(*cells, packed, cx)?
+            }
+            RibltResponse::Items { gone, summary } => {
+                let comparison = self.comparison.as_mut().ok_or(Fault::Unasked)?;
+                comparison.receive(&response.orders, gone, summary, cx.page)?
+            }
+        };
+        self.suspicious |= matches!(finding, Finding::Mismatch { .. });
+        Ok(Reaction { next, valid: response.orders.len(), finding })
+    }
+
+    fn begin<I: Item>(&mut self, head: &Head, cx: &Context<I>) -> Result<(), Fault> {
+        let key = match (self.opened, head.key) {
+            (Some(key), None) | (None, Some(key)) => key,
+            (Some(_), Some(_)) => return Err(cells_fault("under a key that was not chosen")),
+            (None, None) => return Err(cells_fault("without a key")),
+        };
+        let snapshot = cx.book.snapshot(&cx.filter);
+        let shorts = snapshot.ids.iter().map(|id| key.short_id(id.as_bytes()));
+        let encoder = Encoder::new(key, shorts);
+        let limits = Limits { cells_max: CELLS_MAX, recovered_max: CELLS_MAX };
+        self.comparison = Some(Comparison {
+            key,
+            claimed: head.summary,
+            digest: snapshot.digest,
+            ids: snapshot.ids,
+            encoder,
+            decoder: Decoder::new(key, CheckWidth::Low32, limits),
+            missing: BTreeSet::new(),
+            fetching: 0,
+        });
+        Ok(())
+    }
+}
+
+type Step<I> = (Vec<Next<I, RibltRequest>>, Finding);
+
+impl Comparison {
+    /// Cells came.
+    fn take<I: Item>(
+        &mut self,
+        cells: usize,
+        bytes: &[u8],
+        cx: &Context<I>,
+    ) -> Result<Step<I>, Fault> {
+        let first = self.decoder.cells();
+        let index = u64::try_from(first).unwrap_or(u64::MAX);
+        let remote =
+            packed::unpack(bytes, index, cells, self.claimed.count).map_err(cells_fault)?;
+        let local = self.encoder.block(cells);
+        match self.decoder.extend(&remote, &local) {
+            Ok(Status::Complete) => Ok(self.fetch_all(cx)),
+            Ok(Status::NeedMore) => {
+                let cells = self.more();
+                if cells == 0 {
+                    return Ok((Vec::new(), Finding::Mismatch { missing: 0 }));
+                }
+                let metadata = RibltRequest::More { first: self.decoder.cells(), cells };
+                Ok((vec![Next { metadata, push: Vec::new() }], Finding::Open))
+            }
+            // Forged cells, or items that were chosen against the key: another key tells.
+            Err(error) => {
+                tracing::debug!(peer = %cx.peer, %error, "cells do not decode");
+                Ok((Vec::new(), Finding::Mismatch { missing: 0 }))
+            }
+        }
+    }
+
+    /// How many cells to ask for; none if there are no more to be had.
+    fn more(&self) -> usize {
+        let left = CELLS_MAX.saturating_sub(self.decoder.cells());
+        Plan::new(0).next(&self.decoder).min(BLOCK_MAX).min(left)
+    }
+
+    /// The difference is known: asks for what is missing, and gives away what the provider lacks.
+    fn fetch_all<I: Item>(&mut self, cx: &Context<I>) -> Step<I> {
+        let ours = self.local_only();
+        for id in &ours {
+            self.digest.remove(id.as_bytes());
+        }
+        self.missing = self.decoder.remote_only().iter().copied().collect();
+        let push = if cx.push && cx.form == Form::Binary {
+            ours.iter().take(PUSH_MAX).filter_map(|id| cx.book.get(id)).collect()
+        } else {
+            Vec::new()
+        };
+        let next = self.requests(push, cx.page);
+        if next.is_empty() {
+            return (next, self.verdict(None));
+        }
+        (next, Finding::Open)
+    }
+
+    /// The ids of the requester's own items that the provider lacks.
+    fn local_only(&self) -> Vec<ItemId> {
+        let shorts: BTreeSet<u64> = self.decoder.local_only().iter().copied().collect();
+        if shorts.is_empty() {
+            return Vec::new();
+        }
+        let lacked = |id: &&ItemId| shorts.contains(&self.key.short_id(id.as_bytes()));
+        self.ids.iter().filter(lacked).copied().collect()
+    }
+
+    /// Requests for all that is missing, a page each, with a page of what is given away.
+    fn requests<I: Item>(
+        &mut self,
+        push: Vec<Entry<I>>,
+        page: usize,
+    ) -> Vec<Next<I, RibltRequest>> {
+        let page = page.clamp(1, WANTED_MAX);
+        let wanted: Vec<u64> = self.missing.iter().copied().collect();
+        let mut wanted = wanted.chunks(page);
+        let mut push = push.chunks(page);
+        let mut next = Vec::new();
+        loop {
+            let (some, given) = (wanted.next(), push.next());
+            if some.is_none() && given.is_none() {
+                break;
+            }
+            let wanted = some.unwrap_or_default().to_vec();
+            let push = given.unwrap_or_default().to_vec();
+            next.push(Next { metadata: RibltRequest::Fetch { wanted }, push });
+        }
+        self.fetching = self.fetching.saturating_add(next.len());
+        next
+    }
+
+    /// Items came.
+    fn receive<I: Item>(
+        &mut self,
+        orders: &[Entry<I>],
+        gone: &[u64],
+        summary: &Summary,
+        page: usize,
+    ) -> Result<Step<I>, Fault> {
+        self.fetching = self.fetching.checked_sub(1).ok_or(Fault::Unasked)?;
+        let before = self.missing.len();
+        let mut unasked = 0_usize;
+        for entry in orders {
+            if self.missing.remove(&self.key.short_id(entry.id.as_bytes())) {
+                self.digest.insert(entry.id.as_bytes());
+            } else {
+                unasked = unasked.saturating_add(1);
+            }
+        }
+        if unasked > 0 {
+            return Err(Fault::Unwanted { orders: unasked });
+        }
+        for short in gone {
+            self.missing.remove(short);
+        }
+        if self.fetching > 0 {
+            return Ok((Vec::new(), Finding::Open));
+        }
+        // A page that does not fit a frame is cut: what was left off is asked for again.
+        if !self.missing.is_empty() && self.missing.len() < before {
+            let next = self.requests(Vec::new(), page);
+            return Ok((next, Finding::Open));
+        }
+        Ok((Vec::new(), self.verdict(Some(summary))))
+    }
+
+    /// Whether what is known adds up to what the provider had, or has by now.
+    fn verdict(&self, now: Option<&Summary>) -> Finding {
+        let ours = self.digest.finish();
+        if ours == self.claimed || now == Some(&ours) {
+            return Finding::Agreed;
+        }
+        Finding::Mismatch { missing: u64::try_from(self.missing.len()).unwrap_or(u64::MAX) }
+    }
+}
+
+fn cells_fault(problem: impl std::fmt::Display) -> Fault {
+    Fault::Cells { problem: problem.to_string() }
+}

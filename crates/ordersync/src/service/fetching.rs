@@ -1,0 +1,305 @@
+//! One session of ours: requests go out while answers come in and are stored.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures::channel::mpsc;
+use futures::future::{BoxFuture, Either, FutureExt as _, join, select};
+use futures::stream::{FuturesOrdered, StreamExt as _};
+use futures::{AsyncRead, AsyncWrite, SinkExt as _};
+use futures_timer::Delay;
+use machine::PeerId;
+
+use super::compute::on_pool;
+use super::line::{Letter, LineError, Reader, Writer, split, within};
+use super::network::{Network, Protocol, Score};
+use super::serving::pack;
+use super::shards::Shards;
+use super::{Event, Service};
+use crate::binary::{Denial, Frame, Reason, Serial};
+use crate::intake::{Admission, Origin};
+use crate::json::RESPONSE_BYTES_MAX;
+use crate::requester::{Break, Effect, Ended, Input, Outcome, RefusedBy, Requester, Rest, Tally};
+use crate::{Entry, Fault, Item, Range, RawRequest, RawResponse};
+
+/// Letters that may wait to be written: more than a window, so that asking never waits for reading.
+const LETTERS: usize = 64;
+
+/// The core of a session with its codec.
+struct Talk<I: Item> {
+    core: Requester<I>,
+    protocol: Protocol,
+    asked: Serial,
+    answered: Serial,
+}
+
+enum Heard {
+    /// Nothing yet: what is to be done at the start?
+    Start,
+    Letter(Letter),
+    Admitted(Vec<Admission>),
+    Range(Option<Range>),
+    Broken(Break),
+    Faulted(Fault),
+}
+
+enum Act<I> {
+    Admit(Vec<Entry<I>>),
+    Write(Letter),
+    TakeRange,
+    GiveBack(Range),
+    Report(Fault),
+    End(Outcome),
+}
+
+struct Turn<I: Item> {
+    talk: Talk<I>,
+    acts: VecDeque<Act<I>>,
+    awaits_answer: bool,
+    tally: Tally,
+}
+
+impl<I: Item, N: Network> Service<I, N> {
+    /// One session with `peer`, from the opening of the stream to its end.
+    pub(super) async fn fetch(&self, peer: PeerId, rest: Option<Rest>, shards: &Shards) -> Outcome {
+        let timeout = self.params().session_timeout;
+        let session = std::pin::pin!(self.fetch_opened(peer, rest, shards));
+        let (protocol, outcome) = match select(session, Delay::new(timeout)).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), _)) => (None, broken(Break::TimedOut)),
+        };
+        let score = match &outcome.ended {
+            Ended::Agreed | Ended::Paged | Ended::Incomplete { .. } => Score::ReceivedOrders,
+            Ended::Faulted(_) => Score::InvalidMessage,
+            Ended::Broken(Break::Refused(RefusedBy::NoMatch)) => Score::NegotiationFailed,
+            Ended::Broken(_) => Score::UnexpectedDisconnect,
+        };
+        self.tell(Event::Scored { peer, score });
+        self.tell(Event::Fetched { peer, protocol, outcome: outcome.clone() });
+        outcome
+    }
+
+    async fn fetch_opened(
+        &self,
+        peer: PeerId,
+        rest: Option<Rest>,
+        shards: &Shards,
+    ) -> (Option<Protocol>, Outcome) {
+        let Ok((protocol, stream)) = self.network().open(peer).await else {
+            return (None, broken(Break::Closed));
+        };
+        let subprotocols = self.subprotocols().of(protocol);
+        let cx = self.context(peer, protocol, true);
+        let limits = self.params().requester;
+        let begin = move || match rest {
+            Some(rest) => Requester::resume(subprotocols, limits, cx, rest),
+            None => Requester::start(subprotocols, limits, cx),
+        };
+        // The first request takes as long as a look at the whole book.
+        let begun = on_pool(self.pool(), begin, |begin| begin()).await;
+        let Some(core) = begun else { return (Some(protocol), broken(Break::Stopped)) };
+        let talk = Talk { core, protocol, asked: Serial::new(), answered: Serial::new() };
+
+        let (reader, writer) = split(protocol, stream);
+        let (letters, outbox) = mpsc::channel(LETTERS);
+        let session = Fetching {
+            service: self,
+            peer,
+            reader,
+            letters,
+            shards,
+            taken: Vec::new(),
+            admitting: FuturesOrdered::new(),
+        };
+        let writing = write_all(writer, outbox, self.params().turn_timeout);
+        let (outcome, ()) = join(session.run(talk), writing).await;
+        (Some(protocol), outcome)
+    }
+}
+
+fn broken(why: Break) -> Outcome {
+    Outcome { ended: Ended::Broken(why), tally: Tally::default(), rest: None }
+}
+
+/// Writes until there is nothing more to write, then says so.
+async fn write_all<S: AsyncWrite + Unpin>(
+    mut writer: Writer<S>,
+    mut letters: mpsc::Receiver<Letter>,
+    timeout: Duration,
+) {
+    while let Some(letter) = letters.next().await {
+        if writer.write(letter, timeout).await.is_err() {
+            return;
+        }
+    }
+    // Everything was heard that had to be: whether they hear the end as well changes nothing.
+    let _closed = writer.close(CLOSING).await;
+}
+
+/// Time to say goodbye.
+const CLOSING: Duration = Duration::from_secs(2);
+
+struct Fetching<'a, I: Item, N: Network, S> {
+    service: &'a Service<I, N>,
+    peer: PeerId,
+    reader: Reader<S>,
+    letters: mpsc::Sender<Letter>,
+    shards: &'a Shards,
+    /// Ranges of the shards that this session has taken, and is not through with.
+    taken: Vec<Range>,
+    admitting: FuturesOrdered<BoxFuture<'static, Vec<Admission>>>,
+}
+
+impl<I, N, S> Fetching<'_, I, N, S>
+where
+    I: Item,
+    N: Network,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    async fn run(mut self, mut talk: Talk<I>) -> Outcome {
+        let mut heard = VecDeque::from([Heard::Start]);
+        let mut awaits_answer = true;
+        loop {
+            let input = match heard.pop_front() {
+                Some(input) => input,
+                None => self.hear(awaits_answer).await,
+            };
+            let turned = on_pool(self.service.pool(), (talk, input), turn).await;
+            let Some(turned) = turned else { return broken(Break::Stopped) };
+            talk = turned.talk;
+            awaits_answer = turned.awaits_answer;
+            for act in turned.acts {
+                match act {
+                    Act::Admit(entries) => {
+                        let admitting = self.service.intake().admit(entries, Origin::Peer);
+                        self.admitting.push_back(admitting.boxed());
+                    }
+                    Act::Write(letter) => {
+                        if self.letters.send(letter).await.is_err() {
+                            heard.push_back(Heard::Broken(Break::Closed));
+                        }
+                    }
+                    Act::TakeRange => heard.push_back(Heard::Range(self.shards.take())),
+                    Act::GiveBack(range) => self.shards.give_back(range),
+                    Act::Report(fault) => self.report(fault),
+                    Act::End(outcome) => return outcome,
+                }
+            }
+            self.service.tell(Event::Progress { peer: self.peer, tally: turned.tally });
+        }
+    }
+
+    fn report(&self, fault: Fault) {
+        let peer = self.peer;
+        if matches!(fault, Fault::Unwanted { .. }) {
+            self.service.tell(Event::Scored { peer, score: Score::UnmatchedOrder });
+        }
+        self.service.tell(Event::Fault { peer, fault });
+    }
+
+    /// What happens next: an answer, or something is stored.
+    async fn hear(&mut self, awaits_answer: bool) -> Heard {
+        let timeout = self.service.params().turn_timeout;
+        let Self { reader, admitting, .. } = self;
+        let stored = async {
+            match admitting.next().await {
+                Some(outcomes) => Heard::Admitted(outcomes),
+                None => std::future::pending().await,
+            }
+        };
+        if !awaits_answer {
+            return match select(std::pin::pin!(stored), Delay::new(timeout)).await {
+                Either::Left((stored, _)) => stored,
+                Either::Right(((), _)) => Heard::Broken(Break::Stopped),
+            };
+        }
+        let read = async {
+            match within(timeout, reader.read(RESPONSE_BYTES_MAX)).await {
+                Ok(Some(letter)) => Heard::Letter(letter),
+                Ok(None) | Err(LineError::Broken) => Heard::Broken(Break::Closed),
+                Err(LineError::TimedOut) => Heard::Broken(Break::TimedOut),
+                Err(LineError::Fault(fault)) => Heard::Faulted(fault),
+            }
+        };
+        select(std::pin::pin!(stored), std::pin::pin!(read)).await.factor_first().0
+    }
+}
+
+/// One step of the core, with the decoding before it and the encoding after it. On the pool.
+fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
+    match heard {
+        Heard::Start => {}
+        Heard::Letter(letter) => match talk.open(letter) {
+            Ok(Ok(response)) => talk.core.handle(Input::Received(response)),
+            Ok(Err(why)) => talk.core.handle(Input::Broken(why)),
+            Err(fault) => talk.core.handle(Input::Faulted(fault)),
+        },
+        Heard::Admitted(outcomes) => talk.core.handle(Input::Admitted(outcomes)),
+        Heard::Range(range) => talk.core.handle(Input::Range(range)),
+        Heard::Broken(why) => talk.core.handle(Input::Broken(why)),
+        Heard::Faulted(fault) => talk.core.handle(Input::Faulted(fault)),
+    }
+    let mut acts = VecDeque::new();
+    while let Some(effect) = talk.core.poll_effect() {
+        match effect {
+            Effect::Send(request) => match talk.seal(request) {
+                Some(letter) => acts.push_back(Act::Write(letter)),
+                None => talk.core.handle(Input::Broken(Break::Stopped)),
+            },
+            Effect::Admit(entries) => acts.push_back(Act::Admit(entries)),
+            Effect::TakeRange => acts.push_back(Act::TakeRange),
+            Effect::RangeDone(_) => {}
+            Effect::GiveBack(range) => acts.push_back(Act::GiveBack(range)),
+            Effect::Report(fault) => acts.push_back(Act::Report(fault)),
+            Effect::End(outcome) => {
+                if talk.protocol == Protocol::Binary {
+                    acts.extend(pack(&Frame::<I>::End).map(Act::Write));
+                }
+                acts.push_back(Act::End(outcome));
+            }
+        }
+    }
+    let (awaits_answer, tally) = (talk.core.awaits_answer(), talk.core.tally());
+    Turn { talk, acts, awaits_answer, tally }
+}
+
+impl<I: Item> Talk<I> {
+    fn seal(&mut self, request: RawRequest<I>) -> Option<Letter> {
+        match self.protocol {
+            Protocol::Binary => pack(&Frame::Request { id: self.asked.issue()?, request }),
+            Protocol::Json(envelope) => envelope.encode_request(&request).ok().map(Letter::Text),
+        }
+    }
+
+    /// The response in a letter, or why the provider will not give one.
+    fn open(&mut self, letter: Letter) -> Result<Result<RawResponse<I>, Break>, Fault> {
+        let problem =
+            |problem: &dyn std::fmt::Display| Fault::Message { problem: problem.to_string() };
+        match (self.protocol, letter) {
+            (Protocol::Binary, Letter::Packed(packed)) => match Frame::unpack(packed)? {
+                Frame::Response { id, response } => {
+                    self.answered.take(id).map_err(|error| problem(&error))?;
+                    Ok(Ok(response))
+                }
+                Frame::Error { denial, .. } => Ok(Err(refused(&denial))),
+                Frame::Request { .. } | Frame::End => Err(Fault::Unasked),
+            },
+            (Protocol::Json(envelope), Letter::Text(text)) => {
+                envelope.decode_response(&text).map(Ok).map_err(|error| problem(&error))
+            }
+            (Protocol::Binary, Letter::Text(_)) | (Protocol::Json(_), Letter::Packed(_)) => {
+                Err(Fault::Unasked)
+            }
+        }
+    }
+}
+
+fn refused(denial: &Denial) -> Break {
+    Break::Refused(match denial.reason {
+        Reason::NoMatch { .. } => RefusedBy::NoMatch,
+        Reason::Metadata | Reason::Malformed => RefusedBy::Metadata,
+        Reason::Unavailable | Reason::Internal => RefusedBy::Unavailable,
+        Reason::TooMuch => RefusedBy::TooMuch,
+        Reason::Busy { .. } => RefusedBy::Busy,
+    })
+}

@@ -1,0 +1,266 @@
+//! One session of a peer's: a request is read, answered, and only then the next is read.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures::{AsyncRead, AsyncWrite};
+use futures_timer::Delay;
+use machine::PeerId;
+
+use super::compute::on_pool;
+use super::line::{Letter, LineError, Reader, Writer, split, within};
+use super::network::{Network, Protocol, Score, ServeError};
+use super::{Event, Service};
+use crate::binary::{Denial, Frame, Reason, Serial};
+use crate::intake::{Admission, Origin};
+use crate::json::REQUEST_BYTES_MAX;
+use crate::provider::{Effect, Input, Provider, Tally};
+use crate::{Entry, Fault, Item, RawRequest, RawResponse, Refusal};
+
+/// The core of a session with its codec.
+struct Talk<I: Item> {
+    core: Provider<I>,
+    protocol: Protocol,
+    asked: Serial,
+    answered: Serial,
+}
+
+enum Heard {
+    Letter(Letter),
+    Admitted(Vec<Admission>),
+}
+
+/// What is to be done after a step.
+enum Act<I> {
+    Admit(Vec<Entry<I>>),
+    Write(Letter),
+    End(Result<(), ServeError>),
+}
+
+type Turn<I> = (Talk<I>, VecDeque<Act<I>>);
+
+impl<I: Item, N: Network> Service<I, N> {
+    /// Serves a session that `peer` has opened, until its end.
+    ///
+    /// # Errors
+    /// [`ServeError`] if not everything was said. It is told as an [`Event`] as well.
+    ///
+    /// # Cancel safety
+    /// Dropped, the session ends; what the peer gave away before is either stored in whole or not.
+    pub async fn handle_stream<S>(
+        &self,
+        peer: PeerId,
+        protocol: Protocol,
+        stream: S,
+    ) -> Result<Tally, ServeError>
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let Some(_place) = self.budgets().admit(peer) else {
+            self.tell_served(peer, protocol, Tally::default(), Err(ServeError::Full));
+            return Err(ServeError::Full);
+        };
+        let cx = self.context(peer, protocol, self.budgets().scan(peer));
+        let limits = self.params().provider;
+        let core = Provider::new(self.subprotocols().of(protocol), limits, cx);
+        let talk = Talk { core, protocol, asked: Serial::new(), answered: Serial::new() };
+        let (reader, writer) = split(protocol, stream);
+        let mut serving = Serving { service: self, peer, reader, writer, tally: Tally::default() };
+        let ended = serving.run(talk).await;
+        let tally = serving.tally;
+        self.tell_served(peer, protocol, tally, ended.clone());
+        ended.map(|()| tally)
+    }
+
+    fn tell_served(
+        &self,
+        peer: PeerId,
+        protocol: Protocol,
+        tally: Tally,
+        ended: Result<(), ServeError>,
+    ) {
+        let score = match &ended {
+            Ok(()) | Err(ServeError::Full | ServeError::TimedOut) => None,
+            Err(ServeError::Fault(fault)) => {
+                self.tell(Event::Fault { peer, fault: fault.clone() });
+                Some(Score::InvalidMessage)
+            }
+            Err(ServeError::Refused(Refusal::NoMatch(_))) => Some(Score::NegotiationFailed),
+            Err(ServeError::Refused(_)) => None,
+            Err(ServeError::Broken) => Some(Score::UnexpectedDisconnect),
+        };
+        if let Some(score) = score {
+            self.tell(Event::Scored { peer, score });
+        }
+        self.tell(Event::Served { peer, protocol, tally, ended });
+    }
+}
+
+struct Serving<'a, I: Item, N: Network, S> {
+    service: &'a Service<I, N>,
+    peer: PeerId,
+    reader: Reader<S>,
+    writer: Writer<S>,
+    tally: Tally,
+}
+
+impl<I, N, S> Serving<'_, I, N, S>
+where
+    I: Item,
+    N: Network,
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    async fn run(&mut self, mut talk: Talk<I>) -> Result<(), ServeError> {
+        let mut heard = None;
+        loop {
+            let input = match heard.take() {
+                Some(input) => input,
+                None => match self.read().await? {
+                    Some(letter) => Heard::Letter(letter),
+                    None => return Ok(()),
+                },
+            };
+            let turned = on_pool(self.service.pool(), (talk, input), turn).await;
+            let (next, acts) = turned.ok_or(ServeError::Broken)?;
+            talk = next;
+            self.tally = talk.core.tally();
+            for act in acts {
+                match act {
+                    Act::Admit(entries) => {
+                        let outcomes = self.service.intake().admit(entries, Origin::Peer).await;
+                        heard = Some(Heard::Admitted(outcomes));
+                    }
+                    Act::Write(letter) => self.write(letter).await?,
+                    Act::End(ended) => {
+                        // That they have nothing more to hear is no failure of what was said.
+                        let _closed = self.writer.close(self.service.params().turn_timeout).await;
+                        return ended;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<Option<Letter>, ServeError> {
+        wait(self.service.budgets().request(self.peer)).await;
+        let timeout = self.service.params().turn_timeout;
+        let letter = within(timeout, self.reader.read(REQUEST_BYTES_MAX)).await?;
+        if letter.is_some() {
+            self.service.tell(Event::Scored { peer: self.peer, score: Score::ValidMessage });
+        }
+        Ok(letter)
+    }
+
+    async fn write(&mut self, letter: Letter) -> Result<(), ServeError> {
+        let pause = self.service.budgets().bytes(self.peer, letter.len());
+        self.writer.write(letter, self.service.params().turn_timeout).await?;
+        wait(pause).await;
+        Ok(())
+    }
+}
+
+/// One step of the core, with the decoding before it and the encoding after it. On the pool.
+fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
+    let mut acts = VecDeque::new();
+    match heard {
+        Heard::Admitted(outcomes) => talk.core.handle(Input::Admitted(outcomes)),
+        Heard::Letter(letter) => match talk.open(letter) {
+            Ok(Some(request)) => talk.core.handle(Input::Received(request)),
+            Ok(None) => {
+                acts.push_back(Act::End(Ok(())));
+                return (talk, acts);
+            }
+            Err(fault) => {
+                talk.deny(
+                    Denial { reason: Reason::Malformed, detail: fault.to_string() },
+                    &mut acts,
+                );
+                acts.push_back(Act::End(Err(fault.into())));
+                return (talk, acts);
+            }
+        },
+    }
+    while let Some(effect) = talk.core.poll_effect() {
+        match effect {
+            Effect::Admit(entries) => acts.push_back(Act::Admit(entries)),
+            Effect::Respond(response) => match talk.seal(response) {
+                Some(letter) => acts.push_back(Act::Write(letter)),
+                None => acts.push_back(Act::End(Err(ServeError::Broken))),
+            },
+            Effect::End(Ok(())) => acts.push_back(Act::End(Ok(()))),
+            Effect::End(Err(refusal)) => {
+                talk.deny(Denial::from(&refusal), &mut acts);
+                acts.push_back(Act::End(Err(refusal.into())));
+            }
+        }
+    }
+    (talk, acts)
+}
+
+impl<I: Item> Talk<I> {
+    /// The request in a letter; `None` if the requester says that it is through.
+    fn open(&mut self, letter: Letter) -> Result<Option<RawRequest<I>>, Fault> {
+        let problem =
+            |problem: &dyn std::fmt::Display| Fault::Message { problem: problem.to_string() };
+        match (self.protocol, letter) {
+            (Protocol::Binary, Letter::Packed(packed)) => match Frame::unpack(packed)? {
+                Frame::Request { id, request } => {
+                    self.asked.take(id).map_err(|error| problem(&error))?;
+                    Ok(Some(request))
+                }
+                Frame::End => Ok(None),
+                Frame::Response { .. } | Frame::Error { .. } => Err(Fault::Unasked),
+            },
+            (Protocol::Json(envelope), Letter::Text(text)) => {
+                envelope.decode_request(&text).map(Some).map_err(|error| problem(&error))
+            }
+            (Protocol::Binary, Letter::Text(_)) | (Protocol::Json(_), Letter::Packed(_)) => {
+                Err(Fault::Unasked)
+            }
+        }
+    }
+
+    /// A response as a letter; `None` if it cannot be written, which is an error of ours.
+    fn seal(&mut self, response: RawResponse<I>) -> Option<Letter> {
+        match self.protocol {
+            Protocol::Binary => {
+                let id = self.answered.issue()?;
+                pack(&Frame::Response { id, response })
+            }
+            Protocol::Json(envelope) => envelope.encode_response(&response).ok().map(Letter::Text),
+        }
+    }
+
+    /// Says why not, where the envelope has words for it.
+    fn deny(&self, denial: Denial, acts: &mut VecDeque<Act<I>>) {
+        if self.protocol == Protocol::Binary {
+            let id = self.asked.last();
+            acts.extend(pack(&Frame::<I>::Error { id, denial }).map(Act::Write));
+        }
+    }
+}
+
+/// A frame as a letter.
+pub(super) fn pack<I: Item>(frame: &Frame<I>) -> Option<Letter> {
+    let packed = frame.pack();
+    if let Err(error) = &packed {
+        tracing::warn!(%error, "a frame of ours cannot be sent");
+    }
+    packed.ok().map(|pack| Letter::Packed(pack.frame))
+}
+
+impl From<LineError> for ServeError {
+    fn from(error: LineError) -> Self {
+        match error {
+            LineError::TimedOut => Self::TimedOut,
+            LineError::Broken => Self::Broken,
+            LineError::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}
+
+async fn wait(time: Duration) {
+    if !time.is_zero() {
+        Delay::new(time).await;
+    }
+}

@@ -1,0 +1,78 @@
+//! Which orders a node takes.
+
+use machine::UnixTime;
+use orders::v3::SignedOrder;
+use orders::{Network, OrderHash, Refusal, SignatureCheck};
+
+use super::Wanted;
+use crate::{Entry, Filter, ItemId, Rejected, Validator};
+
+/// Takes the orders of one network that its filter lets pass and that could be traded, as far as that
+/// can be told without asking the chain: everything but balances, allowances and cancellations.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    network: Network,
+    wanted: Wanted,
+    accept_unverifiable: bool,
+}
+
+impl Rules {
+    /// The code of an order whose filter does not let it pass.
+    pub const UNMATCHED: &str = "filter";
+
+    /// Takes what `wanted` lets pass of `network`.
+    ///
+    /// # Security
+    /// With `accept_unverifiable`, orders are taken whose signature only a contract can check: anybody
+    /// can make up any number of them.
+    pub const fn new(network: Network, wanted: Wanted, accept_unverifiable: bool) -> Self {
+        Self { network, wanted, accept_unverifiable }
+    }
+
+    fn check_one(&self, entry: &Entry<SignedOrder>, now: u64) -> Result<(), Rejected> {
+        let signed = &*entry.item;
+        signed.check(&self.network, now).map_err(rejected)?;
+        if !self.wanted.matches(signed) {
+            let detail = "order does not pass the filter of this node".to_owned();
+            return Err(Rejected::Unwanted { code: Self::UNMATCHED, detail });
+        }
+        let ItemId(hash) = entry.id;
+        match signed.signature.check(&OrderHash(hash), &signed.order.maker) {
+            SignatureCheck::Valid => Ok(()),
+            SignatureCheck::Invalid(bad) => Err(rejected(bad.into())),
+            SignatureCheck::NotCheckableOffline(_) if self.accept_unverifiable => Ok(()),
+            SignatureCheck::NotCheckableOffline(kind) => {
+                Err(rejected(Refusal::NotCheckableOffline { kind }))
+            }
+        }
+    }
+}
+
+impl Validator<SignedOrder> for Rules {
+    fn check(&self, items: &[Entry<SignedOrder>], now: UnixTime) -> Vec<Result<(), Rejected>> {
+        let now = now.as_millis().div_euclid(1000);
+        items.iter().map(|entry| self.check_one(entry, now)).collect()
+    }
+}
+
+/// Only what no node may have taken, whatever its network and its rules, counts against a peer.
+fn rejected(refusal: Refusal) -> Rejected {
+    let (code, detail) = (refusal.code(), refusal.to_string());
+    match refusal {
+        Refusal::Expired { .. } => Rejected::Expired,
+        Refusal::Signature(_) | Refusal::MakerAmount | Refusal::TakerAmount => {
+            Rejected::Invalid { code, detail }
+        }
+        Refusal::ChainId { .. }
+        | Refusal::Exchange { .. }
+        | Refusal::TooLong { .. }
+        | Refusal::Sender { .. }
+        | Refusal::Taker { .. }
+        | Refusal::MakerAsset(_)
+        | Refusal::TakerAsset(_)
+        | Refusal::MakerFeeAsset(_)
+        | Refusal::TakerFeeAsset(_)
+        | Refusal::Expiry
+        | Refusal::NotCheckableOffline { .. } => Rejected::Unwanted { code, detail },
+    }
+}

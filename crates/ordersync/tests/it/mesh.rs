@@ -1,0 +1,132 @@
+//! Services that reach each other over pipes.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, Weak};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use machine::{PeerId, UnixTime};
+use meshwork_ordersync::service::{Config, Event, Network, OpenFailed, Protocol, Service};
+use meshwork_ordersync::{
+    Book, Entry, Intake, MemoryStore, Origin, Rejected, Subprotocols, Validator, book, intake,
+    json, paging, riblt,
+};
+use tokio::io::DuplexStream;
+use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
+use transport::pool::Pool;
+
+use crate::sample::{Note, Prefix};
+
+/// Bytes that a pipe holds.
+const PIPE: usize = 64 << 10;
+
+/// All nodes of one test.
+#[derive(Clone, Default)]
+pub(crate) struct Mesh {
+    nodes: Arc<Mutex<BTreeMap<PeerId, Service<Note, Link>>>>,
+}
+
+/// What one node sees of the others.
+pub(crate) struct Link {
+    me: PeerId,
+    nodes: Weak<Mutex<BTreeMap<PeerId, Service<Note, Link>>>>,
+    protocol: Protocol,
+    events: Mutex<Vec<Event>>,
+}
+
+/// A node of a test.
+pub(crate) struct Node {
+    pub(crate) me: PeerId,
+    pub(crate) service: Service<Note, Link>,
+    pub(crate) book: Arc<Book<Note>>,
+}
+
+/// Takes every note but those that say so.
+struct Careful;
+
+impl Validator<Note> for Careful {
+    fn check(&self, entries: &[Entry<Note>], _: UnixTime) -> Vec<Result<(), Rejected>> {
+        let check = |entry: &Entry<Note>| {
+            if entry.item.text.contains("forged") {
+                return Err(Rejected::Invalid { code: "forged", detail: "it is forged".into() });
+            }
+            Ok(())
+        };
+        entries.iter().map(check).collect()
+    }
+}
+
+impl Mesh {
+    pub(crate) fn node(&self, seed: u8, protocol: Protocol, config: Config) -> Node {
+        let book = Arc::new(Book::new(book::Config::default().check().unwrap(), [seed; 32]));
+        let pool = Pool::new(NonZeroUsize::new(2).unwrap(), 64).unwrap();
+        let store = Arc::new(MemoryStore::default());
+        let params = intake::Config::default().check().unwrap();
+        let intake = Intake::new(Arc::clone(&book), store, Arc::new(Careful), pool.clone(), params);
+        let me = PeerId::random();
+        let network =
+            Link { me, nodes: Arc::downgrade(&self.nodes), protocol, events: Mutex::default() };
+        let subprotocols = Subprotocols::new()
+            .with(riblt::Riblt)
+            .unwrap()
+            .with(paging::V1::default())
+            .unwrap()
+            .with(paging::V0::default())
+            .unwrap();
+        let params = config.check().unwrap();
+        let filter = Prefix::default();
+        let service = Service::new(network, intake, pool, filter, subprotocols, params, [seed; 32]);
+        self.nodes.lock().unwrap().insert(me, service.clone());
+        Node { me, service, book }
+    }
+}
+
+impl Node {
+    pub(crate) async fn hold(&self, notes: impl IntoIterator<Item = u32>) {
+        let entries = notes.into_iter().map(|number| Entry::new(note(number))).collect();
+        let admissions = self.service.intake().admit(entries, Origin::Own).await;
+        assert!(admissions.iter().all(|admission| admission.outcome.is_ok()));
+    }
+}
+
+pub(crate) fn note(number: u32) -> Note {
+    Note::new(format!("note {number}"))
+}
+
+impl Network for Link {
+    type Stream = Compat<DuplexStream>;
+
+    fn peers(&self) -> Vec<PeerId> {
+        let nodes = self.nodes.upgrade().unwrap();
+        let nodes = nodes.lock().unwrap();
+        nodes.keys().copied().filter(|peer| *peer != self.me).collect()
+    }
+
+    fn open(
+        &self,
+        peer: PeerId,
+    ) -> BoxFuture<'static, Result<(Protocol, Self::Stream), OpenFailed>> {
+        let (me, protocol) = (self.me, self.protocol);
+        let nodes = self.nodes.upgrade().unwrap();
+        async move {
+            let remote = nodes.lock().unwrap().get(&peer).cloned();
+            let remote = remote.ok_or(OpenFailed { reason: "unknown".into() })?;
+            let (near, far) = tokio::io::duplex(PIPE);
+            tokio::spawn(async move {
+                let r = remote.handle_stream(me, protocol, far.compat()).await;
+                eprintln!("{r:?}");
+            });
+            Ok((protocol, near.compat()))
+        }
+        .boxed()
+    }
+
+    fn tell(&self, event: Event) {
+        self.events.lock().unwrap().push(event);
+    }
+}
+
+/// Both envelopes in which notes are synchronised.
+pub(crate) const PROTOCOLS: [Protocol; 2] =
+    [Protocol::Binary, Protocol::Json(json::Envelope::Negotiated)];

@@ -1,0 +1,80 @@
+//! Files that earlier versions have written. They are never made anew: each is from the last
+//! version with its schema.
+
+use std::fs;
+
+use bytes::Bytes;
+use futures::executor::block_on;
+use gossip::{BookStore, Snapshot, Stored};
+use handshake::seed::{SeedMemory, SeedStore};
+use handshake::{Ban, BanStore, Banned};
+use libp2p_identity::{Keypair, PeerId};
+use machine::UnixTime;
+use meshwork_storage::{Refusal, Storage};
+use ordersync::{Change, ItemId, Kept, Store};
+
+use crate::refusals::place_with;
+use crate::restart::loaded;
+
+/// One of each: a ban, a seed, an entry of the book that is also the anchor, and the key.
+const SCHEMA_1: &[u8] = include_bytes!("schema-1.redb");
+
+fn peer(n: u8) -> PeerId {
+    Keypair::ed25519_from_bytes([n; 32]).unwrap().public().to_peer_id()
+}
+
+const fn at(millis: u64) -> UnixTime {
+    UnixTime::from_millis(millis)
+}
+
+/// All of it is still there.
+fn check(storage: &Storage) {
+    let (reason, until) = ("spam".to_owned(), at(u64::MAX));
+    let ban = Ban { banned: Banned::Peer(peer(1)), reason, until };
+    assert_eq!(block_on(storage.bans().load()).unwrap(), [ban]);
+    let seed = SeedMemory { seed: peer(2), last_success: Some(at(7)), failures: 3 };
+    assert_eq!(block_on(storage.seeds().load()).unwrap(), [seed]);
+    let entry = Stored {
+        record: Bytes::from(vec![4; 300]),
+        source: None,
+        source_group: 5,
+        tried: true,
+        failures: 6,
+        last_success: None,
+        last_attempt: Some(at(8)),
+    };
+    let book = Snapshot {
+        key: Some([7; 32]),
+        entries: vec![(peer(3), entry)],
+        anchors: vec![peer(3)],
+        unreadable: 0,
+    };
+    assert_eq!(block_on(storage.book().load()).unwrap(), book);
+    assert_eq!(storage.stats().skipped, 0);
+}
+
+#[test]
+fn a_file_without_orders_is_brought_up_and_keeps_them() {
+    let mut place = place_with(SCHEMA_1);
+    let storage = place.restart();
+    check(&storage);
+    assert_eq!(loaded(&storage.orders()), []);
+    let order =
+        Kept { id: ItemId([1; 32]), bytes: Bytes::from("order"), received: at(9), pinned: true };
+    block_on(storage.orders().apply(vec![Change::Put(order.clone())])).unwrap();
+    let storage = place.restart();
+    check(&storage);
+    assert_eq!(loaded(&storage.orders()), [order]);
+}
+
+/// Its checksums are verified before it is changed.
+#[test]
+fn a_damaged_old_file_is_refused_and_left_as_it_is() {
+    let mut bytes = SCHEMA_1.to_vec();
+    let key = bytes.windows(32).position(|window| window == [7; 32]).unwrap();
+    bytes[key] ^= 1;
+    let place = place_with(&bytes);
+    let refused = Storage::open(&place.path()).expect_err("it is damaged").refusal;
+    assert!(matches!(refused, Refusal::Corrupt { .. }), "{refused:?}");
+    assert_eq!(fs::read(place.path()).unwrap(), bytes);
+}
