@@ -3,10 +3,16 @@
 
 #[path = "bodies/broadcasting.rs"]
 mod broadcasting;
+#[path = "bodies/decoding.rs"]
+mod decoding;
 #[path = "bodies/gossiping.rs"]
 mod gossiping;
 #[path = "bodies/meshing.rs"]
 mod meshing;
+#[path = "bodies/ordering.rs"]
+mod ordering;
+#[path = "bodies/selecting.rs"]
+mod selecting;
 #[path = "bodies/syncing.rs"]
 mod syncing;
 
@@ -36,10 +42,14 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 /// Every target.
 pub(crate) const ALL: &[Target] = &[
     ("book", book),
+    ("decoder", decoder),
     ("exchange", exchange),
     ("gossip_core", gossip_core),
     ("gossip_frame", gossip_frame),
     ("handshake_frame", handshake_frame),
+    ("order_batch", order_batch),
+    ("order_filter", order_filter),
+    ("order_json", order_json),
     ("ordersync_frame", ordersync_frame),
     ("ordersync_json", ordersync_json),
     ("registry", registry),
@@ -86,6 +96,26 @@ pub(crate) fn gossip_core(data: &[u8]) {
 /// The address book.
 pub(crate) fn book(data: &[u8]) {
     gossiping::book(data);
+}
+
+/// Cells of a hostile remote.
+pub(crate) fn decoder(data: &[u8]) {
+    decoding::decoder(data);
+}
+
+/// Batches of orders.
+pub(crate) fn order_batch(data: &[u8]) {
+    selecting::batch(data);
+}
+
+/// Filters of orders.
+pub(crate) fn order_filter(data: &[u8]) {
+    selecting::filter(data);
+}
+
+/// Orders of both versions as JSON.
+pub(crate) fn order_json(data: &[u8]) {
+    ordering::json(data);
 }
 
 /// The frames of ordersync, and what is in them.

@@ -68,14 +68,17 @@ fn json(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("orders/json");
     group.throughput(Throughput::Bytes(texts.iter().map(String::len).sum::<usize>() as u64));
     group.bench_function("from_json", |bencher| {
-        bencher.iter(|| black_box(&texts).iter().filter_map(|text| SignedOrder::from_json(text).ok()).count());
+        bencher.iter(|| {
+            black_box(&texts).iter().filter_map(|text| SignedOrder::from_json(text).ok()).count()
+        });
     });
     group.bench_function("serde_json_map_of_strings", |bencher| {
         let read = |text: &String| serde_json::from_str::<serde_json::Value>(text).ok();
         bencher.iter(|| black_box(&texts).iter().filter_map(read).count());
     });
     group.bench_function("to_json", |bencher| {
-        bencher.iter(|| black_box(&orders).iter().map(|order| order.to_json().len()).sum::<usize>());
+        bencher
+            .iter(|| black_box(&orders).iter().map(|order| order.to_json().len()).sum::<usize>());
     });
     group.finish();
 }

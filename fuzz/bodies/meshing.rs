@@ -34,9 +34,8 @@ impl Item for Word {
 
     fn from_json(raw: &str) -> Result<Self, BadItem> {
         let word = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        let fits = |word: &&str| {
-            word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        };
+        let fits =
+            |word: &&str| word.len() <= 32 && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let word = word.filter(fits).ok_or_else(|| BadItem::new("word", "is none"))?;
         Ok(Self(word.to_owned()))
     }

@@ -91,6 +91,7 @@ pub(crate) fn frame(data: &[u8]) {
     let mut out = BytesMut::new();
     pack.frame.encode(&mut out);
     assert!(out.len() <= Packed::MAX);
-    let again = Packed::decode(out.freeze()).map(Frame::unpack).expect("what is sent has its bounds");
+    let again =
+        Packed::decode(out.freeze()).map(Frame::unpack).expect("what is sent has its bounds");
     assert_eq!(again.as_ref(), Ok(&frame));
 }

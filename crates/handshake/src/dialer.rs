@@ -24,8 +24,17 @@ pub struct Dialer {
 pub(crate) struct DialRequest {
     pub(crate) peer: PeerId,
     pub(crate) addresses: Vec<Multiaddr>,
-    pub(crate) kind: SessionKind,
+    pub(crate) purpose: Purpose,
     pub(crate) reply: oneshot::Sender<Result<ConnectionId, DialError>>,
+}
+
+/// What a dial is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Purpose {
+    /// A connection that passes the handshake.
+    Session(SessionKind),
+    /// A connection without one.
+    Outside,
 }
 
 /// Why a dial came to nothing.
@@ -97,8 +106,39 @@ impl Dialer {
         addresses: Vec<Multiaddr>,
         kind: SessionKind,
     ) -> Result<ConnectionId, DialError> {
+        self.request(peer, addresses, Purpose::Session(kind)).await
+    }
+
+    /// Dials `peer` at `addresses`, all at once, as a stranger does: there is no handshake, the
+    /// connection stays outside the gate for what stands beside it, and is closed when nothing
+    /// happens on it. For remotes that speak a protocol of ours and are no nodes of this network.
+    /// Whatever connections to `peer` there are, this is one more.
+    ///
+    /// The operator gave the addresses, so all of them are dialled.
+    ///
+    /// # Errors
+    ///
+    /// [`DialError`], but for those that a handshake ends in.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the dial going.
+    pub async fn dial_outside(
+        &self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+    ) -> Result<ConnectionId, DialError> {
+        self.request(peer, addresses, Purpose::Outside).await
+    }
+
+    async fn request(
+        &self,
+        peer: PeerId,
+        addresses: Vec<Multiaddr>,
+        purpose: Purpose,
+    ) -> Result<ConnectionId, DialError> {
         let (reply, outcome) = oneshot::channel();
-        let request = DialRequest { peer, addresses, kind, reply };
+        let request = DialRequest { peer, addresses, purpose, reply };
         self.requests.send(request).await.map_err(|_| DialError::Stopping)?;
         outcome.await.unwrap_or(Err(DialError::Stopping))
     }

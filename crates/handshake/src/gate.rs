@@ -35,7 +35,7 @@ use crate::exchange::Side;
 use crate::handler::{FromGate, Shared};
 use crate::messages::Version;
 use crate::rivals::Progress;
-use crate::{BanStore, Dialer, Event, Feature, Params, Refusal, SessionKind, Sessions, Theirs};
+use crate::{BanStore, Banned, Dialer, Event, Feature, Params, Refusal, SessionKind, Sessions, Theirs};
 
 /// Shows `B` only the connections on which both sides accepted the other's version.
 ///
@@ -85,6 +85,8 @@ struct Guest {
     arrival: Option<Arrival>,
     stage: Stage,
     since: Instant,
+    /// A stranger that is turned out after all others.
+    spared: bool,
 }
 
 struct Arrival {
@@ -96,6 +98,8 @@ struct Arrival {
 enum Stage {
     /// The remote dialled and has not opened the handshake.
     Stranger,
+    /// We dialled, and there is not going to be a handshake.
+    Outside,
     /// We have not decided.
     Pending,
     /// We accepted, and wait for their decision.
@@ -193,6 +197,19 @@ impl<B: NetworkBehaviour> Gate<B> {
         self.named.remove(peer);
     }
 
+    /// Whether a stranger is to be turned out only after all that are not spared: it uses what
+    /// stands beside the gate. How many are spared at a time is the caller's to bound.
+    pub fn spare(&mut self, connection: ConnectionId, spared: bool) {
+        if let Some(guest) = self.guests.get_mut(&connection) {
+            guest.spared = spared;
+        }
+    }
+
+    /// Whether `peer` itself is banned, and not only where it is. Of strangers nobody else asks.
+    pub fn is_banned(&self, peer: PeerId) -> bool {
+        self.bans.find(Banned::Peer(peer), Clock::wall()).is_some()
+    }
+
     /// Closes all connections to `peer`.
     pub fn disconnect(&mut self, peer: PeerId) {
         let connection = CloseConnection::All;
@@ -275,7 +292,7 @@ impl Guest {
             Stage::Stranger | Stage::Pending => Some(Progress::Pending),
             Stage::Accepted { .. } => Some(Progress::Accepted),
             Stage::Inside => Some(Progress::Open),
-            Stage::Visited | Stage::Refused(_) => None,
+            Stage::Outside | Stage::Visited | Stage::Refused(_) => None,
         }
     }
 

@@ -182,6 +182,12 @@ impl<H: ConnectionHandler> Handler<H> {
         }
     }
 
+    /// One that stays outside, and on which nobody introduces themselves.
+    pub(crate) fn without_handshake(mut self) -> Self {
+        self.talk = Talk::Over;
+        self
+    }
+
     /// Whether the handshake's substream is to be asked for now.
     fn open_handshake(&mut self) -> bool {
         let opens = matches!(self.talk, Talk::Opening(_));

@@ -9,6 +9,7 @@ mod context;
 mod exit;
 mod failure;
 mod node;
+mod orders;
 mod output;
 mod peers;
 mod run;
@@ -64,6 +65,7 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<(), Failure> {
         Command::Status(node) => status::status(context, &node),
         Command::Peers(command) => of_peers(command, context),
         Command::Book(asked) => book::book(context, &asked),
+        Command::Orders(command) => orders::orders(command, context),
         Command::Config(ConfigCommand::Show) => config::show(context),
         Command::Config(ConfigCommand::Check { file }) => config::check(context, file),
         Command::Completions { shell } => completions::completions(context, shell),

@@ -6,6 +6,7 @@ mod error;
 mod gossip;
 mod layers;
 mod network;
+mod orders;
 mod params;
 mod render;
 mod section;
@@ -23,6 +24,8 @@ pub use self::error::{ConfigError, Mistake, Problem, RangeError};
 pub use self::gossip::Gossip;
 pub use self::layers::{Effective, Flag, Layers};
 pub use self::network::{Network, NetworkName, NetworkNameError, Role};
+pub(crate) use self::orders::SYNC_PEERS_MAX;
+pub use self::orders::{BadExchange, Exchange, Orders, OrdersError, OrdersParams};
 pub use self::params::Params;
 pub(crate) use self::render::commented;
 pub use self::section::{Key, Section};
@@ -43,6 +46,8 @@ pub struct Config {
     pub handshake: Handshake,
     /// How the node asks seeds for peers, and how it answers when it is one itself.
     pub seed: Seed,
+    /// Which orders the node keeps, and how it brings them together with those of others.
+    pub orders: Orders,
     /// The control API.
     pub control: Control,
     /// What the node writes to standard error.
@@ -57,6 +62,7 @@ impl Config {
         Limits::MANUAL,
         Handshake::MANUAL,
         Seed::MANUAL,
+        Orders::MANUAL,
         Control::MANUAL,
         Log::MANUAL,
     ];

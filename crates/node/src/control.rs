@@ -3,6 +3,7 @@
 mod client;
 mod convert;
 mod listen;
+mod orders;
 mod parse;
 mod server;
 mod service;
@@ -11,6 +12,8 @@ mod tests;
 
 pub use self::client::{Client, ClientError};
 pub use self::listen::{Listen, ListenError, SOCKET_PATH_MAX};
+pub use self::orders::Stream;
+pub(crate) use self::orders::{ORDERS_LIST_MAX, PART_BYTES_MAX};
 pub(crate) use self::parse::BOOK_ENTRIES_MAX;
 pub use self::server::{BindError, ServeError, Server};
 

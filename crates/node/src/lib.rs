@@ -68,8 +68,10 @@ mod handle;
 pub mod logging;
 mod memory;
 mod node;
+pub mod orders;
 mod printable;
 mod service;
+mod syncing;
 pub mod testnet;
 mod whom;
 
@@ -83,3 +85,4 @@ pub use self::memory::{Memory, MemoryError};
 pub use self::node::{Node, Setup, StartError};
 pub use self::printable::Printable;
 pub use self::service::{Service, ServiceError};
+pub use self::syncing::Port;

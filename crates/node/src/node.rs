@@ -4,6 +4,7 @@ mod bans;
 mod behaviour;
 mod conduct;
 mod events;
+mod exchange;
 mod links;
 mod reached;
 mod record;
@@ -34,7 +35,9 @@ use transport::clock::Clock;
 use self::bans::Bans;
 use self::behaviour::{Behaviour, Gated};
 use self::conduct::Conduct;
+use self::exchange::Exchange;
 use self::links::Links;
+pub(crate) use self::links::is_lasting;
 use self::reached::Reached;
 use self::record::OwnRecord;
 use self::seeking::Seeking;
@@ -42,6 +45,8 @@ use self::wishes::Wishes;
 use crate::config::Params;
 use crate::handle::{Handle, Request};
 use crate::memory::Memory;
+use crate::orders::Orders;
+use crate::syncing::{self, Desk, Port};
 
 /// How often it is looked whether a ban is due to begin or to end. Those are told in whole seconds: ten
 /// times this would show, a tenth would only cost.
@@ -68,6 +73,8 @@ pub struct Setup {
     pub protocols: Registry,
     /// What it remembers, and where it keeps what it learns.
     pub memory: Memory,
+    /// Its orders.
+    pub orders: Orders,
     /// Seeds every random choice but keys.
     pub seed: [u8; 32],
 }
@@ -113,6 +120,9 @@ pub struct Node {
     seeking: Seeking,
     bans: Bans,
     wishes: Wishes,
+    orders: Orders,
+    desk: Desk,
+    exchange: Exchange,
     requests: mpsc::Receiver<Request>,
     clock: Clock,
     /// Last round trip on each connection. Bounded by the connection limits.
@@ -126,20 +136,21 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that does not listen yet, and the handle to ask it by.
+    /// A node that does not listen yet, the handle to ask it by, and where orders reach its peers.
     ///
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`StartError::Threads`], [`StartError::Transport`].
-    pub fn new(setup: Setup) -> Result<(Self, Handle), StartError> {
-        let Setup { identity, params, protocols, memory, seed } = setup;
+    pub fn new(setup: Setup) -> Result<(Self, Handle, Port), StartError> {
+        let Setup { identity, params, protocols, memory, orders, seed } = setup;
         let mut rng = StdRng::from_seed(seed);
         let sessions = Sessions::default();
         let bans = Bans::of(&memory.kept.bans);
         let behaviour =
             behaviour::build(&identity, &params, protocols, memory, &sessions, &mut rng)
                 .map_err(StartError::Threads)?;
+        let dialer = behaviour.gate.dialer();
         let config = params.config();
         let swarm = transport::Builder::new(identity.clone())
             .tcp()
@@ -157,6 +168,8 @@ impl Node {
             Clock::wall(),
         );
         let (handle, requests) = Handle::new();
+        let (desk, port) = syncing::link(sessions.clone(), dialer);
+        let exchange = Exchange::new(behaviour::topic(&params));
         let node = Self {
             swarm,
             params,
@@ -168,6 +181,9 @@ impl Node {
             seeking: Seeking::default(),
             bans,
             wishes: Wishes::default(),
+            orders,
+            desk,
+            exchange,
             requests,
             clock: Clock::start(),
             round_trips: BTreeMap::new(),
@@ -175,7 +191,7 @@ impl Node {
             dropped: BTreeMap::new(),
             ended: false,
         };
-        Ok((node, handle))
+        Ok((node, handle, port))
     }
 
     /// Who the node is.
@@ -244,6 +260,7 @@ impl Node {
                         break;
                     }
                 }
+                Some(ask) = self.desk.asks.recv() => self.on_ask(ask),
                 _ = look_after.tick() => self.look_after_bans(Clock::wall()),
             }
         }

@@ -2,6 +2,9 @@
 
 use std::future::Future;
 use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
@@ -11,19 +14,26 @@ use session::Registry;
 use storage::Storage;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use transport::pool::Pool;
 
-use crate::config::Params;
+use crate::config::{Params, Role};
 use crate::control::{BindError, Listen, Server};
 use crate::datadir::{Claim, DataDirError};
 use crate::handle::Handle;
 use crate::memory::{Memory, MemoryError};
 use crate::node::{Node, Setup, StartError};
+use crate::orders::Orders;
+use crate::syncing::Syncing;
 
 /// How long the control API goes on when the node has ended, for the answers under way.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Longest time for the disk to take what was learned last.
 const LAST_WRITE: Duration = Duration::from_secs(1);
+
+/// Most jobs that wait to be done on orders: two batches under way take a fraction of it, and peers
+/// wait for the rest.
+const ORDERS_QUEUE_MAX: usize = 256;
 
 /// Why a complete node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +45,9 @@ pub enum ServiceError {
     /// What it remembers.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// Its orders.
+    #[error("cannot read the orders")]
+    Orders(#[from] ordersync::StoreError),
     /// Its network side.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -51,6 +64,9 @@ pub enum ServiceError {
 pub struct Service {
     node: Node,
     handle: Handle,
+    orders: Orders,
+    /// Not of a seed.
+    syncing: Option<Syncing>,
     server: Option<Server>,
     listen: Vec<Multiaddr>,
     storage: Storage,
@@ -80,9 +96,22 @@ impl Service {
         let server = Server::bind(&params.config().control, &claim)?;
         let memory = Memory::open(&claim).await?;
         let storage = memory.storage();
-        let (mut node, handle) = Node::new(Setup { identity, params, protocols, memory, seed })?;
+        let threads = available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let pool = Pool::new(threads, ORDERS_QUEUE_MAX).map_err(StartError::Threads)?;
+        let kept = Arc::new(storage.orders());
+        let (orders, wishes) =
+            Orders::open(&params.orders, kept, pool.clone(), random_seed()?).await?;
+        let kept = orders.clone();
+        let setup =
+            Setup { identity, params: params.clone(), protocols, memory, orders: kept, seed };
+        let (mut node, handle, port) = Node::new(setup)?;
+        // Who visits a seed brings no orders and wants none.
+        let syncs = params.config().network.role == Role::Node;
+        let session_keys = random_seed()?;
+        let theirs = (orders.clone(), wishes);
+        let syncing = syncs.then(|| Syncing::new(theirs, port, &params, pool, session_keys));
         let listen = node.listen().await?;
-        Ok(Self { node, handle, server, listen, storage, claim })
+        Ok(Self { node, handle, orders, syncing, server, listen, storage, claim })
     }
 
     /// Who the node is.
@@ -112,6 +141,11 @@ impl Service {
         self.handle.clone()
     }
 
+    /// Its orders.
+    pub fn orders(&self) -> Orders {
+        self.orders.clone()
+    }
+
     /// Lives until `end` is there or a client asks for the end; then says goodbye.
     ///
     /// # Bounds
@@ -120,12 +154,19 @@ impl Service {
     /// # Cancel safety
     /// Dropping the future cuts every connection.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { node, handle, server, storage, claim, .. } = self;
+        let Self { node, handle, orders, syncing, server, storage, claim, .. } = self;
         let ended = CancellationToken::new();
         let live = async {
             node.run(end).await;
             ended.cancel();
         };
+        let tending = orders.clone();
+        let tend = ended.run_until_cancelled(tending.tend());
+        let sync = ended.run_until_cancelled(async move {
+            if let Some(syncing) = syncing {
+                syncing.run().await;
+            }
+        });
         let serve = async {
             let Some(server) = server else { return };
             // A client that never says a word would hold up the end for ever.
@@ -134,7 +175,7 @@ impl Service {
                 sleep(LAST_WORDS).await;
             };
             tokio::select! {
-                served = server.serve(handle, ended.cancelled()) => {
+                served = server.serve(handle, orders, ended.cancelled()) => {
                     if let Err(error) = served {
                         tracing::error!(%error, "the node goes on without its control API");
                     }
@@ -142,7 +183,7 @@ impl Service {
                 () = too_late => tracing::debug!("cut off the clients of the control API"),
             }
         };
-        tokio::join!(live, serve);
+        tokio::join!(live, serve, tend, sync);
         // Whoever claims the directory next finds the file closed.
         match timeout(LAST_WRITE, storage.close()).await {
             Ok(Ok(())) => {}

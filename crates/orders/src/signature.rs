@@ -222,3 +222,21 @@ impl Ecdsa {
         Self { v: which.to_u8().saturating_add(27), rs }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::U256;
+
+    #[test]
+    fn the_largest_s_is_half_the_order_of_the_curve() {
+        let max = U256::from_be_bytes(S_MAX);
+        let order = U256::from_be_bytes(secp256k1::constants::CURVE_ORDER);
+        assert_eq!(max.wrapping_add(max).wrapping_add(U256::from(1)), order);
+        let over = max.wrapping_add(U256::from(1)).to_be_bytes();
+        for (s, high) in [(S_MAX, false), (over, true)] {
+            let made = Ecdsa::join(27, &[1; 32], &s);
+            assert_eq!(made.signer([7; 32]) == Err(BadSignature::HighS), high);
+        }
+    }
+}

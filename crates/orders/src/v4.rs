@@ -103,7 +103,9 @@ pub struct Signature {
 }
 
 impl Signature {
-    fn check(&self, hash: &OrderHash, maker: &Address) -> SignatureCheck {
+    /// Whether `maker` signed the order of this hash: [`SignedOrder::signature_check`] for whoever has
+    /// the hash already.
+    pub fn check(&self, hash: &OrderHash, maker: &Address) -> SignatureCheck {
         let how = match SignatureKind::from_byte(self.kind) {
             Some(SignatureKind::Eip712) => Signing::Eip712,
             Some(SignatureKind::EthSign) => Signing::EthSign,

@@ -49,4 +49,4 @@ pub use self::range::Range;
 pub use self::requester::Requester;
 pub use self::service::{NoOrders, NoOrdersFromPeer, Service};
 pub use self::store::{Change, Kept, Loader, MemoryStore, Store, StoreError};
-pub use self::subprotocol::{Context, Finding, Next, Reaction, Subprotocol};
+pub use self::subprotocol::{Context, Finding, Leave, Next, Reaction, Subprotocol};

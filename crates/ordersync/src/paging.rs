@@ -23,7 +23,7 @@ use crate::book::Page;
 use crate::outcome::Refusal;
 use crate::{Context, Filter, Form, Item, ItemId, Range};
 
-/// Most items that a provider looks at for one response, unless the requester may cost it more.
+/// Most items that a provider looks at for one response, unless it has leave to scan.
 ///
 /// In our own envelope an empty page need not be the last, and the requester goes on from there.
 /// Those of 0x-Mesh do not allow that: there it goes on until something matches, or is busy.
@@ -31,15 +31,18 @@ pub const SCAN_MAX: usize = 8_192;
 
 /// A page of a provider's book.
 fn page<I: Item>(cx: &Context<I>, range: Range, filter: &I::Filter) -> Result<Page<I>, Refusal> {
-    let scan_max = match cx.form {
-        Form::Json if cx.costly => usize::MAX,
-        Form::Json | Form::Binary => SCAN_MAX,
-    };
-    let page = cx.book.page(&range.after, &range.until, cx.page.max(1), filter, scan_max);
-    if cx.form == Form::Json && page.entries.is_empty() && !page.end {
+    let Range { after, until } = range;
+    let limit = cx.page.max(1);
+    let page = cx.book.page(&after, &until, limit, filter, SCAN_MAX);
+    if cx.form == Form::Binary || page.end || !page.entries.is_empty() {
+        return Ok(page);
+    }
+    if !cx.scans.granted() {
         return Err(Refusal::Busy);
     }
-    Ok(page)
+    let after = page.scanned.unwrap_or(after);
+    let rest = cx.book.page(&after, &until, limit, filter, usize::MAX);
+    Ok(Page { scanned: rest.scanned.or(page.scanned), ..rest })
 }
 
 /// A page of everything above an id.

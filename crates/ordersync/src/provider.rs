@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use crate::intake::Admission;
+use crate::intake::{Admission, Rejected};
 use crate::message::{RawRequest, RawResponse, Request};
-use crate::outcome::Refusal;
+use crate::outcome::{Fault, Refusal};
 use crate::subprotocol::{Context, Serve};
 use crate::{Entry, Form, Item, Raw, Subprotocols};
 
@@ -37,6 +37,8 @@ pub enum Input<I> {
 pub enum Effect<I> {
     /// Check and store these; answered by [`Input::Admitted`].
     Admit(Vec<Entry<I>>),
+    /// The requester is at fault. The session goes on unless it ends as well.
+    Report(Fault),
     /// Answer the oldest request that has no answer.
     Respond(RawResponse<I>),
     /// Let go of the session: everything was said, or there is a reason not to go on.
@@ -147,7 +149,16 @@ impl<I: Item> Provider<I> {
     }
 
     fn admitted(&mut self, outcomes: Vec<Admission>) -> Result<(), Refusal> {
-        if std::mem::take(&mut self.admitting) { self.answer(outcomes) } else { Ok(()) }
+        if !std::mem::take(&mut self.admitting) {
+            return Ok(());
+        }
+        let invalid =
+            |admission: &&Admission| matches!(admission.outcome, Err(Rejected::Invalid { .. }));
+        let orders = outcomes.iter().filter(invalid).count();
+        if orders > 0 {
+            self.effects.push_back(Effect::Report(Fault::Invalid { orders }));
+        }
+        self.answer(outcomes)
     }
 
     fn answer(&mut self, pushed: Vec<Admission>) -> Result<(), Refusal> {

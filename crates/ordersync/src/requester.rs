@@ -5,7 +5,7 @@
 //! each range of the ids that is paged is one. Answers come in the order of the requests, so the
 //! oldest request without an answer says which thread a response belongs to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::intake::{Admission, Admitted, Rejected};
 use crate::message::{
@@ -14,7 +14,7 @@ use crate::message::{
 use crate::outcome::Fault;
 use crate::range::Range;
 use crate::subprotocol::{Context, Finding, Pursue, Reaction};
-use crate::{Entry, Filter, Form, Item, Raw, Subprotocols};
+use crate::{Entry, Filter, Form, Item, ItemId, Raw, Subprotocols};
 
 /// What one session may take of a requester.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,6 +31,8 @@ pub struct Limits {
     pub pages_max: usize,
     /// Items that are none, in one session. Default 10,000.
     pub malformed_max: u64,
+    /// Invalid items, in one session. Default 1,000.
+    pub invalid_max: u64,
     /// Attempts to come to agreeing digests. Default 3: kept key, fresh key, paged.
     pub attempts_max: u32,
 }
@@ -43,6 +45,7 @@ impl Default for Limits {
             responses_max: 16_384,
             pages_max: 8,
             malformed_max: 10_000,
+            invalid_max: 1_000,
             attempts_max: 3,
         }
     }
@@ -126,6 +129,8 @@ pub struct Outcome {
     pub ended: Ended,
     /// What was counted on the way.
     pub tally: Tally,
+    /// Whether the provider could be asked to prove it, in another session.
+    pub provable: bool,
     /// What is left to page, if that is worth taking up again with this provider.
     pub rest: Option<Rest>,
 }
@@ -190,6 +195,29 @@ pub struct Tally {
     pub proofs: u32,
 }
 
+impl Tally {
+    /// Of two sessions, one after the other.
+    #[must_use]
+    pub fn and(&self, later: &Self) -> Self {
+        Self {
+            round_trips: self.round_trips.saturating_add(later.round_trips),
+            requests: self.requests.saturating_add(later.requests),
+            responses: self.responses.saturating_add(later.responses),
+            valid: self.valid.saturating_add(later.valid),
+            new: self.new.saturating_add(later.new),
+            known: self.known.saturating_add(later.known),
+            unwanted: self.unwanted.saturating_add(later.unwanted),
+            invalid: self.invalid.saturating_add(later.invalid),
+            later: self.later.saturating_add(later.later),
+            unmatched: self.unmatched.saturating_add(later.unmatched),
+            malformed: self.malformed.saturating_add(later.malformed),
+            pushed: self.pushed.saturating_add(later.pushed),
+            attempts: self.attempts.saturating_add(later.attempts),
+            proofs: self.proofs.saturating_add(later.proofs),
+        }
+    }
+}
+
 /// One run of requests and responses in one subprotocol.
 struct Thread<I: Item> {
     name: String,
@@ -229,7 +257,7 @@ pub struct Requester<I: Item> {
     stage: Stage,
     /// Those of the first request, in its order.
     offers: Vec<Thread<I>>,
-    threads: std::collections::BTreeMap<u64, Thread<I>>,
+    threads: BTreeMap<u64, Thread<I>>,
     next_thread: u64,
     queue: VecDeque<Asked<I>>,
     waiting: VecDeque<Asked<I>>,
@@ -240,8 +268,12 @@ pub struct Requester<I: Item> {
     proving: Option<Thread<I>>,
     /// The subprotocol that pages while `proving` is set aside.
     pager: Option<String>,
+    /// What is known of the paging that is under way.
+    pages: Option<paging::Pages>,
     /// How deep the chain of requests was when paging began, or got in it.
     paged_at: u32,
+    /// Whether the provider could prove that nothing is missing.
+    provable: bool,
     ended: Ended,
     tally: Tally,
     effects: VecDeque<Effect<I>>,
@@ -286,7 +318,7 @@ impl<I: Item> Requester<I> {
             cx,
             stage: Stage::Offering,
             offers,
-            threads: std::collections::BTreeMap::new(),
+            threads: BTreeMap::new(),
             next_thread: 0,
             queue: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -294,7 +326,9 @@ impl<I: Item> Requester<I> {
             taking: 0,
             proving: None,
             pager: None,
+            pages: None,
             paged_at: 0,
+            provable: false,
             ended: Ended::Paged,
             tally: Tally::default(),
             effects: VecDeque::new(),

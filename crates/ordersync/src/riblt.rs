@@ -19,7 +19,9 @@ mod messages;
 mod provide;
 mod pursue;
 
-pub use self::messages::{Open, RibltRequest, RibltResponse};
+pub use self::messages::{Head, Open, RibltRequest, RibltResponse};
+pub use self::provide::Service;
+pub use self::pursue::Pursuit;
 use crate::Item;
 use crate::message::{Request, Response};
 use crate::outcome::{Fault, Refusal};
@@ -49,8 +51,8 @@ pub struct Riblt;
 impl<I: Item> Subprotocol<I> for Riblt {
     type RequestMetadata = RibltRequest;
     type ResponseMetadata = RibltResponse;
-    type Service = provide::Service<I>;
-    type Pursuit = pursue::Pursuit;
+    type Service = Service<I>;
+    type Pursuit = Pursuit;
 
     fn name(&self) -> &str {
         NAME

@@ -23,7 +23,7 @@ pub use self::config::{Allowance, Config, ConfigError, Params};
 pub use self::network::{Change, Event, Network, OpenFailed, Protocol, Score, ServeError};
 pub use self::rounds::{NoOrders, NoOrdersFromPeer, Synced};
 use crate::intake::Intake;
-use crate::{Book, Context, Form, Item, NoMatchingSubprotocols, RawRequest, Subprotocols};
+use crate::{Book, Context, Form, Item, Leave, NoMatchingSubprotocols, RawRequest, Subprotocols};
 
 /// Syncs with peers, and lets peers sync. Clones share everything.
 pub struct Service<I: Item, N> {
@@ -107,11 +107,12 @@ impl<I: Item, N> Service<I, N> {
         draw(&mut self.inner.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn context(&self, peer: PeerId, protocol: Protocol, costly: bool) -> Context<I> {
+    fn context(&self, peer: PeerId, protocol: Protocol) -> Context<I> {
         let form = match protocol {
             Protocol::Binary => Form::Binary,
             Protocol::Json(_) => Form::Json,
         };
+        let budgets = self.budgets().clone();
         let mut secret = [0; 32];
         self.with_rng(|rng| rng.fill_bytes(&mut secret));
         Context {
@@ -121,7 +122,7 @@ impl<I: Item, N> Service<I, N> {
             filter: self.inner.filter.clone(),
             page: self.inner.params.page,
             secret,
-            costly,
+            scans: Leave::of(move || budgets.scan(peer)),
             push: self.inner.params.push,
         }
     }

@@ -1,8 +1,10 @@
 //! What a subprotocol is: how two peers that agreed on a name bring their items together.
 
+use std::fmt;
 use std::sync::Arc;
 
 use machine::PeerId;
+use reconcile::Summary;
 
 use crate::message::{RawResponse, Request, Response};
 use crate::outcome::{Fault, Refusal};
@@ -24,10 +26,37 @@ pub struct Context<I: Item> {
     pub page: usize,
     /// Randomness of this session: nobody else knows it before it is sent.
     pub secret: [u8; 32],
-    /// Whether a requester may have this provider go through its whole book for it.
-    pub costly: bool,
+    /// Whether a requester may have this provider go through its whole book for it, once more.
+    pub scans: Leave,
     /// Whether a requester gives away what the provider lacks.
     pub push: bool,
+}
+
+/// Leave to do something that costs, asked for each time.
+#[derive(Clone)]
+pub struct Leave(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Leave {
+    /// As `ask` says.
+    pub fn of(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    /// Always, or never.
+    pub fn fixed(granted: bool) -> Self {
+        Self::of(move || granted)
+    }
+
+    /// Asks once.
+    pub fn granted(&self) -> bool {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Leave {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Leave").finish_non_exhaustive()
+    }
 }
 
 impl<I: Item> Context<I> {
@@ -153,10 +182,10 @@ pub enum Finding {
     Through,
     /// The digests agree: this node knows everything that the provider has.
     Agreed,
-    /// Too much differs for this subprotocol: paging is cheaper. The provider holds `count` items.
+    /// Too much differs for this subprotocol: paging is cheaper.
     Page {
-        /// Items of the provider.
-        count: u64,
+        /// Of what the provider holds, as it says.
+        summary: Summary,
     },
     /// What was received does not add up to what the provider has. A new attempt may.
     Mismatch {

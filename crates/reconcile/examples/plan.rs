@@ -1,74 +1,96 @@
-//! The experiment behind the constants of `Plan`.
+//! The experiment behind the constants of `Plan`: bytes and blocks of seeded differences.
+//!
+//! `cargo run --release -p meshwork-reconcile --example plan [RUNS]`
+
 use meshwork_reconcile::{
     CheckWidth, Decoder, Estimator, Key, Limits, Plan, Sketch, Status, packed,
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::BTreeMap;
 
-fn main() {
-    let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let n = 100_000;
-    let base: Vec<[u8; 32]> = (0..n).map(|_| rng.random()).collect();
-    let runs: usize = std::env::args().nth(1).map_or(200, |a| a.parse().unwrap());
-    for d in [1, 10, 30, 100, 300, 1_000, 3_000, 10_000] {
-        let mut blocks = BTreeMap::new();
-        let (mut bytes, mut cells_total) = (0usize, 0usize);
-        let runs = if d > 5000 { runs / 4 } else { runs };
-        let mut sketch = None;
-        for run in 0..runs {
-            if run % 50 == 0 {
-                let key = Key::from_bytes(rng.random());
-                sketch = Some(Sketch::from_symbols(
-                    key,
-                    3 * d + 400,
-                    base.iter().map(|id| key.short_id(id)),
-                ));
-            }
-            let common = sketch.as_ref().unwrap();
-            let key = common.key();
-            let (mut a, mut b) = (common.clone(), common.clone());
-            let (mut ea, mut eb) = (Estimator::new(), Estimator::new());
-            for i in 0..d {
-                let id: [u8; 32] = rng.random();
-                let (s, e) = if i % 2 == 0 { (&mut a, &mut ea) } else { (&mut b, &mut eb) };
-                s.insert(key.short_id(&id));
-                e.insert(&id);
-            }
-            let plan = Plan::new(eb.difference(&ea.to_bytes()));
-            let mut decoder = Decoder::new(
-                key,
-                CheckWidth::Low32,
-                Limits { cells_max: 1 << 20, recovered_max: 1 << 20 },
-            );
-            let first = plan.first();
-            let mut size = first;
-            let mut count = 0;
-            loop {
-                let range = decoder.cells()..decoder.cells() + size;
-                let (ca, cb) = (a.cells(range.clone()), b.cells(range.clone()));
-                assert_eq!(ca.len(), size, "{d}");
-                count += 1;
-                cells_total += size;
-                bytes += packed::pack(&ca, range.start as u64, a.len()).len();
-                if decoder.extend(&ca, &cb).unwrap() == Status::Complete {
-                    break;
-                }
-                size = Plan::of_first(first).next(&decoder);
-            }
-            *blocks.entry(count).or_insert(0) += 1;
+type Failure = Box<dyn std::error::Error>;
+
+/// Items that both sides have.
+const COMMON: usize = 100_000;
+/// Runs that share a key, and with it the sketch of what is common.
+const RUNS_PER_KEY: usize = 100;
+const LIMITS: Limits = Limits { cells_max: 1 << 17, recovered_max: 1 << 17 };
+
+/// What came of all runs with one size of difference.
+#[derive(Debug, Default)]
+struct Tally {
+    runs: u32,
+    bytes: usize,
+    /// Runs that ended after one block, and after two at most.
+    within: [u32; 2],
+}
+
+impl Tally {
+    fn add(&mut self, (blocks, bytes): (usize, usize)) {
+        self.runs += 1;
+        self.bytes += bytes;
+        for (most, within) in (1..).zip(&mut self.within) {
+            *within += u32::from(blocks <= most);
         }
-        let share = |k: usize| {
-            100.0 * blocks.iter().filter(|(c, _)| **c <= k).map(|(_, n)| *n).sum::<usize>() as f64
-                / runs as f64
-        };
-        println!(
-            "d {d:6}: {:.2} B/diff, {:.3} cells/diff, <=1 {:.1}% <=2 {:.1}% <=3 {:.1}%",
-            bytes as f64 / (d * runs) as f64,
-            cells_total as f64 / (d * runs) as f64,
-            share(1),
-            share(2),
-            share(3)
-        );
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the report is the result of the program")]
+fn main() -> Result<(), Failure> {
+    let runs: usize = std::env::args().nth(1).map_or(Ok(200), |runs| runs.parse())?;
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let ids: Vec<[u8; 32]> = (0..COMMON).map(|_| rng.random()).collect();
+    println!("| differences | on | bytes each | in one block | in two |");
+    println!("|---|---|---|---|---|");
+    for (name, sides) in [("both sides", 2), ("one side", 1)] {
+        for differences in [1, 10, 30, 100, 300, 1_000, 3_000, 10_000] {
+            let mut tally = Tally::default();
+            let mut common = Sketch::new(Key::from_bytes([0; 16]), 0);
+            for run in 0..runs {
+                if run % RUNS_PER_KEY == 0 {
+                    let key = Key::from_bytes(rng.random());
+                    let symbols = ids.iter().map(|id| key.short_id(id));
+                    common = Sketch::from_symbols(key, 4 * differences + 400, symbols);
+                }
+                tally.add(reconcile(&mut rng, &common, differences, sides)?);
+            }
+            let [bytes, each] = [tally.bytes / runs, differences].map(u32::try_from);
+            let each = f64::from(bytes?) / f64::from(each?);
+            let [one, two] = tally.within.map(|n| 100.0 * f64::from(n) / f64::from(tally.runs));
+            println!("| {differences} | {name} | {each:.1} | {one:.0} % | {two:.1} % |");
+        }
+    }
+    Ok(())
+}
+
+/// Blocks and bytes that one reconciliation takes.
+fn reconcile(
+    rng: &mut ChaCha8Rng,
+    common: &Sketch<u64>,
+    differences: usize,
+    sides: usize,
+) -> Result<(usize, usize), Failure> {
+    let key = common.key();
+    let [mut theirs, mut ours] = [(); 2].map(|()| (common.clone(), Estimator::new()));
+    for number in 0..differences {
+        let id = rng.random();
+        let (sketch, estimator) = if number % sides == 0 { &mut theirs } else { &mut ours };
+        sketch.insert(key.short_id(&id));
+        estimator.insert(&id);
+    }
+    let counts = theirs.0.len().abs_diff(ours.0.len());
+    let estimate = theirs.1.difference(&ours.1.to_bytes()).max(counts);
+    let first = Plan::new(estimate).first();
+    let mut decoder = Decoder::new(key, CheckWidth::Low32, LIMITS);
+    let (mut blocks, mut bytes, mut size) = (0, 0, first);
+    loop {
+        let start = decoder.cells();
+        let [remote, local] = [&theirs, &ours].map(|side| side.0.cells(start..start + size));
+        let packed = packed::pack(&remote, u64::try_from(start)?, theirs.0.len());
+        (blocks, bytes) = (blocks + 1, bytes + packed.len());
+        if decoder.extend(&remote, &local)? == Status::Complete {
+            return Ok((blocks, bytes));
+        }
+        size = Plan::of_first(first).next(&decoder);
     }
 }

@@ -19,7 +19,8 @@ const SUMMARY_DOMAIN: &[u8; 32] = b"meshwork reconcile digest sets 1";
 /// on several threads. A set that is counted twice, or removed without having been there, gives a
 /// digest that is no set's.
 ///
-/// An item costs about 2 µs, and a digest takes 2 KiB.
+/// An item costs 0.6 µs where BLAKE3 has vectors of 512 bits, and up to 3 µs elsewhere; a digest
+/// takes 2 KiB.
 ///
 /// # Security
 /// Each item is expanded by BLAKE3 to 1,024 numbers of 16 bits, which are added lane by lane: two
@@ -174,11 +175,14 @@ mod tests {
 
     #[test]
     fn the_digest_is_pinned() {
-        let hex = |bytes: [u8; 32]| bytes.map(|byte| format!("{byte:02x}")).concat();
-        assert_eq!(hex(Digest::new().finish().hash), "");
-        assert_eq!(
-            hex((0..3).map(id).collect::<Vec<_>>().iter().collect::<Digest>().finish().hash),
-            ""
-        );
+        let hash = |ids: u8| {
+            let ids: Vec<_> = (0..ids).map(id).collect();
+            let hash = ids.iter().collect::<Digest>().finish().hash;
+            hash.map(|byte| format!("{byte:02x}")).concat()
+        };
+        let empty = "0ba25894b27cd54d4de084070c1b55b8d645659396991d7c1511ed0d6caf7501";
+        assert_eq!(hash(0), empty);
+        let three = "d8f877f309680dd13dda72c0f44bb549a023ba39874d4e70686ec754c5fb3b4f";
+        assert_eq!(hash(3), three);
     }
 }

@@ -28,9 +28,10 @@ pub struct Key {
 impl Key {
     /// A key of its bytes, least significant first.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        let [a, b, c, d, e, f, g, h, high @ ..] = bytes;
-        let low = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-        Self { low, high: u64::from_le_bytes(high) }
+        let (words, _) = bytes.as_chunks::<8>();
+        let mut words = words.iter().copied().map(u64::from_le_bytes);
+        let [low, high] = [(); 2].map(|()| words.next().unwrap_or_default());
+        Self { low, high }
     }
 
     /// The bytes, as [`from_bytes`](Self::from_bytes) takes them.

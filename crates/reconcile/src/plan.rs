@@ -19,9 +19,11 @@ const NEEDED_EACH: f64 = 1.35;
 const ESTIMATE_WEIGHT: f64 = 32.0;
 /// Cells whose counts are worth one such unit.
 const CELLS_PER_WEIGHT: f64 = 2.3;
-/// How much smaller than it is what is left looks, for each part that was peeled: symbols that were
-/// alone in cells are gone, those that share cells are left.
-const PEELED_BIAS: f64 = 0.5;
+/// How much smaller what is left looks than it is, for each part that was peeled, if it is on both
+/// sides alike: cells with one symbol are gone, and in those with several some cancel.
+const BOTH_SIDES_BIAS: f64 = 0.5;
+/// How much more it looks if it is all on one side, where none cancel.
+const ONE_SIDE_BIAS: f64 = 1.2;
 /// Standard deviations that are added once the first block was not enough.
 const MARGIN: f64 = 1.3;
 /// Cells of a later block at least.
@@ -37,7 +39,23 @@ const NEXT_PART: usize = 16;
 /// precisely, to about 1.3/√*d* of it. The next block is sized for what both tell together and 1.3
 /// standard deviations more.
 ///
-/// TABLE
+/// Measured with the example `plan` of this crate (seeded, 2,000 runs each, 100,000 common items; the
+/// bytes are those of the [packed](crate::packed) cells):
+///
+/// | differences | on | bytes each | in one block | in two |
+/// |---|---|---|---|---|
+/// | 1 | both sides | 434 | 100 % | 100 % |
+/// | 10 | both sides | 43.6 | 99 % | 99.7 % |
+/// | 30 | both sides | 24.5 | 30 % | 88.7 % |
+/// | 100 | both sides | 21.9 | 51 % | 93.1 % |
+/// | 1,000 | both sides | 21.0 | 68 % | 99.2 % |
+/// | 10,000 | both sides | 20.8 | 73 % | 99.9 % |
+/// | 100 | one side | 22.0 | 71 % | 99.3 % |
+/// | 1,000 | one side | 21.2 | 100 % | 100 % |
+/// | 10,000 | one side | 21.5 | 100 % | 100 % |
+///
+/// With 128 counters one block would be enough in a tenth more of the runs, for 96 bytes more in
+/// every request; most requests are about sets that are nearly equal.
 ///
 /// # Security
 /// Who grinds ids, or sends hostile cells, can have too few or too many cells asked for. That costs
@@ -97,9 +115,11 @@ fn by_cells<S: Symbol>(decoder: &Decoder<S>) -> f64 {
         let apart = count * (index + 2.0) - 2.0 * net;
         (sum + apart * apart / (2.0 * index), index)
     });
-    let left = (sum / f64::max(cells, 1.0)).max(net.abs());
+    let left = sum / f64::max(cells, 1.0);
     let peeled = found / f64::max(found + left, 1.0);
-    found + left / (1.0 - PEELED_BIAS * peeled)
+    let one_sided = f64::min(net.abs() / f64::max(left, 1.0), 1.0);
+    let bias = peeled * (ONE_SIDE_BIAS * one_sided.powi(2) - BOTH_SIDES_BIAS);
+    found + f64::max(left / (1.0 + bias), net.abs())
 }
 
 #[cfg(test)]
@@ -121,7 +141,7 @@ mod tests {
     /// A decoder of `width` cells of sets without anything in common.
     fn decoder(width: usize, only: [u64; 2], cells_max: usize) -> Decoder<u64> {
         let key = Key::from_bytes([7; 16]);
-        let [remote, local] = [0..only[0], 1 << 32..(1 << 32) + only[1]]
+        let [remote, local] = [0..only[0], 5_000..5_000_u64.saturating_add(only[1])]
             .map(|set| Sketch::from_symbols(key, width, set).cells(0..width));
         let mut decoder =
             Decoder::new(key, CheckWidth::Full, Limits { cells_max, recovered_max: 10_000 });
@@ -134,7 +154,7 @@ mod tests {
         for only in [[500, 500], [1_000, 0], [0, 1_000], [900, 100]] {
             for width in [600, 1_000, 1_250] {
                 let size = by_cells(&decoder(width, only, 2_000));
-                assert!((850.0..1_150.0).contains(&size), "{only:?} at {width}: {size}");
+                assert!((800.0..1_200.0).contains(&size), "{only:?} at {width}: {size}");
             }
         }
     }

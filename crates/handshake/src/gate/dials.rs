@@ -15,8 +15,8 @@ use transport::address::admissible;
 use transport::clock::Clock;
 
 use super::banning::AddressBanned;
-use super::{Gate, Guest};
-use crate::dialer::{DialRequest, WAITING_MAX};
+use super::{Gate, Guest, Stage};
+use crate::dialer::{DialRequest, Purpose, WAITING_MAX};
 use crate::exchange::Side;
 use crate::{Banned, DialError, Event, SessionKind};
 
@@ -26,19 +26,23 @@ type Reply = oneshot::Sender<Result<ConnectionId, DialError>>;
 #[derive(Debug, Default)]
 pub(super) struct Dials {
     /// What those are for that we were asked for.
-    kinds: BTreeMap<ConnectionId, SessionKind>,
+    purposes: BTreeMap<ConnectionId, Purpose>,
     /// Who waits for their end.
     waiting: BTreeMap<ConnectionId, Reply>,
 }
 
 impl Dials {
     /// What the connection was dialled for; a link of the overlay unless somebody said otherwise.
-    pub(super) fn kind(&mut self, id: ConnectionId) -> SessionKind {
-        self.kinds.remove(&id).unwrap_or(SessionKind::Outbound)
+    pub(super) fn purpose(&mut self, id: ConnectionId) -> Purpose {
+        self.purposes.remove(&id).unwrap_or(Purpose::Session(SessionKind::Outbound))
+    }
+
+    fn is_outside(&self, id: ConnectionId) -> bool {
+        self.purposes.get(&id) == Some(&Purpose::Outside)
     }
 
     pub(super) fn conclude(&mut self, id: ConnectionId, outcome: Result<(), DialError>) {
-        self.kinds.remove(&id);
+        self.purposes.remove(&id);
         if let Some(reply) = self.waiting.remove(&id)
             && reply.send(outcome.map(|()| id)).is_err()
         {
@@ -49,39 +53,45 @@ impl Dials {
 
 impl<B: NetworkBehaviour> Gate<B> {
     pub(super) fn on_request(&mut self, request: DialRequest) {
-        let DialRequest { peer, addresses, kind, reply } = request;
-        let given_by_operator = matches!(kind, SessionKind::Manual | SessionKind::Seed);
+        let DialRequest { peer, addresses, purpose, reply } = request;
+        let given_by_operator = match purpose {
+            Purpose::Session(kind) => matches!(kind, SessionKind::Manual | SessionKind::Seed),
+            Purpose::Outside => true,
+        };
         let allow_private = self.shared.params.allow_private || given_by_operator;
         let addresses: Vec<_> = addresses
             .into_iter()
             .filter(|address| admissible(address, allow_private).is_ok())
             .collect();
-        if let Err(error) = self.may_dial(peer, kind, addresses.is_empty()) {
+        if let Err(error) = self.may_dial(peer, purpose, addresses.is_empty()) {
             if reply.send(Err(error)).is_err() {
                 // Nobody waits any more.
             }
             return;
         }
-        let condition = if kind == SessionKind::Refine {
-            PeerCondition::Always
-        } else {
+        let condition = match purpose {
+            Purpose::Session(SessionKind::Refine) | Purpose::Outside => PeerCondition::Always,
             // A stranger from that peer must not stand in the way: rivals are sorted out later.
-            PeerCondition::NotDialing
+            Purpose::Session(_) => PeerCondition::NotDialing,
         };
         let opts = DialOpts::peer_id(peer).addresses(addresses).condition(condition).build();
-        self.dials.kinds.insert(opts.connection_id(), kind);
+        self.dials.purposes.insert(opts.connection_id(), purpose);
         self.dials.waiting.insert(opts.connection_id(), reply);
         self.out.push_back(ToSwarm::Dial { opts });
     }
 
-    fn may_dial(&self, peer: PeerId, kind: SessionKind, no_address: bool) -> Result<(), DialError> {
+    fn may_dial(&self, peer: PeerId, purpose: Purpose, no_address: bool) -> Result<(), DialError> {
         if peer == self.local {
             return Err(DialError::Oneself);
         }
         if no_address {
             return Err(DialError::NoAddress);
         }
-        if self.inside.contains_key(&peer) && kind != SessionKind::Refine {
+        let is_link = match purpose {
+            Purpose::Session(kind) => kind != SessionKind::Refine,
+            Purpose::Outside => false,
+        };
+        if is_link && self.inside.contains_key(&peer) {
             return Err(DialError::AlreadyConnected);
         }
         if let Some(ban) = self.bans.find(Banned::Peer(peer), Clock::wall()) {
@@ -93,7 +103,7 @@ impl<B: NetworkBehaviour> Gate<B> {
                 && guest.takes_slot()
                 && !self.named.contains(&guest.peer)
         };
-        if kind == SessionKind::Outbound
+        if purpose == Purpose::Session(SessionKind::Outbound)
             && !self.named.contains(&peer)
             && self.guests.values().filter(takes_slot).count() >= self.shared.params.outbound_max
         {
@@ -110,7 +120,15 @@ impl<B: NetworkBehaviour> Gate<B> {
             self.count_refused(failure.connection_id, crate::RejectCode::SelfDial.name());
             self.emit(Event::SelfDialled { address: address.clone() });
         }
-        self.dials.conclude(failure.connection_id, Err(dial_error(failure.error)));
+        let id = failure.connection_id;
+        // Another behaviour may have denied what we welcomed.
+        let welcomed = self.guests.remove(&id);
+        let is_outside = welcomed.is_some_and(|guest| matches!(guest.stage, Stage::Outside));
+        let is_outside = is_outside || self.dials.is_outside(id);
+        self.dials.conclude(id, Err(dial_error(failure.error)));
+        if is_outside {
+            return;
+        }
         let outside = |peer| self.guests.values().any(|guest| guest.peer == peer);
         match (failure.peer_id, failure.error) {
             // The swarm thinks that we are connected; the inner behaviour does not.

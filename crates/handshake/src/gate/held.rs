@@ -95,6 +95,7 @@ impl<B: NetworkBehaviour> Gate<B> {
         let refused = of_peer().find_map(|guest| match &guest.stage {
             Stage::Refused(refusal) => Some(refusal.clone()),
             Stage::Stranger
+            | Stage::Outside
             | Stage::Pending
             | Stage::Accepted { .. }
             | Stage::Inside

@@ -14,6 +14,7 @@ use libp2p_swarm::{
 use rand::RngExt;
 
 use super::{Arrival, Gate, Guest, Stage, Step};
+use crate::dialer::Purpose;
 use crate::exchange::Side;
 use crate::handler::{FromGate, Handler, ToGate};
 use crate::{Event, Refusal, SessionKind};
@@ -26,19 +27,26 @@ impl<B: NetworkBehaviour> Gate<B> {
         side: Side,
         address: &Multiaddr,
     ) -> Handler<THandler<B>> {
-        let declared = match side {
-            Side::Dialer => self.dials.kind(id),
-            Side::Listener => SessionKind::Outbound,
+        let purpose = match side {
+            Side::Dialer => self.dials.purpose(id),
+            Side::Listener => Purpose::Session(SessionKind::Outbound),
+        };
+        let (declared, stage) = match (purpose, side) {
+            (Purpose::Session(kind), Side::Dialer) => (kind, Stage::Pending),
+            (Purpose::Session(kind), Side::Listener) => (kind, Stage::Stranger),
+            (Purpose::Outside, _) => (SessionKind::Outbound, Stage::Outside),
         };
         let nonce = self.rng.random();
         let version = self.version(declared, nonce, address);
-        let stage = match side {
-            Side::Dialer => Stage::Pending,
-            Side::Listener => Stage::Stranger,
-        };
         let since = self.clock.now();
-        self.guests.insert(id, Guest { peer, side, declared, nonce, arrival: None, stage, since });
-        Handler::new(self.shared.clone(), peer, side, version)
+        let (arrival, spared) = (None, false);
+        let guest = Guest { peer, side, declared, nonce, arrival, stage, since, spared };
+        self.guests.insert(id, guest);
+        let handler = Handler::new(self.shared.clone(), peer, side, version);
+        match purpose {
+            Purpose::Session(_) => handler,
+            Purpose::Outside => handler.without_handshake(),
+        }
     }
 
     /// One more stranger, or one more handshake, turns out the oldest of its kind.
@@ -59,7 +67,7 @@ impl<B: NetworkBehaviour> Gate<B> {
         if inbound().count() <= max {
             return;
         }
-        let oldest = inbound().min_by_key(|(id, guest)| (guest.since, **id));
+        let oldest = inbound().min_by_key(|(id, guest)| (guest.spared, guest.since, **id));
         if let Some((peer, id)) = oldest.map(|(id, guest)| (guest.peer, *id)) {
             self.stays_outside(id, Refusal::Disconnected);
             self.close(peer, id);
@@ -70,6 +78,9 @@ impl<B: NetworkBehaviour> Gate<B> {
         if let Some(guest) = self.guests.get_mut(&new.connection_id) {
             let failed = new.failed_addresses.to_vec();
             guest.arrival = Some(Arrival { endpoint: new.endpoint.clone(), failed });
+            if matches!(guest.stage, Stage::Outside) {
+                self.dials.conclude(new.connection_id, Ok(()));
+            }
         }
         self.make_room();
     }
@@ -217,11 +228,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Gate<B> {
             FromSwarm::ConnectionEstablished(new) => self.on_established(&new),
             FromSwarm::ConnectionClosed(closed) => self.on_closed(closed),
             FromSwarm::AddressChange(change) => self.on_address_change(change),
-            FromSwarm::DialFailure(failure) => {
-                // Another behaviour may have denied what we welcomed.
-                self.guests.remove(&failure.connection_id);
-                self.on_dial_failure(failure);
-            }
+            FromSwarm::DialFailure(failure) => self.on_dial_failure(failure),
             FromSwarm::ListenFailure(failure) => {
                 self.guests.remove(&failure.connection_id);
             }

@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use handshake::Banned;
 use libp2p::PeerId;
 
+use super::orders::OrdersCommand;
 use crate::config::{DialAddress, ListenAddress, LogFormat, NetworkName, Role};
 use crate::control::{BOOK_ENTRIES_MAX, Listen};
 use crate::handle::Colour;
@@ -57,6 +58,9 @@ pub(super) enum Command {
     Peers(PeersCommand),
     /// List whom the running node has heard of
     Book(Book),
+    /// Take orders in, look at them, and bring them together with those of others
+    #[command(subcommand)]
+    Orders(OrdersCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

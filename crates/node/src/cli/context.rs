@@ -31,13 +31,15 @@ impl Context<'_> {
     }
 
     /// Connects to the running node that is meant, and has `talk` talk to it.
-    pub(super) fn talk<T, F>(
+    pub(super) fn talk<T, E, F>(
         &self,
         node: &Node,
         talk: impl FnOnce(Client) -> F,
     ) -> Result<T, Failure>
     where
-        F: Future<Output = Result<T, ClientError>>,
+        F: Future<Output = Result<T, E>>,
+        E: From<ClientError>,
+        Failure: From<E>,
     {
         let dir = self.dir()?;
         let listen: Listen = match &node.control {

@@ -1,6 +1,8 @@
 //! Why a command failed: the code it exits with, and what to do next.
 
 use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use storage::{OpenError, Refusal};
 use tonic::Code;
@@ -37,6 +39,24 @@ pub(super) enum Failure {
     Directory(#[source] io::Error),
     #[error("the network did not manage everything")]
     Testnet,
+    #[error("cannot read {file}")]
+    Input {
+        file: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("cannot write {}", path.display())]
+    File {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{bad} of {lines} lines were not imported")]
+    BadLines { bad: u64, lines: u64 },
+    #[error("the sync came to nothing: {0}")]
+    Sync(String),
+    #[error("the sync did not end within {0:?}")]
+    SyncTimedOut(Duration),
     #[error("cannot write the result")]
     Output(#[source] io::Error),
 }
@@ -54,10 +74,18 @@ impl Failure {
             Self::Service(ServiceError::Memory(MemoryError::Open(error))) => exit_of_store(error),
             Self::Client(error) => of_client(error),
             Self::ControlOff => Exit::Unreachable,
+            Self::Input { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Exit::NotFound
+            }
+            Self::Input { .. } => Exit::Failed,
+            Self::SyncTimedOut(_) => Exit::TimedOut,
             Self::Service(_)
             | Self::Runtime(_)
             | Self::Directory(_)
             | Self::Testnet
+            | Self::File { .. }
+            | Self::BadLines { .. }
+            | Self::Sync(_)
             | Self::Output(_) => Exit::Failed,
         }
     }
@@ -105,9 +133,22 @@ impl Failure {
             Self::ControlOff => {
                 Some("give its address with --control, or set control.listen".into())
             }
+            Self::BadLines { .. } => Some(
+                "the other lines were imported; mend these and import the file again: what is known \
+                 does no harm"
+                    .into(),
+            ),
+            Self::Sync(_) => Some(
+                "`meshwork peers list` tells who is connected; or name a peer with --from".into(),
+            ),
+            Self::SyncTimedOut(_) => {
+                Some("what came is kept; give it more time with --timeout".into())
+            }
             Self::Service(_)
             | Self::Client(_)
             | Self::Identity(_)
+            | Self::Input { .. }
+            | Self::File { .. }
             | Self::Runtime(_)
             | Self::Directory(_)
             | Self::Testnet

@@ -1,7 +1,7 @@
 //! The one place that prints: results to standard output, everything else to standard error.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
 use serde_json::json;
@@ -25,34 +25,67 @@ pub(super) struct Output {
     pub(super) json: bool,
     /// With colours on standard error.
     pub(super) colour: bool,
+    /// Somebody watches standard error.
+    live: bool,
 }
 
 impl Output {
     pub(super) fn of_process(environment: &Environment) -> Self {
         let colour = logging::takes_colour(environment.get("NO_COLOR").is_some());
-        Self { json: false, colour }
+        let dumb = environment.get("TERM").is_some_and(|term| term == "dumb");
+        Self { json: false, colour, live: io::stderr().is_terminal() && !dumb }
     }
 
     /// Prints a result.
     pub(super) fn report(self, report: &impl Report) -> Result<(), Failure> {
-        let text = if self.json {
-            let json =
-                serde_json::to_string(report).map_err(|error| Failure::Output(error.into()))?;
-            printable_json(&json)
-        } else {
-            report.text()
-        };
-        self.raw(format!("{text}\n").as_bytes())
+        self.line(report).map(drop)
+    }
+
+    /// Prints one result of many, and says whether somebody reads them.
+    pub(super) fn line(self, report: &impl Report) -> Result<bool, Failure> {
+        let text = self.form(report).map_err(Failure::Output)?;
+        self.wanted(format!("{text}\n").as_bytes())
     }
 
     /// Prints a result that has one form only.
-    #[expect(clippy::unused_self, reason = "printing is a right that is handed on")]
     pub(super) fn raw(self, result: &[u8]) -> Result<(), Failure> {
+        self.wanted(result).map(drop)
+    }
+
+    /// Prints part of a result that has one form only, and says whether somebody reads it.
+    #[expect(clippy::unused_self, reason = "printing is a right that is handed on")]
+    pub(super) fn wanted(self, part: &[u8]) -> Result<bool, Failure> {
         let mut stdout = io::stdout().lock();
-        match stdout.write_all(result).and_then(|()| stdout.flush()) {
+        match stdout.write_all(part).and_then(|()| stdout.flush()) {
+            Ok(()) => Ok(true),
             // Whoever closed the pipe has seen enough.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Output(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(Failure::Output(error)),
+        }
+    }
+
+    /// Says what is no result, but belongs to it.
+    pub(super) fn remark(self, remark: &impl Report) {
+        self.progress("");
+        // What cannot be said as JSON is said all the same.
+        complain(&self.form(remark).unwrap_or_else(|_| escaped(&remark.text())));
+    }
+
+    /// Shows how far it has come, in place of what was shown before; an empty text takes that away. Only
+    /// somebody who watches sees it.
+    pub(super) fn progress(self, text: &str) {
+        if self.live && !self.json {
+            let mut stderr = io::stderr().lock();
+            let _unread =
+                write!(stderr, "\r\u{1b}[K{}", escaped(text)).and_then(|()| stderr.flush());
+        }
+    }
+
+    fn form(self, report: &impl Report) -> io::Result<String> {
+        if self.json {
+            Ok(printable_json(&serde_json::to_string(report)?))
+        } else {
+            Ok(report.text())
         }
     }
 

@@ -31,6 +31,9 @@ struct Shown {
     refused: BTreeMap<String, u64>,
     dropped: BTreeMap<String, u64>,
     swaps: BTreeMap<String, u64>,
+    orders: u64,
+    orders_digest: String,
+    syncs: BTreeMap<String, u64>,
 }
 
 impl From<proto::StatusReply> for Shown {
@@ -57,6 +60,9 @@ impl From<proto::StatusReply> for Shown {
             refused: status.refused,
             dropped: status.dropped,
             swaps: status.swaps,
+            orders: status.orders,
+            orders_digest: status.orders_digest,
+            syncs: status.syncs,
         }
     }
 }
@@ -79,6 +85,8 @@ impl Report for Shown {
             ("refused", counts(&self.refused)),
             ("dropped", counts(&self.dropped)),
             ("swaps", counts(&self.swaps)),
+            ("orders", format!("{}, digest {}", self.orders, self.orders_digest)),
+            ("syncs", counts(&self.syncs)),
         ];
         let lines = lines.map(|(name, value)| format!("{name:<15}  {}", Printable(&value)));
         lines.join("\n")

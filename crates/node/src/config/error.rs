@@ -8,7 +8,7 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 use transport::address::AddressFault;
 
-use super::{KeyPath, Source};
+use super::{KeyPath, OrdersError, Source};
 
 /// Why there is no configuration to run with.
 #[derive(Debug, thiserror::Error)]
@@ -170,6 +170,15 @@ pub enum Mistake {
         #[source]
         error: gossip::ConfigError,
     },
+    /// A value with which no orders can be kept.
+    #[error("{key} {error}")]
+    Orders {
+        /// The key.
+        key: KeyPath,
+        /// Why.
+        #[source]
+        error: OrdersError,
+    },
 }
 
 impl Mistake {
@@ -183,7 +192,8 @@ impl Mistake {
             | Self::External { key, .. }
             | Self::Handshake { key, .. }
             | Self::Seed { key, .. }
-            | Self::Gossip { key, .. } => Some(*key),
+            | Self::Gossip { key, .. }
+            | Self::Orders { key, .. } => Some(*key),
             Self::Syntax(_)
             | Self::UnknownSection { .. }
             | Self::UnknownKey { .. }

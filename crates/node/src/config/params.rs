@@ -7,8 +7,11 @@ use handshake::{Semver, seed};
 use transport::address::admissible;
 use transport::limits;
 
+use super::orders::{SYNC_MAX, SYNC_MIN, SYNC_PEERS_MAX};
 use super::sections::{Handshake, Limits, Seed};
-use super::{Config, Control, DialAddress, KeyPath, Mistake, Network, RangeError, Role};
+use super::{
+    Config, Control, DialAddress, KeyPath, Mistake, Network, Orders, OrdersParams, RangeError, Role,
+};
 
 /// A configuration that passed every check, and what it means for each layer.
 #[derive(Clone, Debug)]
@@ -22,6 +25,8 @@ pub struct Params {
     pub(crate) seed: seed::Params,
     /// Of gossip.
     pub(crate) gossip: gossip::Params,
+    /// Of the orders.
+    pub(crate) orders: OrdersParams,
 }
 
 impl Params {
@@ -62,9 +67,15 @@ impl Config {
             key: key_of_gossip(&error),
             error,
         });
-        match (limits, gate, seed, gossip) {
-            (Some(limits), Some(gate), Some(seed), Some(gossip)) if mistakes.0.is_empty() => {
-                Ok(Params { config: self, limits, gate, seed, gossip })
+        let orders = mistakes.keep(self.orders.params(), |error| Mistake::Orders {
+            key: known(&format!("orders.{}", error.key())),
+            error,
+        });
+        match (limits, gate, seed, gossip, orders) {
+            (Some(limits), Some(gate), Some(seed), Some(gossip), Some(orders))
+                if mistakes.0.is_empty() =>
+            {
+                Ok(Params { config: self, limits, gate, seed, gossip, orders })
             }
             _ => Err(mistakes.0),
         }
@@ -111,6 +122,12 @@ impl Config {
         let Control { request_timeout, streams_max, .. } = self.control;
         mistakes.time("control.request_timeout", request_timeout, second / 10, second * 60);
         mistakes.count("control.streams_max", streams_max, 1, 1000);
+        let Orders { sync_every, min_peers, .. } = &self.orders;
+        if !sync_every.is_zero() {
+            mistakes.time("orders.sync_every", *sync_every, SYNC_MIN, SYNC_MAX);
+        }
+        let min_peers = u32::try_from(*min_peers).unwrap_or(u32::MAX);
+        mistakes.count("orders.min_peers", min_peers, 1, SYNC_PEERS_MAX);
     }
 
     /// The ceiling over all connections, for the transport.

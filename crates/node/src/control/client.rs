@@ -71,6 +71,16 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// What a failed request says.
+    pub(super) fn of(path: PathBuf, status: Status) -> Self {
+        // An answer has no cause on this side; what has one was made up here.
+        if status.source().is_some() {
+            Self::Lost { path, source: status.into() }
+        } else {
+            Self::Refused { path, status: Box::new(status) }
+        }
+    }
+
     /// The code of the node's answer, if it gave one.
     pub fn code(&self) -> Option<Code> {
         match self {
@@ -86,8 +96,8 @@ impl ClientError {
 /// A connection to a running node.
 #[derive(Clone, Debug)]
 pub struct Client {
-    path: PathBuf,
-    channel: Channel,
+    pub(super) path: PathBuf,
+    pub(super) channel: Channel,
 }
 
 impl Client {
@@ -233,18 +243,14 @@ impl Client {
             .max_decoding_message_size(REPLY_BYTES_MAX)
     }
 
-    async fn wait<R>(
+    pub(super) async fn wait<R>(
         &self,
         reply: impl Future<Output = Result<Response<R>, Status>>,
     ) -> Result<R, ClientError> {
         let path = || self.path.clone();
         match timeout(PATIENCE, reply).await {
             Ok(Ok(reply)) => Ok(reply.into_inner()),
-            // An answer has no cause on this side; what has one was made up here.
-            Ok(Err(status)) if status.source().is_some() => {
-                Err(ClientError::Lost { path: path(), source: status.into() })
-            }
-            Ok(Err(status)) => Err(ClientError::Refused { path: path(), status: Box::new(status) }),
+            Ok(Err(status)) => Err(ClientError::of(path(), status)),
             Err(_elapsed) => Err(ClientError::TimedOut { path: path() }),
         }
     }

@@ -36,8 +36,16 @@ impl From<Status> for proto::StatusReply {
             refused: status.refused,
             dropped: status.dropped,
             swaps: status.swaps,
+            orders: status.orders,
+            orders_digest: prefix(&status.orders_digest),
+            syncs: status.syncs,
         }
     }
+}
+
+/// The first 8 bytes, in hexadecimal digits.
+fn prefix(digest: &[u8; 32]) -> String {
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl From<()> for proto::ShutdownReply {

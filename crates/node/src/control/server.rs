@@ -10,15 +10,19 @@ use std::time::Duration;
 use futures::StreamExt;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
 
+use super::orders::{ORDERS_REQUEST_BYTES_MAX, Service as OrdersService};
 use super::service::Service;
 use super::{ListenError, REPLY_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::config::Control;
 use crate::datadir::Claim;
 use crate::generated::control::v1::book_server::BookServer;
 use crate::generated::control::v1::node_server::NodeServer;
+use crate::generated::control::v1::orders_server::OrdersServer;
 use crate::generated::control::v1::peers_server::PeersServer;
 use crate::handle::Handle;
+use crate::orders::Orders;
 
 /// Why the control API cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +112,8 @@ impl Server {
         &self.socket.path
     }
 
-    /// Answers out of `handle` until `end` is there; requests under way are finished first.
+    /// Answers out of `handle` and `orders` until `end` is there; requests under way are finished
+    /// first, but for those that take as long as it pleases: they are told that the node is ending.
     ///
     /// # Errors
     /// [`ServeError`].
@@ -118,6 +123,7 @@ impl Server {
     pub async fn serve(
         self,
         handle: Handle,
+        orders: Orders,
         end: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let Self { listener, socket, request_timeout, streams_max } = self;
@@ -131,6 +137,14 @@ impl Server {
         let book = BookServer::new(service)
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(REPLY_BYTES_MAX);
+        let ended = CancellationToken::new();
+        let orders = OrdersServer::new(OrdersService::new(orders, request_timeout, ended.clone()))
+            .max_decoding_message_size(ORDERS_REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
+        let end = async {
+            end.await;
+            ended.cancel();
+        };
         let connections = UnixListenerStream::new(listener)
             .filter(|connection| ready(connection.as_ref().is_ok_and(|it| socket.admits(it))));
         tonic::transport::Server::builder()
@@ -138,6 +152,7 @@ impl Server {
             .add_service(node)
             .add_service(peers)
             .add_service(book)
+            .add_service(orders)
             .serve_with_incoming_shutdown(connections, end)
             .await?;
         Ok(())

@@ -50,7 +50,8 @@ async fn serve(control: Control) -> Served {
     let (handle, node) = Handle::new();
     let (end, ended) = oneshot::channel::<()>();
     let mut tasks = JoinSet::new();
-    tasks.spawn(server.serve(handle, async { drop(ended.await) }));
+    let (orders, syncs) = orders::tests::orders().await;
+    tasks.spawn(server.serve(handle, orders.clone(), async { drop(ended.await) }));
     let client = Client::connect(&path).await.expect("it is served");
     Served { client, node, end, server: tasks, claim, temporary }
 }
@@ -73,6 +74,9 @@ fn status() -> Status {
         refused: BTreeMap::from([("full".to_owned(), 6)]),
         dropped: BTreeMap::from([("queue".to_owned(), 7)]),
         swaps: BTreeMap::from([("done".to_owned(), 8)]),
+        orders: 9,
+        orders_digest: [10; 32],
+        syncs: BTreeMap::from([("synced".to_owned(), 11)]),
     }
 }
 

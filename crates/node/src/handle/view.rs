@@ -42,6 +42,12 @@ pub struct Status {
     pub dropped: BTreeMap<String, u64>,
     /// Exchanges of links since the start, by outcome.
     pub swaps: BTreeMap<String, u64>,
+    /// Orders that it keeps.
+    pub orders: u64,
+    /// What they add up to: equal on two nodes when their orders are.
+    pub orders_digest: [u8; 32],
+    /// What became of syncs and of what spreads, since the start, by name.
+    pub syncs: BTreeMap<String, u64>,
 }
 
 /// One connected peer, at the time of asking.

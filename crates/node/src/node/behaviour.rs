@@ -5,25 +5,35 @@ use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
+use std::time::Duration;
 
 use handshake::seed::{self, Seed, SeedMemory};
 use handshake::{Ban, Banned, Dialer, Gate, Sessions};
 use libp2p::identity::Keypair;
-use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::swarm::{ConnectionId, NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, PeerId, identify, ping};
 use machine::Machine;
+use ordersync::{ID, ID_BINARY};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use session::Registry;
+use topics::{Command, Rules, Topic};
 use transport::clock::Clock;
 use transport::pool::Pool;
-use transport::{conversation, limits, question};
+use transport::{conversation, limits, question, session as turns};
+
+use super::links::is_lasting;
 
 use crate::config::{DialAddress, Params, Role};
 use crate::memory::Memory;
+use crate::syncing::topic_of;
 
 /// Signature checks that wait. More come only from a flood, which is then refused.
 const POOL_QUEUE_MAX: usize = 1024;
+
+/// Time for the orders of a message to be checked: some hundred signatures, when everybody has some.
+const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What identify names as the protocol of the network.
 const IDENTIFY: &str = "/meshwork/1";
@@ -33,8 +43,16 @@ pub(super) struct Behaviour {
     pub(super) limits: limits::Behaviour,
     pub(super) identify: identify::Behaviour,
     pub(super) ping: ping::Behaviour,
+    /// Orders in the words of 0x-Mesh: for remotes that do not pass the gate, in both directions.
+    pub(super) outside: turns::Behaviour,
     pub(super) gate: Gate<Gated>,
 }
+
+/// Orders as nodes of ours bring them together.
+pub(super) const BINARY: StreamProtocol = StreamProtocol::new(ID_BINARY);
+
+/// Orders as nodes of 0x-Mesh do.
+pub(super) const JSON: StreamProtocol = StreamProtocol::new(ID);
 
 /// What only a peer that passed the handshake can reach.
 #[derive(NetworkBehaviour)]
@@ -42,6 +60,9 @@ pub(super) struct Gated {
     pub(super) gossip: gossip::Behaviour,
     pub(super) seed: seed::Behaviour,
     pub(super) session: session::Behaviour,
+    pub(super) orders: turns::Behaviour,
+    /// Not of a seed: who visits it has no use for it.
+    pub(super) topics: Toggle<topics::Behaviour>,
 }
 
 /// Builds everything for the node of `identity`.
@@ -59,9 +80,24 @@ pub(super) fn build(
 
     let mut names = protocols.accepted();
     names.extend(gossip::Core::NAMES.iter().copied().map(StreamProtocol::new));
-    if network.role == Role::Seed {
-        names.extend(seed::Core::NAMES.iter().copied().map(StreamProtocol::new));
+    match network.role {
+        Role::Seed => names.extend(seed::Core::NAMES.iter().copied().map(StreamProtocol::new)),
+        Role::Node => {
+            names.extend(topics::Core::NAMES.iter().copied().map(StreamProtocol::new));
+            names.push(BINARY);
+        }
     }
+    let spreads = (network.role == Role::Node).then(|| broadcast(identity, params, pool.clone()));
+    let orders =
+        turns::Behaviour::new(sessions_of_orders(), accepted_inside(network.role, sessions));
+    let serves = network.role == Role::Node && params.config().orders.serve_strangers;
+    let outside =
+        turns::Behaviour::new(
+            sessions_of_orders(),
+            move |_, _| {
+                if serves { vec![JSON] } else { Vec::new() }
+            },
+        );
     let Memory { bans, seeds, book, kept, .. } = memory;
     let agreed = sessions.clone();
     let session =
@@ -90,6 +126,8 @@ pub(super) fn build(
             gossip: gossip::Behaviour::new(overlay, links, conversation::Config::default()),
             seed: seed::Behaviour::new(visitor, visits, question::Config::new(role)),
             session,
+            orders,
+            topics: spreads.into(),
         }
     };
     let mut gate = Gate::new(gated, setup, bans);
@@ -104,8 +142,43 @@ pub(super) fn build(
         limits: limits::Behaviour::new(params.limits),
         identify: identify::Behaviour::new(about),
         ping: ping::Behaviour::default(),
+        outside,
         gate,
     })
+}
+
+/// Who has ended one session may begin the next before this side has let go of the first.
+fn sessions_of_orders() -> turns::Config {
+    turns::Config { accepted_max: 2, ..turns::Config::default() }
+}
+
+/// What may be opened behind the gate: on links, and not on visits.
+fn accepted_inside(
+    role: Role,
+    sessions: &Sessions,
+) -> impl FnMut(PeerId, ConnectionId) -> Vec<StreamProtocol> + Send + 'static {
+    let sessions = sessions.clone();
+    move |_, connection| {
+        let info = sessions.get(connection).filter(|_| role == Role::Node);
+        if info.is_some_and(|info| is_lasting(&info)) { vec![BINARY] } else { Vec::new() }
+    }
+}
+
+/// Where new orders spread.
+fn broadcast(identity: &Keypair, params: &Params, pool: Pool) -> topics::Behaviour {
+    let config = topics::Config { judge_timeout: JUDGE_TIMEOUT, ..topics::Config::default() };
+    let config = config.check().expect("the defaults are in their bounds, and so is this");
+    let core = topics::Core::new(config, identity.public().to_peer_id());
+    let worker = topics::Worker::new(identity.clone(), pool);
+    let mut topics = topics::Behaviour::new(core, worker, conversation::Config::default());
+    let rules = Rules { judged: true, ..Rules::default() };
+    topics.command(Command::Subscribe { topic: topic(params), rules });
+    topics
+}
+
+/// The topic of the orders that this node wants.
+pub(super) fn topic(params: &Params) -> Topic {
+    topic_of(params.orders.network, &params.config().orders.schema)
 }
 
 /// What can be dialled.

@@ -16,7 +16,8 @@ use wire::signed::SignedRecord;
 
 use super::Node;
 use super::behaviour::{BehaviourEvent, GatedEvent};
-use super::links::Links;
+use super::exchange::Whence;
+use super::links::is_lasting;
 use crate::config::Role;
 
 /// How long a peer is kept out that broke too many rules. At an hour it has cost an attacker an
@@ -24,7 +25,7 @@ use crate::config::Role;
 const BAN: Duration = Duration::from_hours(1);
 
 /// What bytes cost that are not the protocol: no honest implementation sends them twice.
-const MALFORMED_PRICE: u16 = 50;
+pub(super) const MALFORMED_PRICE: u16 = 50;
 
 impl Node {
     pub(super) fn on_swarm(&mut self, event: SwarmEvent<BehaviourEvent>) {
@@ -32,6 +33,9 @@ impl Node {
             SwarmEvent::Behaviour(BehaviourEvent::Gate(event)) => self.on_gate(event),
             SwarmEvent::Behaviour(BehaviourEvent::Ping(event)) => self.on_ping(&event),
             SwarmEvent::Behaviour(BehaviourEvent::Identify(event)) => on_identify(&event),
+            SwarmEvent::Behaviour(BehaviourEvent::Outside(event)) => {
+                self.on_session(Whence::Outside, event);
+            }
             SwarmEvent::Behaviour(BehaviourEvent::Limits(never)) => match never {},
             SwarmEvent::NewListenAddr { address, .. } => {
                 tracing::info!(%address, "listening");
@@ -97,6 +101,10 @@ impl Node {
             GateEvent::Inner(GatedEvent::Gossip(event)) => self.on_conversation(event),
             GateEvent::Inner(GatedEvent::Seed(event)) => self.on_question(event),
             GateEvent::Inner(GatedEvent::Session(event)) => tracing::debug!(?event, "protocol"),
+            GateEvent::Inner(GatedEvent::Orders(event)) => {
+                self.on_session(Whence::Inside, event);
+            }
+            GateEvent::Inner(GatedEvent::Topics(event)) => self.on_broadcast(event),
             GateEvent::Opened(info) => self.on_opened(&info),
             GateEvent::Closed(info) => self.on_closed(&info),
             GateEvent::Probed(info) => {
@@ -125,7 +133,10 @@ impl Node {
         {
             self.gated().seed.command(seed::Command::Met(Box::new(record.clone())));
         }
-        if Links::concern(info) {
+        if is_lasting(info) {
+            if self.links.is_empty() {
+                self.desk.signals.joined.notify_one();
+            }
             self.links.opened(*peer, *connection);
             let direction = match kind {
                 SessionKind::Inbound => Direction::Inbound,
@@ -314,7 +325,7 @@ impl Node {
         }
     }
 
-    fn on_verdict(&mut self, peer: PeerId, verdict: Verdict, reason: &str) {
+    pub(super) fn on_verdict(&mut self, peer: PeerId, verdict: Verdict, reason: &str) {
         let banned = match verdict {
             Verdict::Note => false,
             Verdict::Charge(points) => self.conduct.charge(peer, points, self.clock.now()),

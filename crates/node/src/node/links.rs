@@ -6,6 +6,17 @@ use handshake::{SessionInfo, SessionKind};
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 
+/// Whether a connection is a link: visits and probes are nothing to gossip, nor to whoever syncs.
+pub(crate) fn is_lasting(info: &SessionInfo) -> bool {
+    match info.declared {
+        SessionKind::Inbound
+        | SessionKind::Outbound
+        | SessionKind::Manual
+        | SessionKind::Direct => true,
+        SessionKind::Seed | SessionKind::Refine => false,
+    }
+}
+
 /// The lasting connections to each peer. Bounded by the connection limits.
 ///
 /// Two nodes that dial each other at the same time have two for a moment; gossip hears of the first
@@ -16,17 +27,6 @@ pub(super) struct Links {
 }
 
 impl Links {
-    /// Whether gossip is to hear of a connection at all: visits and probes are none of its business.
-    pub(super) fn concern(info: &SessionInfo) -> bool {
-        match info.declared {
-            SessionKind::Inbound
-            | SessionKind::Outbound
-            | SessionKind::Manual
-            | SessionKind::Direct => true,
-            SessionKind::Seed | SessionKind::Refine => false,
-        }
-    }
-
     pub(super) fn opened(&mut self, peer: PeerId, connection: ConnectionId) {
         self.by_peer.entry(peer).or_default().insert(connection);
     }

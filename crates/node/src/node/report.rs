@@ -50,6 +50,7 @@ impl Node {
         for (limit, count) in limits.refused() {
             *refused.entry(limit.as_str().to_owned()).or_default() += count;
         }
+        let orders = self.orders.status();
         let shaking = counts.pending_inbound + counts.pending_outbound;
         let known = match network.role {
             Role::Node => self.overlay().book().len(),
@@ -78,6 +79,9 @@ impl Node {
             refused,
             dropped: named_counts(&self.dropped),
             swaps: named_counts(&self.swaps),
+            orders: orders.count,
+            orders_digest: orders.digest,
+            syncs: self.desk.counts.all(),
         }
     }
 

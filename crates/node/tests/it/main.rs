@@ -4,6 +4,7 @@
 mod config;
 mod directory;
 mod offline;
+mod orders;
 mod peers;
 mod running;
 mod testnet;

@@ -61,13 +61,9 @@ impl<'a> Args<'a> {
         rest.as_chunks().0.get(..count).ok_or(BadAsset::Short)
     }
 
-    /// Argument `index`, an array of bytes: how many there are, and each as an argument of what
-    /// comes back.
+    /// Argument `index`, an array of bytes: how many there are said to be, and each as an argument
+    /// of what comes back.
     pub(super) fn array(&self, index: usize) -> Result<(usize, Self), BadAsset> {
-        let (count, rest) = self.tail(index)?;
-        if count > rest.as_chunks::<32>().0.len() {
-            return Err(BadAsset::Short);
-        }
-        Ok((count, Self(rest)))
+        self.tail(index).map(|(count, rest)| (count, Self(rest)))
     }
 }

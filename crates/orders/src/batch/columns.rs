@@ -98,8 +98,7 @@ const MOST_ZEROS: usize = 77;
 
 /// Takes the zeros off the end of a number, and says how many these were.
 fn without_zeros(mut value: U256) -> (U256, usize) {
-    const STEPS: [(u64, usize); 3] =
-        [(10_000_000_000_000_000, 16), (10_000, 4), (10, 1)];
+    const STEPS: [(u64, usize); 3] = [(10_000_000_000_000_000, 16), (10_000, 4), (10, 1)];
     let mut zeros: usize = 0;
     if value.is_zero() {
         return (value, 0);
@@ -155,7 +154,7 @@ mod tests {
         // One large number among 99 small ones costs itself and a little more.
         let mut values = vec![U256::from(1_000); 99];
         values.push(U256::MAX);
-        size(2 + 2 + 99 * 9 / 8 + 1 + 32, |out| write_numbers(out, &values));
+        size(5 + 100 * 9 / 8 + 32, |out| write_numbers(out, &values));
     }
 
     #[test]

@@ -164,11 +164,7 @@ struct Columns {
 
 impl Columns {
     /// Puts the orders together, each within its bound and all within theirs.
-    fn orders(
-        &self,
-        from: &mut Reader<'_>,
-        tables: &Tables,
-    ) -> Result<Vec<SignedOrder>, BadBatch> {
+    fn orders(&self, from: &mut Reader<'_>, tables: &Tables) -> Result<Vec<SignedOrder>, BadBatch> {
         let mut orders = Vec::with_capacity(self.signatures.len());
         let mut decoded: usize = 0;
         for (index, form) in self.signatures.iter().enumerate() {

@@ -116,10 +116,13 @@ impl Assets {
         let tokens = read_indices(from, of_form(ERC20), addresses)?;
         let words_end = (ASSET_MAX / WORD).saturating_add(1);
         let word_counts = read_indices(from, of_form(ABI), words_end)?;
-        let words = bounded_sum(&word_counts, DECODED_MAX / WORD)?;
+        let words = word_counts.iter().copied().fold(0, usize::saturating_add);
+        // Equal words take no bits of their own, so that the input does not bound them.
+        if words > DECODED_MAX / WORD {
+            return Err(BadBatch::TooLarge { bound: DECODED_MAX });
+        }
         let words = read_numbers(from, words)?;
         let lengths = read_indices(from, of_form(RAW), ASSET_MAX.saturating_add(1))?;
-        bounded_sum(&lengths, from.left())?;
         Ok(Self { forms, tokens, word_counts, words, lengths })
     }
 
@@ -153,8 +156,27 @@ impl Assets {
     }
 }
 
-/// The sum of `lengths`, refused over `bound`.
-pub(super) fn bounded_sum(lengths: &[usize], bound: usize) -> Result<usize, BadBatch> {
-    let sum = lengths.iter().copied().fold(0, usize::saturating_add);
-    if sum > bound { Err(BadBatch::TooLarge { bound }) } else { Ok(sum) }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_take_no_bits_are_bounded_before_there_is_room_for_them() {
+        let assets = |count| Assets {
+            forms: vec![ABI; count],
+            word_counts: vec![ASSET_MAX / WORD; count],
+            words: vec![U256::MAX; count * ASSET_MAX / WORD],
+            ..Assets::default()
+        };
+        let read = |count| {
+            let mut out = Writer::default();
+            assets(count).write(&mut out);
+            out.align();
+            let bytes = out.finish();
+            assert!(bytes.len() < 60, "{} bytes", bytes.len());
+            Assets::read(&mut Reader::new(&bytes), count, 1).map(|read| read.words.len())
+        };
+        assert_eq!(read(500), Ok(500 * ASSET_MAX / WORD));
+        assert_eq!(read(2_000), Err(BadBatch::TooLarge { bound: DECODED_MAX }));
+    }
 }

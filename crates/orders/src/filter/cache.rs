@@ -31,9 +31,9 @@ struct Entry {
 }
 
 impl Default for FilterCache {
-    /// 64 filters, 8 MiB.
+    /// 64 filters, 16 MiB.
     fn default() -> Self {
-        Self::new(64, 8 << 20)
+        Self::new(64, 16 << 20)
     }
 }
 

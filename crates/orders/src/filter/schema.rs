@@ -45,6 +45,8 @@ pub(super) struct Schema {
     pub(super) patterns: Vec<Pattern>,
     /// Bytes that it keeps.
     pub(super) memory: usize,
+    /// Steps for the costliest order.
+    pub(super) steps: usize,
 }
 
 impl Schema {
@@ -55,7 +57,8 @@ impl Schema {
         if given > Filter::STEPS_MAX {
             return Err(BadFilter::TooCostly { given, bound: Filter::STEPS_MAX });
         }
-        Ok(Self { check, patterns: compiler.patterns, memory: compiler.memory })
+        let Compiler { patterns, memory, .. } = compiler;
+        Ok(Self { check, patterns, memory, steps: given })
     }
 }
 
@@ -95,8 +98,7 @@ impl<'a> Compiler<'a> {
             for keyword in ["definitions", "$defs"] {
                 let Some(definitions) = members.get(keyword) else { continue };
                 let definitions = definitions.as_object();
-                let definitions =
-                    definitions.ok_or(expected(keyword, "an object of schemas"))?;
+                let definitions = definitions.ok_or(expected(keyword, "an object of schemas"))?;
                 for (name, schema) in definitions {
                     self.definitions.insert(format!("#/{keyword}/{name}"), schema);
                 }

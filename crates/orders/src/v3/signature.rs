@@ -58,8 +58,9 @@ impl Signature {
         Self(Repr::Usual(bytes))
     }
 
-    /// Whether `maker` signed the order of this hash.
-    pub(super) fn check(&self, hash: &OrderHash, maker: &Address) -> SignatureCheck {
+    /// Whether `maker` signed the order of this hash: [`super::SignedOrder::signature_check`] for
+    /// whoever has the hash already.
+    pub fn check(&self, hash: &OrderHash, maker: &Address) -> SignatureCheck {
         self.shape().map_or_else(SignatureCheck::Invalid, |shape| match shape {
             Shape::Key(how, made) => made.check(how.digest(hash), maker),
             Shape::Contract(kind) => SignatureCheck::NotCheckableOffline(kind),

@@ -4,10 +4,11 @@ use meshwork_orders::asset::BadAsset;
 use meshwork_orders::network::FLASH_WALLET;
 use meshwork_orders::v3::SignedOrder;
 use meshwork_orders::{
-    Address, AssetData, BadSignature, Network, Refusal, SignatureCheck, SignatureKind, U256, v4,
+    Address, AssetData, BadSignature, Network, Refusal, SignatureCheck, SignatureKind, Signing,
+    U256, v4,
 };
 
-use crate::common::{NOW, v3_c, v4_c};
+use crate::common::{NOW, ganache_key, v3_c, v4_c};
 
 fn with(change: impl FnOnce(&mut SignedOrder)) -> Result<(), Refusal> {
     let mut order = v3_c();
@@ -107,6 +108,29 @@ fn v4_orders_are_checked_alike() {
     assert_eq!(code(|order| order.taker_amount = 0), "taker_amount");
     assert_eq!(code(|order| order.expiry = 1_000), "expired");
     assert_eq!(code(|order| order.expiry = 1 << 63), "expiry");
+}
+
+#[test]
+fn v4_orders_are_taken_with_the_signature_of_their_maker_only() {
+    let network = Network::v4(1337).unwrap();
+    let order = v4::LimitOrder {
+        chain_id: network.chain_id,
+        verifying_contract: network.exchange,
+        maker: v3_c().order.maker,
+        taker: Address::ZERO,
+        sender: Address::ZERO,
+        ..v4_c().order
+    };
+    for how in [Signing::Eip712, Signing::EthSign] {
+        let signed = order.clone().sign(how, &ganache_key());
+        assert_eq!(signed.verify(&network, 1_000), Ok(order.hash()));
+        assert_eq!(signed.verify(&network, 1_001).unwrap_err().code(), "expired");
+        let mut forged = signed.clone();
+        forged.order.taker_amount += 1;
+        let verdicts = v4::verify_batch(&[forged, signed], &network, 1_000);
+        assert_eq!(verdicts[0].unwrap_err().code(), "signature_signer");
+        assert_eq!(verdicts[1], Ok(order.hash()));
+    }
 }
 
 fn judge(signature: &[u8]) -> SignatureCheck {

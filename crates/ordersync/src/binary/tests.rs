@@ -1,7 +1,9 @@
 //! Frames: what goes in comes out, what is wrong is named, and how many bytes it takes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use machine::{PeerId, UnixTime};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use prost::Message as _;
@@ -10,8 +12,11 @@ use wire::Frame as _;
 use wire::frame::put;
 
 use super::*;
-use crate::sample::Note;
-use crate::{BadMetadata, Entry, NoMatchingSubprotocols, Refusal};
+use crate::sample::{Note, Prefix};
+use crate::{
+    BadMetadata, Book, Context, Entry, Form, Holding, Leave, NoMatchingSubprotocols, Provider,
+    Refusal, Requester, Subprotocols, book, paging, provider, requester, riblt,
+};
 
 const RIBLT: &str = "/riblt-shortid/version/0";
 const PAGING: &str = "/pagination-with-filter/version/1";
@@ -162,13 +167,52 @@ proptest! {
 }
 
 #[test]
-fn equal_sets_cost_little() {
-    // What reconciliation says beside the envelope: 160 bytes, and 45 in return.
+fn the_envelope_costs_33_bytes() {
     let asks = Frame::Request { id: 1, request: request(&[RIBLT, PAGING], first(&[160, 0])) };
     let answers = Frame::Response { id: 1, response: response(Vec::new()) };
     let [asks, answers, end] = [asks, answers, Frame::End].map(|frame| bytes(&frame).len());
     assert_eq!((asks - 160, answers - 45, end), (19, 11, 3));
-    assert!(asks + answers + end < 400);
+}
+
+/// What a node knows that holds some notes.
+fn node(form: Form) -> Context<Note> {
+    let book = Book::new(book::Config::default().check().unwrap(), [1; 32]);
+    let held = long_notes(20, 9).into_iter().map(|entry| Holding {
+        entry,
+        received: UnixTime::default(),
+        pinned: false,
+    });
+    book.insert(held.collect());
+    Context {
+        book: Arc::new(book),
+        peer: PeerId::random(),
+        form,
+        filter: Prefix::default(),
+        page: 500,
+        secret: [2; 32],
+        scans: Leave::fixed(true),
+        push: true,
+    }
+}
+
+#[test]
+fn equal_sets_cost_less_than_400_bytes() {
+    let all = || {
+        let some = Subprotocols::new().with(riblt::Riblt).unwrap();
+        some.with(paging::V1::default()).unwrap().with(paging::V0).unwrap()
+    };
+    let mut requester = Requester::start(all(), requester::Limits::default(), node(Form::Binary));
+    let mut provider = Provider::new(all(), provider::Limits::default(), node(Form::Binary));
+    let Some(requester::Effect::Send(request)) = requester.poll_effect() else { panic!() };
+    let asked = bytes(&Frame::Request { id: 1, request: request.clone() }).len();
+    provider.handle(provider::Input::Received(request));
+    let Some(provider::Effect::Respond(response)) = provider.poll_effect() else { panic!() };
+    let answered = bytes(&Frame::Response { id: 1, response: response.clone() }).len();
+    requester.handle(requester::Input::Received(response));
+    let Some(requester::Effect::End(outcome)) = requester.poll_effect() else { panic!() };
+    assert_eq!(outcome.ended, requester::Ended::Agreed);
+    let cost = asked + answered + bytes(&Frame::End).len();
+    assert!(cost < 400, "{cost} bytes");
 }
 
 #[test]

@@ -82,15 +82,18 @@ impl<I: Item> Build<'_, I> {
             let mut state = under_way.0.write();
             let Some(part) = state.take_journal(PART) else { return false };
             let is_last = part.len() < PART;
-            if !is_last {
-                // The book may go on changing meanwhile.
-                drop(state);
-                part.into_iter().for_each(|(id, held)| next.set(id, held));
-                continue;
+            let held_back = is_last.then_some(state);
+            // The book may go on changing meanwhile, unless this is the last part.
+            for (id, held) in part {
+                next.set(id, held);
             }
-            part.into_iter().for_each(|(id, held)| next.set(id, held));
-            state.begin_epoch(next);
-            return true;
+            if let Some(mut state) = held_back {
+                let gone = state.begin_epoch(next);
+                drop(state);
+                // Its index is as large as the book was.
+                drop(gone);
+                return true;
+            }
         }
         false
     }

@@ -5,7 +5,7 @@ use std::ops::Bound;
 
 use reconcile::{Digest, Estimator};
 
-use super::updates::{Lagged, Update, UpdateKind};
+use super::updates::{Update, UpdateKind};
 use super::{Book, PART};
 use crate::{Entry, Filter, Item, ItemId};
 
@@ -69,23 +69,27 @@ impl<I: Item> Book<I> {
             let ids = self.ids(filter);
             let digest = ids.iter().map(ItemId::as_bytes).collect();
             let mut estimator = Estimator::new();
-            ids.iter().for_each(|id| estimator.insert(id.as_bytes()));
+            for id in &ids {
+                estimator.insert(id.as_bytes());
+            }
             return Snapshot { ids, digest, estimator };
         }
         let begun = self.version();
-        let mut ids = self.all_ids();
+        let ids = self.all_ids();
+        self.at_once(ids, begun)
+    }
+
+    /// Makes a snapshot of ids that were collected part by part since the change `begun`.
+    pub(super) fn at_once(&self, mut ids: Vec<ItemId>, begun: u64) -> Snapshot {
         let state = self.read();
         let (digest, estimator) = (state.digest().clone(), state.estimator().clone());
-        match state.changes_since(begun) {
-            Ok(changes) => {
-                drop(state);
-                catch_up(&mut ids, &changes);
-            }
+        if let Ok(changes) = state.changes_since(begun) {
+            drop(state);
+            catch_up(&mut ids, &changes);
+        } else {
             // Rare enough to let the others wait.
-            Err(Lagged { .. }) => {
-                let all = state.part(Bound::Unbounded, ItemId::MAX, usize::MAX);
-                ids = all.map(|entry| entry.id).collect();
-            }
+            let all = state.part(Bound::Unbounded, ItemId::MAX, usize::MAX);
+            ids = all.map(|entry| entry.id).collect();
         }
         Snapshot { ids, digest, estimator }
     }

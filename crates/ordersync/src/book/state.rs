@@ -137,6 +137,7 @@ impl<I: Item> State<I> {
     }
 
     /// `digest` is that of all the newcomers.
+    #[expect(clippy::arithmetic_side_effects, reason = "the lanes of a digest wrap")]
     pub(super) fn insert(
         &mut self,
         newcomers: Vec<Holding<I>>,
@@ -190,6 +191,7 @@ impl<I: Item> State<I> {
     }
 
     /// Gives up items, and says which of them were held. `digest` is that of all of them.
+    #[expect(clippy::arithmetic_side_effects, reason = "the lanes of a digest wrap")]
     pub(super) fn leave(
         &mut self,
         ids: &[ItemId],
@@ -267,11 +269,13 @@ impl<I: Item> State<I> {
         Some(part)
     }
 
-    /// Puts the next epoch in place of the current one.
-    pub(super) fn begin_epoch(&mut self, next: Live) {
-        self.previous = Some(self.epoch());
+    /// Puts the next epoch in place of the current one, and that in place of the previous one,
+    /// which is returned.
+    pub(super) fn begin_epoch(&mut self, next: Live) -> Option<Epoch> {
+        let gone = self.previous.replace(self.epoch());
         self.live = next;
         count(&mut self.counts.rotations);
+        gone
     }
 }
 

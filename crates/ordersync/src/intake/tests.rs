@@ -1,5 +1,5 @@
 //! What gets into the book, when, and what the store has then.
-#![expect(clippy::arithmetic_side_effects, clippy::indexing_slicing, reason = "a test")]
+#![expect(clippy::arithmetic_side_effects, reason = "a test")]
 
 mod cancelling;
 mod durable;

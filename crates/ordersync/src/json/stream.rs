@@ -61,8 +61,8 @@ impl<S> JsonStream<S> {
 impl<S: AsyncRead + Unpin> JsonStream<S> {
     /// The next object of at most `max` bytes, as text; `None` when the remote has said all.
     ///
-    /// The text is well nested and no more is known of it. What comes after the object waits for
-    /// the next call.
+    /// It begins with a brace and ends where that is closed; no more is known of it. What comes after
+    /// waits for the next call.
     ///
     /// # Errors
     /// [`ReadError`], after which it is always broken. An end inside an object is a broken

@@ -12,7 +12,9 @@ use super::*;
 use crate::book::Config;
 use crate::outcome::{Fault, Refusal};
 use crate::sample::{Note, Prefix};
-use crate::{Book, Entry, Finding, Holding, Metadata, Reaction, Request, Response, Subprotocol};
+use crate::{
+    Book, Entry, Finding, Holding, Leave, Metadata, Reaction, Request, Response, Subprotocol,
+};
 
 const PAGE: usize = 4;
 
@@ -36,7 +38,7 @@ fn node(
         filter: Prefix(filter.to_owned()),
         page: PAGE,
         secret: [7; 32],
-        costly: true,
+        scans: Leave::fixed(true),
         push: false,
     }
 }
@@ -145,8 +147,8 @@ fn a_filter_that_matches_little_is_paid_for_in_round_trips_or_from_the_budget() 
     assert!(rounds > 1, "no response looks at more than {SCAN_MAX}");
 
     provider.form = Form::Json;
-    let mut answer = |costly| {
-        provider.costly = costly;
+    let mut answer = |granted| {
+        provider.scans = Leave::fixed(granted);
         let metadata = V1Request { filter: Prefix("nothing".to_owned()), ..first.clone() };
         let request = Request { requester_id: provider.peer, metadata, pushed: Vec::new() };
         V1::default().handle_request(request, &mut (), &provider)

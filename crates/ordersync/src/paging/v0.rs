@@ -9,8 +9,8 @@ use super::{Progress, filter_of, hash, page_above};
 use crate::json::{Members, text};
 use crate::outcome::{Fault, Refusal};
 use crate::{
-    BadMetadata, Context, Filter, Finding, Item, ItemId, Metadata, Next, Range, Reaction, Request,
-    Response, Subprotocol,
+    BadMetadata, Context, Filter, Finding, Form, Item, ItemId, Metadata, Next, Range, Reaction,
+    Request, Response, Subprotocol,
 };
 
 /// Pages of a snapshot, of what a filter wants.
@@ -65,6 +65,11 @@ impl<I: Item> Subprotocol<I> for V0 {
 
     fn name(&self) -> &str {
         Self::NAME
+    }
+
+    /// In JSON only: our own envelope has better.
+    fn speaks(&self, form: Form) -> bool {
+        form == Form::Json
     }
 
     fn first_request_metadata(

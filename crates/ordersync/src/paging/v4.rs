@@ -7,7 +7,7 @@ use crate::json::Members;
 use crate::message::ID_V4;
 use crate::outcome::{Fault, Refusal};
 use crate::{
-    BadMetadata, Context, Finding, Item, ItemId, Metadata, Next, Range, Reaction, Request,
+    BadMetadata, Context, Finding, Form, Item, ItemId, Metadata, Next, Range, Reaction, Request,
     Response, Subprotocol,
 };
 
@@ -43,6 +43,11 @@ impl<I: Item> Subprotocol<I> for V4 {
 
     fn name(&self) -> &str {
         Self::NAME
+    }
+
+    /// In JSON only: our own envelope has better.
+    fn speaks(&self, form: Form) -> bool {
+        form == Form::Json
     }
 
     fn first_request_metadata(

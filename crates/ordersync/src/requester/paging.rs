@@ -1,37 +1,90 @@
 //! When reconciling does not pay: ranges of the ids are paged, then the digests are compared again.
 
+use reconcile::{Digest, Summary};
+
 use super::*;
 
 /// Ranges paged at once in one session. Each has one request under way.
 const RANGES: usize = 4;
 
+/// What the provider says that it has, and what of it has come.
+pub(super) struct Pages {
+    /// `None` if it has not said.
+    claimed: Option<Summary>,
+    /// Ids of what came; `None` once there are more than claimed.
+    received: Option<Vec<ItemId>>,
+    /// Ranges of this session alone. Without any, they are shared with other sessions.
+    own: Option<VecDeque<Range>>,
+}
+
+impl Pages {
+    pub(super) fn of(claimed: Summary) -> Self {
+        Self { claimed: Some(claimed), received: Some(Vec::new()), own: None }
+    }
+
+    pub(super) fn receive<I>(&mut self, orders: &[Entry<I>]) {
+        let Some(received) = &mut self.received else { return };
+        received.extend(orders.iter().map(|entry| entry.id));
+        if self.claimed.is_none_or(|claimed| count(received.len()) > claimed.count) {
+            self.received = None;
+        }
+    }
+
+    /// Whether what came is what the provider said that it has.
+    fn add_up(&self) -> bool {
+        let (Some(received), Some(claimed)) = (&self.received, self.claimed) else {
+            return false;
+        };
+        received.iter().map(ItemId::as_bytes).collect::<Digest>().finish() == claimed
+    }
+}
+
 impl<I: Item> Requester<I> {
-    /// Sets the proving thread aside and asks for ranges.
+    /// Sets the proving thread aside and begins with ranges of the ids. Who has less than the provider
+    /// shares them with other sessions; who has more wants to know what this one has.
     pub(super) fn page(&mut self, proving: Thread<I>, depth: u32) {
         self.paged_at = depth;
-        self.proving = Some(proving);
-        self.pager = self.pager_name();
+        self.pager = self.pager_name(&proving.name);
         if self.pager.is_none() {
             // Nothing to page with: what is known is that the sets differ.
-            self.proving = None;
             self.ended = Ended::Incomplete { missing: 0 };
             return;
         }
-        for _ in 0..RANGES.min(self.window()) {
+        if self.cx.form == Form::Json {
+            // The session ends with the last page, and cannot stop before that.
+            self.provable = true;
+            self.taking = 1;
+            return self.ranged(Some(Range::ALL));
+        }
+        self.proving = Some(proving);
+        let ranges = RANGES.min(self.window());
+        let ours = count(self.cx.book.len());
+        if let Some(pages) = &mut self.pages
+            && pages.own.is_none()
+            && (pages.claimed.is_none_or(|claimed| ours >= claimed.count) || self.tally.proofs > 0)
+        {
+            pages.own = Some(Range::shards(u16::try_from(ranges).unwrap_or(1)).into());
+        }
+        for _ in 0..ranges {
             self.take_range();
         }
     }
 
     /// The next subprotocol behind the proving one.
-    fn pager_name(&self) -> Option<String> {
-        let proving = self.proving.as_ref()?;
+    fn pager_name(&self, proving: &str) -> Option<String> {
         let names = self.subprotocols.names();
-        names.into_iter().skip_while(|name| *name != proving.name).nth(1)
+        names.into_iter().skip_while(|name| *name != proving).nth(1)
     }
 
     fn take_range(&mut self) {
         self.taking = self.taking.saturating_add(1);
-        self.effects.push_back(Effect::TakeRange);
+        match self.pages.as_mut().and_then(|pages| pages.own.as_mut()) {
+            Some(own) => {
+                let range = own.pop_front();
+                self.ranged(range);
+            }
+            None => self.effects.push_back(Effect::TakeRange),
+        }
     }
 
     /// A range to page, or none is left.
@@ -66,12 +119,19 @@ impl<I: Item> Requester<I> {
     /// A range is through.
     pub(super) fn through(&mut self, thread: Thread<I>, depth: u32) {
         self.paged_at = self.paged_at.max(depth);
-        self.effects.push_back(Effect::RangeDone(thread.range));
+        if self.shares_ranges() {
+            self.effects.push_back(Effect::RangeDone(thread.range));
+        }
         if self.proving.is_some() {
             self.take_range();
         } else {
             self.ended = Ended::Paged;
         }
+    }
+
+    /// Whether the ranges of this session are taken from those of several.
+    pub(super) fn shares_ranges(&self) -> bool {
+        self.proving.is_some() && self.pages.as_ref().is_some_and(|pages| pages.own.is_none())
     }
 
     /// The digests do not agree: once more with a key that nobody knew before, then paged.
@@ -80,26 +140,39 @@ impl<I: Item> Requester<I> {
         let left = self.limits.attempts_max.saturating_sub(self.tally.attempts);
         match left {
             0 => self.ended = Ended::Incomplete { missing },
-            1 => self.page(thread, depth),
+            1 => {
+                // Of what has come to nothing before, only another comparison tells.
+                let own = Range::shards(u16::try_from(RANGES).unwrap_or(1));
+                let own = Some(own.into());
+                self.pages = Some(Pages { claimed: None, received: None, own });
+                self.page(thread, depth);
+            }
             _ => self.begin(thread, depth),
         }
     }
 
-    /// All ranges are through: what is known is compared again.
-    pub(super) fn prove_again(&mut self) {
-        let Some(thread) = self.proving.take() else { return };
+    /// All ranges are through: whether they add up to what the provider has. If they do not, because
+    /// others have brought a part or because its book has changed meanwhile, it is asked again.
+    pub(super) fn prove(&mut self) {
         if self.admitting > 0 {
             // What was paged has to be in the book first.
-            self.proving = Some(thread);
             return;
         }
-        if self.tally.proofs >= self.limits.attempts_max {
-            self.ended = Ended::Incomplete { missing: 0 };
-            self.stage = Stage::Settling;
-            return;
+        let agreed = self.pages.take().is_some_and(|pages| {
+            let ours = self.cx.book.overview(&self.cx.filter).digest.finish();
+            pages.claimed == Some(ours) || pages.add_up()
+        });
+        let proving = self.proving.take();
+        if agreed {
+            self.ended = Ended::Agreed;
+        } else if let Some(thread) = proving {
+            if self.tally.proofs < self.limits.attempts_max {
+                self.tally.proofs = self.tally.proofs.saturating_add(1);
+                self.begin(thread, self.paged_at);
+            } else {
+                self.ended = Ended::Incomplete { missing: 0 };
+            }
         }
-        self.tally.proofs = self.tally.proofs.saturating_add(1);
-        self.begin(thread, self.paged_at);
         self.advance();
     }
 }

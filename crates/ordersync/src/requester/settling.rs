@@ -23,6 +23,10 @@ impl<I: Item> Requester<I> {
         }
         if invalid > 0 {
             self.effects.push_back(Effect::Report(Fault::Invalid { orders: invalid }));
+            let max = self.limits.invalid_max;
+            if self.tally.invalid > max {
+                self.end(Ended::Faulted(Fault::TooMuch { what: "invalid orders", max }));
+            }
         }
     }
 
@@ -34,12 +38,13 @@ impl<I: Item> Requester<I> {
             Ended::Broken(_) if self.proving.is_none() => self.rest(),
             _ => None,
         };
-        for thread in std::mem::take(&mut self.threads).into_values() {
-            if self.proving.is_some() {
-                self.effects.push_back(Effect::GiveBack(thread.reached));
-            }
+        let threads = std::mem::take(&mut self.threads);
+        if self.shares_ranges() {
+            let left = threads.into_values().map(|thread| Effect::GiveBack(thread.reached));
+            self.effects.extend(left);
         }
-        self.effects.push_back(Effect::End(Outcome { ended, tally: self.tally, rest }));
+        let (tally, provable) = (self.tally, self.provable);
+        self.effects.push_back(Effect::End(Outcome { ended, tally, provable, rest }));
     }
 
     /// What is left of the only range that is paged, if some of it is done.

@@ -1,5 +1,6 @@
 //! Requests go out, responses come in: which thread they belong to, and what follows.
 
+use super::paging::Pages;
 use super::*;
 
 impl<I: Item> Requester<I> {
@@ -32,6 +33,9 @@ impl<I: Item> Requester<I> {
 
         let RawResponse { orders, complete, metadata, .. } = response;
         let orders = self.wanted(orders);
+        if let Some(pages) = &mut self.pages {
+            pages.receive(&orders);
+        }
         if let Some(last) = orders.last() {
             thread.reached.after = thread.reached.after.max(last.id);
         }
@@ -127,8 +131,11 @@ impl<I: Item> Requester<I> {
             // Without a next request it is over, whatever the provider says of it.
             Finding::Open | Finding::Through => self.through(thread, asked.depth),
             Finding::Agreed => self.ended = Ended::Agreed,
-            Finding::Page { count: 0 } => self.ended = Ended::Agreed,
-            Finding::Page { .. } if goes_on => self.page(thread, asked.depth),
+            Finding::Page { summary } if summary.count == 0 => self.ended = Ended::Agreed,
+            Finding::Page { summary } if goes_on => {
+                self.pages = Some(Pages::of(summary));
+                self.page(thread, asked.depth);
+            }
             Finding::Mismatch { missing } if goes_on => self.disagree(thread, missing, asked.depth),
             Finding::Page { .. } => self.ended = Ended::Incomplete { missing: 0 },
             Finding::Mismatch { missing } => self.ended = Ended::Incomplete { missing },
@@ -149,13 +156,19 @@ impl<I: Item> Requester<I> {
         }
         let silent = self.waiting.is_empty() && self.queue.is_empty() && self.taking == 0;
         if self.stage == Stage::Talking && silent && self.threads.is_empty() {
-            if self.proving.is_some() {
-                return self.prove_again();
+            if self.proving.is_some() || self.pages.is_some() {
+                return self.prove();
             }
             self.stage = Stage::Settling;
         }
         if self.stage == Stage::Settling && self.admitting == 0 {
-            let ended = self.ended.clone();
+            // What could not be stored is missing, whatever the digests say.
+            let ended = match (&self.ended, self.tally.later) {
+                (Ended::Agreed | Ended::Paged, 1..) => {
+                    Ended::Incomplete { missing: self.tally.later }
+                }
+                (ended, _) => ended.clone(),
+            };
             self.end(ended);
         }
     }

@@ -42,6 +42,7 @@ enum Answered {
         packed: String,
     },
     Page {
+        digest: String,
         count: u64,
     },
     Items {
@@ -109,7 +110,9 @@ pub(super) fn write_response(response: &RibltResponse) -> String {
             cells: wide(*cells),
             packed: STANDARD.encode(packed),
         },
-        RibltResponse::Page { count } => Answered::Page { count: *count },
+        RibltResponse::Page { summary } => {
+            Answered::Page { digest: STANDARD.encode(summary.hash), count: summary.count }
+        }
         RibltResponse::Items { gone, summary } => Answered::Items {
             gone: STANDARD.encode(pack(gone)),
             digest: STANDARD.encode(summary.hash),
@@ -125,7 +128,9 @@ pub(super) fn read_response(raw: &str) -> Result<RibltResponse, BadMetadata> {
             let head = head.map(heading).transpose()?;
             RibltResponse::block(head, cells, Bytes::from(bytes("packed", &packed)?))
         }
-        Answered::Page { count } => Ok(RibltResponse::Page { count }),
+        Answered::Page { digest, count } => {
+            Ok(RibltResponse::Page { summary: summary(&bytes("digest", &digest)?, count)? })
+        }
         Answered::Items { gone, digest, count } => Ok(RibltResponse::Items {
             gone: unpack("gone", &bytes("gone", &gone)?)?,
             summary: summary(&bytes("digest", &digest)?, count)?,

@@ -62,8 +62,8 @@ pub enum RibltResponse {
     },
     /// Paging costs less.
     Page {
-        /// Items of the provider.
-        count: u64,
+        /// Of the provider's items that the filter wants.
+        summary: Summary,
     },
     /// The items of a fetch are in the response.
     Items {
@@ -146,7 +146,10 @@ impl Metadata for RibltResponse {
                 cells: small(*cells),
                 packed: packed.clone(),
             }),
-            Self::Page { count } => Answered::Page(proto::RibltPage { count: *count }),
+            Self::Page { summary } => Answered::Page(proto::RibltPage {
+                digest: hash_bytes(summary),
+                count: summary.count,
+            }),
             Self::Items { gone, summary } => Answered::Items(proto::RibltItems {
                 gone: pack(gone),
                 digest: hash_bytes(summary),
@@ -171,7 +174,7 @@ impl Metadata for RibltResponse {
                 };
                 Self::block(head, u64::from(block.cells), block.packed)
             }
-            Answered::Page(page) => Ok(Self::Page { count: page.count }),
+            Answered::Page(page) => Ok(Self::Page { summary: summary(&page.digest, page.count)? }),
             Answered::Items(items) => Ok(Self::Items {
                 gone: unpack("gone", &items.gone)?,
                 summary: summary(&items.digest, items.count)?,

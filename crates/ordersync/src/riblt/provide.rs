@@ -1,10 +1,10 @@
 //! The provider's side: cells of a set that stands still for the session, and the items asked for.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
-use reconcile::{Cell, Encoder, Key, Plan, Summary, packed};
+use reconcile::{Cell, Digest, Encoder, Key, Plan, Summary, packed};
 
 use super::messages::{Head, Open, RibltRequest, RibltResponse};
 use super::{BLOCK_MAX, CELLS_MAX, pages_instead};
@@ -21,7 +21,6 @@ pub struct Service<I: Item> {
 
 struct Comparison<I: Item> {
     filter: I::Filter,
-    key: Key,
     count: u64,
     source: Source,
     /// Cells that were sent.
@@ -32,8 +31,15 @@ struct Comparison<I: Item> {
 enum Source {
     /// They are kept up to date for the whole book, whoever asks.
     Epoch(Epoch),
-    /// They are made for this session.
-    Session(Encoder<u64>),
+    /// They are made for this session; with the ids behind the short ids, ascending by these.
+    Session(Encoder<u64>, Vec<(u64, ItemId)>),
+}
+
+impl<I: Item> fmt::Debug for Service<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sent = self.comparison.as_ref().map(|comparison| comparison.sent);
+        f.debug_struct("Service").field("sent", &sent).finish_non_exhaustive()
+    }
 }
 
 impl<I: Item> Default for Service<I> {
@@ -58,10 +64,10 @@ impl<I: Item> Service<I> {
     fn open(&mut self, open: &Open, cx: &Context<I>) -> Result<RibltResponse, Refusal> {
         let filter = cx.read_filter(&open.filter)?;
         if !cx.filter.overlaps(&filter) {
-            return Ok(RibltResponse::Page { count: 0 });
+            return Ok(RibltResponse::Page { summary: Digest::new().finish() });
         }
         let at_hand = open.key.is_none() && filter.is_everything();
-        if !at_hand && !cx.costly {
+        if !at_hand && !cx.scans.granted() {
             return Err(Refusal::Busy);
         }
         let (summary, estimator, source) = if at_hand {
@@ -76,14 +82,14 @@ impl<I: Item> Service<I> {
         }
         let estimate = estimator.difference(&open.estimator);
         if pages_instead(open.summary.count, summary.count, estimate, cx.page) {
-            return Ok(RibltResponse::Page { count: summary.count });
+            return Ok(RibltResponse::Page { summary });
         }
         let (key, chosen, summary, source) = match source {
             Some(epoch) => (epoch.key(), true, summary, Source::Epoch(epoch)),
             None => self.prepare(open.key, &filter, cx),
         };
         let count = summary.count;
-        self.comparison = Some(Comparison { filter, key, count, source, sent: 0 });
+        self.comparison = Some(Comparison { filter, count, source, sent: 0 });
         let key = chosen.then_some(key);
         self.block(Plan::new(estimate).first(), Some(Head { key, summary }))
     }
@@ -98,8 +104,11 @@ impl<I: Item> Service<I> {
         let chosen = key.is_none();
         let key = key.unwrap_or_else(|| session_key(&cx.secret, 0));
         let snapshot = cx.book.snapshot(filter);
-        let shorts = snapshot.ids.iter().map(|id| key.short_id(id.as_bytes()));
-        (key, chosen, snapshot.digest.finish(), Source::Session(Encoder::new(key, shorts)))
+        let short = |id: ItemId| (key.short_id(id.as_bytes()), id);
+        let mut ids: Vec<_> = snapshot.ids.into_iter().map(short).collect();
+        ids.sort_unstable();
+        let encoder = Encoder::new(key, ids.iter().map(|(short, _)| *short));
+        (key, chosen, snapshot.digest.finish(), Source::Session(encoder, ids))
     }
 
     fn more(&mut self, first: usize, cells: usize) -> Result<RibltResponse, Refusal> {
@@ -134,9 +143,8 @@ impl<I: Item> Service<I> {
             return Err(Refusal::Unavailable { what: "a comparison" });
         };
         let (mut orders, mut gone) = (Vec::new(), Vec::new());
-        let found = comparison.find(wanted, cx);
         for short in wanted {
-            let entry = found.get(short).and_then(|id| cx.book.get(id));
+            let entry = comparison.find(*short).and_then(|id| cx.book.get(&id));
             match entry.filter(|entry| comparison.filter.matches(&entry.item)) {
                 Some(entry) => orders.push(entry),
                 None => gone.push(*short),
@@ -152,19 +160,12 @@ impl<I: Item> Service<I> {
 }
 
 impl<I: Item> Comparison<I> {
-    /// The ids behind short ids. Of a key made up for the session there is no index: the whole book
-    /// is looked at once more, which costs less than keeping one.
-    fn find(&self, wanted: &[u64], cx: &Context<I>) -> BTreeMap<u64, ItemId> {
+    fn find(&self, short: u64) -> Option<ItemId> {
         match &self.source {
-            Source::Epoch(epoch) => {
-                let found = |short: &u64| Some((*short, epoch.find(*short)?));
-                wanted.iter().filter_map(found).collect()
-            }
-            Source::Session(_) => {
-                let ids = cx.book.ids(&self.filter);
-                let short = |id: ItemId| (self.key.short_id(id.as_bytes()), id);
-                let known = |(short, _): &(u64, _)| wanted.binary_search(short).is_ok();
-                ids.into_iter().map(short).filter(known).collect()
+            Source::Epoch(epoch) => epoch.find(short),
+            Source::Session(_, ids) => {
+                let at = ids.binary_search_by_key(&short, |(short, _)| *short).ok()?;
+                ids.get(at).map(|(_, id)| *id)
             }
         }
     }
@@ -178,7 +179,7 @@ impl Source {
                 let end = first.saturating_add(cells).min(epoch.width());
                 if first < end { epoch.cells(first..end) } else { Vec::new() }
             }
-            Self::Session(encoder) => encoder.block(cells.min(CELLS_MAX.saturating_sub(first))),
+            Self::Session(encoder, _) => encoder.block(cells.min(CELLS_MAX.saturating_sub(first))),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! missing.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use reconcile::{CheckWidth, Decoder, Digest, Encoder, Key, Limits, Plan, Status, Summary, packed};
 
@@ -40,6 +41,15 @@ struct Comparison {
     fetching: usize,
 }
 
+impl fmt::Debug for Pursuit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pursuit")
+            .field("attempts", &self.attempts)
+            .field("suspicious", &self.suspicious)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Pursuit {
     /// The first request of an attempt. After a disagreement the key is made up for it.
     pub(super) fn open<I: Item>(&mut self, cx: &Context<I>) -> RibltRequest {
@@ -63,7 +73,7 @@ impl Pursuit {
     ) -> Result<Reaction<I, RibltRequest>, Fault> {
         let (next, finding) = match &response.metadata {
             RibltResponse::Equal => (Vec::new(), Finding::Agreed),
-            RibltResponse::Page { count } => (Vec::new(), Finding::Page { count: *count }),
+            RibltResponse::Page { summary } => (Vec::new(), Finding::Page { summary: *summary }),
             RibltResponse::Block { head, cells, packed } => {
                 if let Some(head) = head {
                     self.begin(head, cx)?;
@@ -241,6 +251,6 @@ impl Comparison {
     }
 }
 
-fn cells_fault(problem: impl std::fmt::Display) -> Fault {
+fn cells_fault(problem: impl fmt::Display) -> Fault {
     Fault::Cells { problem: problem.to_string() }
 }

@@ -64,6 +64,7 @@ struct Peer {
 #[derive(Debug)]
 struct State {
     requests: Bucket,
+    scans: Bucket,
     serving: usize,
     peers: BTreeMap<PeerId, Peer>,
 }
@@ -87,7 +88,8 @@ impl Budgets {
     pub(super) fn new(params: Params) -> Self {
         let clock = Clock::start();
         let requests = Bucket::full(params.requests, clock.now());
-        let state = State { requests, serving: 0, peers: BTreeMap::new() };
+        let scans = Bucket::full(params.scans, clock.now());
+        let state = State { requests, scans, serving: 0, peers: BTreeMap::new() };
         Self { clock, params, state: Arc::new(Mutex::new(state)) }
     }
 
@@ -130,7 +132,8 @@ impl Budgets {
     /// Whether the whole book may be gone through for `peer` once more.
     pub(super) fn scan(&self, peer: PeerId) -> bool {
         self.with(peer, |state, now| {
-            state.peers.get_mut(&peer).is_some_and(|entry| entry.scans.try_take(now))
+            let own = state.peers.get_mut(&peer).is_some_and(|entry| entry.scans.try_take(now));
+            own && state.scans.try_take(now)
         })
     }
 

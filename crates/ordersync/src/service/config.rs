@@ -30,6 +30,9 @@ pub struct Config {
     /// Times that one peer may have the whole book gone through for it. Default one in ten seconds,
     /// burst 4.
     pub peer_scans: Allowance,
+    /// Times that the book is gone through for all peers together. Default one in two seconds,
+    /// burst 8.
+    pub scans: Allowance,
     /// Rounds of [`get_orders`](super::Service::get_orders) before it gives up on those who do not
     /// answer. Default 5, which takes about 8 s.
     pub rounds_max: u32,
@@ -65,6 +68,7 @@ impl Default for Config {
             requests: Allowance { rate: 1_000.0, burst: 2_000.0 },
             peer_bytes: Allowance { rate: 5e6, burst: 5e6 },
             peer_scans: Allowance { rate: 0.1, burst: 4.0 },
+            scans: Allowance { rate: 0.5, burst: 8.0 },
             rounds_max: 5,
             backoff_min: Duration::from_millis(250),
             backoff_max: Duration::from_secs(60),
@@ -105,6 +109,7 @@ impl Config {
             ("requests", self.requests),
             ("peer_bytes", self.peer_bytes),
             ("peer_scans", self.peer_scans),
+            ("scans", self.scans),
         ] {
             if !(allowance.rate > 0.0 && allowance.rate.is_finite()) {
                 return wrong(field, allowance.rate.to_string(), "a rate above 0");

@@ -1,11 +1,13 @@
 //! One session of ours: requests go out while answers come in and are stored.
 
 use std::collections::VecDeque;
+use std::future::pending;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::channel::mpsc;
 use futures::future::{BoxFuture, Either, FutureExt as _, join, select};
-use futures::stream::{FuturesOrdered, StreamExt as _};
+use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt as _};
 use futures::{AsyncRead, AsyncWrite, SinkExt as _};
 use futures_timer::Delay;
 use machine::PeerId;
@@ -14,7 +16,7 @@ use super::compute::on_pool;
 use super::line::{Letter, LineError, Reader, Writer, split, within};
 use super::network::{Network, Protocol, Score};
 use super::serving::pack;
-use super::shards::Shards;
+use super::shards::{Hand, Shards};
 use super::{Event, Service};
 use crate::binary::{Denial, Frame, Reason, Serial};
 use crate::intake::{Admission, Origin};
@@ -47,6 +49,7 @@ enum Act<I> {
     Admit(Vec<Entry<I>>),
     Write(Letter),
     TakeRange,
+    Through(Range),
     GiveBack(Range),
     Report(Fault),
     End(Outcome),
@@ -60,10 +63,26 @@ struct Turn<I: Item> {
 }
 
 impl<I: Item, N: Network> Service<I, N> {
-    /// One session with `peer`, from the opening of the stream to its end.
+    /// Brings what `peer` has here. Where the envelope ends with the last page, the digests are
+    /// compared in a session of its own.
     pub(super) async fn fetch(&self, peer: PeerId, rest: Option<Rest>, shards: &Shards) -> Outcome {
+        let paged = self.fetch_once(peer, rest, shards).await;
+        if !(paged.ended == Ended::Paged && paged.provable) {
+            return paged;
+        }
+        let proven = self.fetch_once(peer, None, shards).await;
+        match proven.ended {
+            Ended::Agreed | Ended::Incomplete { .. } => {
+                Outcome { tally: paged.tally.and(&proven.tally), ..proven }
+            }
+            Ended::Paged | Ended::Faulted(_) | Ended::Broken(_) => paged,
+        }
+    }
+
+    /// One session with `peer`, from the opening of the stream to its end.
+    async fn fetch_once(&self, peer: PeerId, rest: Option<Rest>, shards: &Shards) -> Outcome {
         let timeout = self.params().session_timeout;
-        let session = std::pin::pin!(self.fetch_opened(peer, rest, shards));
+        let session = pin!(self.fetch_opened(peer, rest, shards));
         let (protocol, outcome) = match select(session, Delay::new(timeout)).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), _)) => (None, broken(Break::TimedOut)),
@@ -89,7 +108,7 @@ impl<I: Item, N: Network> Service<I, N> {
             return (None, broken(Break::Closed));
         };
         let subprotocols = self.subprotocols().of(protocol);
-        let cx = self.context(peer, protocol, true);
+        let cx = self.context(peer, protocol);
         let limits = self.params().requester;
         let begin = move || match rest {
             Some(rest) => Requester::resume(subprotocols, limits, cx, rest),
@@ -108,7 +127,9 @@ impl<I: Item, N: Network> Service<I, N> {
             reader,
             letters,
             shards,
-            taken: Vec::new(),
+            hand: shards.hand(),
+            through: Vec::new(),
+            taking: FuturesUnordered::new(),
             admitting: FuturesOrdered::new(),
         };
         let writing = write_all(writer, outbox, self.params().turn_timeout);
@@ -118,7 +139,7 @@ impl<I: Item, N: Network> Service<I, N> {
 }
 
 fn broken(why: Break) -> Outcome {
-    Outcome { ended: Ended::Broken(why), tally: Tally::default(), rest: None }
+    Outcome { ended: Ended::Broken(why), tally: Tally::default(), rest: None, provable: false }
 }
 
 /// Writes until there is nothing more to write, then says so.
@@ -145,8 +166,12 @@ struct Fetching<'a, I: Item, N: Network, S> {
     reader: Reader<S>,
     letters: mpsc::Sender<Letter>,
     shards: &'a Shards,
-    /// Ranges of the shards that this session has taken, and is not through with.
-    taken: Vec<Range>,
+    /// Ranges that were taken.
+    hand: Hand,
+    /// Those of them that are through, while what came of them is being stored.
+    through: Vec<Range>,
+    /// Ranges that were asked for.
+    taking: FuturesUnordered<BoxFuture<'static, Option<Range>>>,
     admitting: FuturesOrdered<BoxFuture<'static, Vec<Admission>>>,
 }
 
@@ -179,11 +204,15 @@ where
                             heard.push_back(Heard::Broken(Break::Closed));
                         }
                     }
-                    Act::TakeRange => heard.push_back(Heard::Range(self.shards.take())),
-                    Act::GiveBack(range) => self.shards.give_back(range),
+                    Act::TakeRange => self.taking.push(self.shards.clone().take().boxed()),
+                    Act::Through(range) => self.through.push(range),
+                    Act::GiveBack(range) => self.hand.give_back(range),
                     Act::Report(fault) => self.report(fault),
                     Act::End(outcome) => return outcome,
                 }
+            }
+            if self.admitting.is_empty() {
+                self.hand.through(std::mem::take(&mut self.through));
             }
             self.service.tell(Event::Progress { peer: self.peer, tally: turned.tally });
         }
@@ -200,18 +229,26 @@ where
     /// What happens next: an answer, or something is stored.
     async fn hear(&mut self, awaits_answer: bool) -> Heard {
         let timeout = self.service.params().turn_timeout;
-        let Self { reader, admitting, .. } = self;
+        let Self { reader, admitting, taking, hand, .. } = self;
         let stored = async {
             match admitting.next().await {
                 Some(outcomes) => Heard::Admitted(outcomes),
-                None => std::future::pending().await,
+                None => pending().await,
             }
         };
+        let taken = async {
+            match taking.next().await {
+                Some(range) => {
+                    range.into_iter().for_each(|range| hand.hold(range));
+                    Heard::Range(range)
+                }
+                None => pending().await,
+            }
+        };
+        let here = async { select(pin!(stored), pin!(taken)).await.factor_first().0 };
         if !awaits_answer {
-            return match select(std::pin::pin!(stored), Delay::new(timeout)).await {
-                Either::Left((stored, _)) => stored,
-                Either::Right(((), _)) => Heard::Broken(Break::Stopped),
-            };
+            // What others page, or what is being stored: the session has a time-out of its own.
+            return here.await;
         }
         let read = async {
             match within(timeout, reader.read(RESPONSE_BYTES_MAX)).await {
@@ -221,7 +258,7 @@ where
                 Err(LineError::Fault(fault)) => Heard::Faulted(fault),
             }
         };
-        select(std::pin::pin!(stored), std::pin::pin!(read)).await.factor_first().0
+        select(pin!(here), pin!(read)).await.factor_first().0
     }
 }
 
@@ -248,7 +285,7 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
             },
             Effect::Admit(entries) => acts.push_back(Act::Admit(entries)),
             Effect::TakeRange => acts.push_back(Act::TakeRange),
-            Effect::RangeDone(_) => {}
+            Effect::RangeDone(range) => acts.push_back(Act::Through(range)),
             Effect::GiveBack(range) => acts.push_back(Act::GiveBack(range)),
             Effect::Report(fault) => acts.push_back(Act::Report(fault)),
             Effect::End(outcome) => {

@@ -74,9 +74,7 @@ impl<S: AsyncRead + Unpin> Reader<S> {
             Self::Json(reader) => match reader.read(max).await {
                 Ok(text) => Ok(text.map(Letter::Text)),
                 Err(ReadError::Broken(_)) => Err(LineError::Broken),
-                Err(ReadError::Message(bad)) => {
-                    Err(LineError::Fault(Fault::Message { problem: bad.to_string() }))
-                }
+                Err(ReadError::Message(bad)) => Err(LineError::Fault(bad.into())),
             },
         }
     }

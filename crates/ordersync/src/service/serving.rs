@@ -34,6 +34,7 @@ enum Heard {
 enum Act<I> {
     Admit(Vec<Entry<I>>),
     Write(Letter),
+    Report(Fault),
     End(Result<(), ServeError>),
 }
 
@@ -60,7 +61,7 @@ impl<I: Item, N: Network> Service<I, N> {
             self.tell_served(peer, protocol, Tally::default(), Err(ServeError::Full));
             return Err(ServeError::Full);
         };
-        let cx = self.context(peer, protocol, self.budgets().scan(peer));
+        let cx = self.context(peer, protocol);
         let limits = self.params().provider;
         let core = Provider::new(self.subprotocols().of(protocol), limits, cx);
         let talk = Talk { core, protocol, asked: Serial::new(), answered: Serial::new() };
@@ -131,6 +132,9 @@ where
                         heard = Some(Heard::Admitted(outcomes));
                     }
                     Act::Write(letter) => self.write(letter).await?,
+                    Act::Report(fault) => {
+                        self.service.tell(Event::Fault { peer: self.peer, fault });
+                    }
                     Act::End(ended) => {
                         // That they have nothing more to hear is no failure of what was said.
                         let _closed = self.writer.close(self.service.params().turn_timeout).await;
@@ -183,6 +187,7 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
     while let Some(effect) = talk.core.poll_effect() {
         match effect {
             Effect::Admit(entries) => acts.push_back(Act::Admit(entries)),
+            Effect::Report(fault) => acts.push_back(Act::Report(fault)),
             Effect::Respond(response) => match talk.seal(response) {
                 Some(letter) => acts.push_back(Act::Write(letter)),
                 None => acts.push_back(Act::End(Err(ServeError::Broken))),

@@ -2,10 +2,10 @@
 
 use machine::UnixTime;
 use orders::v3::SignedOrder;
-use orders::{Network, OrderHash, Refusal, SignatureCheck};
+use orders::{Network, Refusal, SignatureCheck};
 
 use super::Wanted;
-use crate::{Entry, Filter, ItemId, Rejected, Validator};
+use crate::{Entry, Filter, Rejected, Validator};
 
 /// Takes the orders of one network that its filter lets pass and that could be traded, as far as that
 /// can be told without asking the chain: everything but balances, allowances and cancellations.
@@ -36,8 +36,7 @@ impl Rules {
             let detail = "order does not pass the filter of this node".to_owned();
             return Err(Rejected::Unwanted { code: Self::UNMATCHED, detail });
         }
-        let ItemId(hash) = entry.id;
-        match signed.signature.check(&OrderHash(hash), &signed.order.maker) {
+        match signed.signature_check() {
             SignatureCheck::Valid => Ok(()),
             SignatureCheck::Invalid(bad) => Err(rejected(bad.into())),
             SignatureCheck::NotCheckableOffline(_) if self.accept_unverifiable => Ok(()),

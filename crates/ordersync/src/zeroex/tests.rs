@@ -84,6 +84,13 @@ fn a_filter_passes_what_it_says() {
 }
 
 #[test]
+fn what_is_traded_elsewhere_is_not_to_be_had_here() {
+    let elsewhere = Wanted::new(Network::GANACHE, "{}").unwrap();
+    assert!(!everything().overlaps(&elsewhere) && !elsewhere.overlaps(&everything()));
+    assert!(everything().overlaps(&everything()) && everything().overlaps(&Wanted::All));
+}
+
+#[test]
 fn bytes_that_are_no_filter_are_refused() {
     let good = everything().to_bytes();
     for cut in 1..good.len() {

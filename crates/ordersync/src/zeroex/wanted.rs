@@ -66,6 +66,13 @@ impl Filter<SignedOrder> for Wanted {
         }
     }
 
+    fn overlaps(&self, asked: &Self) -> bool {
+        match (self.network(), asked.network()) {
+            (Some(own), Some(asked)) => own == asked,
+            (None, _) | (_, None) => true,
+        }
+    }
+
     fn to_json(&self) -> String {
         match self {
             Self::All => "null".to_owned(),

@@ -4,7 +4,7 @@
 //! for which the provider ends the session instead.
 
 #[path = "golden_orders.rs"]
-mod orders;
+mod limit;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,12 +14,15 @@ use meshwork_ordersync::json::Envelope;
 use meshwork_ordersync::paging::{V0, V1, V4};
 use meshwork_ordersync::provider::{self, Provider};
 use meshwork_ordersync::requester::{self, Ended, Outcome, Requester, Rest};
+use meshwork_ordersync::zeroex::Wanted;
 use meshwork_ordersync::{
-    Admission, Admitted, Book, Context, Entry, Form, Holding, Item, ItemId, Range, Subprotocols,
-    book,
+    Admission, Admitted, Book, Context, Entry, Filter, Form, Holding, Item, ItemId, Leave, Range,
+    Subprotocols, book,
 };
 
-use self::orders::{Json, Order, Whole};
+use orders::v3::SignedOrder;
+
+use self::limit::{All, Limit};
 
 /// The filter of the reference's examples.
 const FILTER: &str = r#"{"customOrderSchema":"{}","chainID":1337,"exchangeAddress":"0x48bacb9266a570d521063ef5dd96e61686dbe788"}"#;
@@ -44,9 +47,9 @@ fn transcript(name: &str) -> Vec<Line> {
     text.lines().filter_map(line).collect()
 }
 
-fn context<O: Json>(held: impl IntoIterator<Item = Order<O>>) -> Context<Order<O>> {
+fn context<I: Item>(filter: I::Filter, held: impl IntoIterator<Item = I>) -> Context<I> {
     let book = Book::new(book::Config::default().check().unwrap(), [1; 32]);
-    let hold = |order| Holding {
+    let hold = |order: I| Holding {
         entry: Entry::new(order),
         received: UnixTime::from_millis(0),
         pinned: false,
@@ -56,33 +59,32 @@ fn context<O: Json>(held: impl IntoIterator<Item = Order<O>>) -> Context<Order<O
         book: Arc::new(book),
         peer: PeerId::random(),
         form: Form::Json,
-        filter: Whole(FILTER.to_owned()),
+        filter,
         page: 500,
         secret: [1; 32],
-        costly: true,
+        scans: Leave::fixed(true),
         push: false,
     }
 }
 
 /// The order of a transcript's page.
-fn order_in<O: Json>(envelope: Envelope, lines: &[Line]) -> Option<Order<O>> {
+fn order_in<I: Item>(envelope: Envelope, lines: &[Line]) -> Option<I> {
     let page = |line: &Line| match line {
-        Line::Response(text) => envelope.decode_response::<Order<O>>(text).unwrap().orders.pop(),
+        Line::Response(text) => envelope.decode_response::<I>(text).unwrap().orders.pop(),
         Line::Request(_) | Line::Reason(_) => None,
     };
-    let entry = lines.iter().find_map(page)?;
-    Some(Item::from_json(&entry.item.to_json()).unwrap())
+    lines.iter().find_map(page).map(|entry: Entry<I>| I::clone(&entry.item))
 }
 
 /// Asks a provider what the transcript asks, and compares the answers.
-fn provide<O: Json>(
+fn provide<I: Item>(
     envelope: Envelope,
-    subprotocols: Subprotocols<Order<O>>,
-    held: Option<Order<O>>,
+    subprotocols: Subprotocols<I>,
+    cx: Context<I>,
     lines: &[Line],
 ) {
     let limits = provider::Limits::default();
-    let mut provider = Provider::new(subprotocols, limits, context(held));
+    let mut provider = Provider::new(subprotocols, limits, cx);
     for line in lines {
         match line {
             Line::Request(text) => {
@@ -111,11 +113,7 @@ fn provide<O: Json>(
 }
 
 /// Answers a requester as the transcript does, and compares what it asks.
-fn pursue<O: Json>(
-    envelope: Envelope,
-    mut requester: Requester<Order<O>>,
-    lines: &[Line],
-) -> Outcome {
+fn pursue<I: Item>(envelope: Envelope, mut requester: Requester<I>, lines: &[Line]) -> Outcome {
     let mut lines = lines.iter();
     loop {
         match requester.poll_effect().expect("it waits for nobody") {
@@ -145,24 +143,25 @@ fn pursue<O: Json>(
     }
 }
 
-type V3Order = Order<::orders::v3::SignedOrder>;
-type V4Order = Order<::orders::v4::SignedOrder>;
-
-fn both(v1: V1) -> Subprotocols<V3Order> {
+fn both(v1: V1) -> Subprotocols<SignedOrder> {
     Subprotocols::new().with(v1).unwrap().with(V0).unwrap()
+}
+
+fn node(held: impl IntoIterator<Item = SignedOrder>) -> Context<SignedOrder> {
+    context(Wanted::from_json(FILTER).unwrap(), held)
 }
 
 const AS_0X_MESH: V1 = V1 { empty_last_page: true };
 
-fn provides(name: &str, subprotocols: Subprotocols<V3Order>) {
+fn provides(name: &str, subprotocols: Subprotocols<SignedOrder>) {
     let lines = transcript(name);
     let held = order_in(Envelope::Negotiated, &lines);
-    provide(Envelope::Negotiated, subprotocols, held, &lines);
+    provide(Envelope::Negotiated, subprotocols, node(held), &lines);
 }
 
-fn requests(name: &str, subprotocols: Subprotocols<V3Order>) {
+fn requests(name: &str, subprotocols: Subprotocols<SignedOrder>) {
     let limits = requester::Limits::default();
-    let requester = Requester::start(subprotocols, limits, context([]));
+    let requester = Requester::start(subprotocols, limits, node([]));
     let outcome = pursue(Envelope::Negotiated, requester, &transcript(name));
     assert_eq!(outcome.ended, Ended::Paged);
     assert_eq!((outcome.tally.valid, outcome.tally.new), (1, 1));
@@ -188,7 +187,7 @@ fn paging_is_taken_up_on_a_fresh_stream() {
         range: Range { after: ItemId([0xab; 32]), until: ItemId::MAX },
     };
     let limits = requester::Limits::default();
-    let requester = Requester::resume(both(V1::default()), limits, context([]), rest);
+    let requester = Requester::resume(both(V1::default()), limits, node([]), rest);
     let outcome = pursue(Envelope::Negotiated, requester, &transcript("v1_resumed.txt"));
     assert_eq!(outcome.ended, Ended::Paged);
 }
@@ -233,7 +232,7 @@ fn the_preference_of_the_requester_wins() {
         V1::NAME,
         V0::NAME
     )));
-    provide(Envelope::Negotiated, both(V1::default()), held, &lines);
+    provide(Envelope::Negotiated, both(V1::default()), node(held), &lines);
 }
 
 #[test]
@@ -251,9 +250,10 @@ fn sessions_end_with_a_reason() {
 #[test]
 fn the_sibling_for_v4_orders() {
     let lines = transcript("v4.txt");
-    let v4 = || Subprotocols::<V4Order>::new().with(V4).unwrap();
-    provide(Envelope::Bare, v4(), order_in(Envelope::Bare, &lines), &lines);
-    let requester = Requester::start(v4(), requester::Limits::default(), context([]));
+    let v4 = || Subprotocols::<Limit>::new().with(V4).unwrap();
+    let held = order_in(Envelope::Bare, &lines);
+    provide(Envelope::Bare, v4(), context(All, held), &lines);
+    let requester = Requester::start(v4(), requester::Limits::default(), context(All, []));
     let outcome = pursue(Envelope::Bare, requester, &lines);
     assert_eq!((outcome.ended, outcome.tally.new), (Ended::Paged, 1));
 }

@@ -1,54 +1,22 @@
-//! Orders as the transcripts have them.
-
-use std::fmt::Debug;
+//! v4 orders as items, as far as a transcript needs.
 
 use machine::UnixTime;
 use meshwork_ordersync::{BadItem, Filter, Item, ItemId};
+use orders::v4::SignedOrder;
 
-/// An order of 0x.
+/// A v4 order.
 #[derive(Clone, Debug)]
-pub(super) struct Order<O>(O);
+pub(super) struct Limit(SignedOrder);
 
-/// What a kind of order can do.
-pub(super) trait Json: Clone + Debug + Send + Sync + 'static {
-    fn read(json: &str) -> Result<Self, orders::OrderError>;
-    fn write(&self) -> String;
-    fn hash(&self) -> [u8; 32];
-}
+/// All of them: their protocol has no filter.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct All;
 
-impl Json for orders::v3::SignedOrder {
-    fn read(json: &str) -> Result<Self, orders::OrderError> {
-        Self::from_json(json)
-    }
-
-    fn write(&self) -> String {
-        self.to_json()
-    }
-
-    fn hash(&self) -> [u8; 32] {
-        Self::hash(self).0
-    }
-}
-
-impl Json for orders::v4::SignedOrder {
-    fn read(json: &str) -> Result<Self, orders::OrderError> {
-        Self::from_json(json)
-    }
-
-    fn write(&self) -> String {
-        self.to_json()
-    }
-
-    fn hash(&self) -> [u8; 32] {
-        Self::hash(self).0
-    }
-}
-
-impl<O: Json> Item for Order<O> {
-    type Filter = Whole;
+impl Item for Limit {
+    type Filter = All;
 
     fn id(&self) -> ItemId {
-        ItemId(self.0.hash())
+        ItemId(self.0.hash().0)
     }
 
     fn expires(&self) -> Option<UnixTime> {
@@ -56,29 +24,24 @@ impl<O: Json> Item for Order<O> {
     }
 
     fn to_json(&self) -> String {
-        self.0.write()
+        self.0.to_json()
     }
 
     fn from_json(raw: &str) -> Result<Self, BadItem> {
-        O::read(raw).map(Self).map_err(|error| BadItem::new("order", error))
+        SignedOrder::from_json(raw).map(Self).map_err(|error| BadItem::new("order", error))
     }
 
-    fn encode_batch(items: &[&Self]) -> Vec<u8> {
-        items.iter().flat_map(|item| (item.to_json() + "\n").into_bytes()).collect()
+    fn encode_batch(_items: &[&Self]) -> Vec<u8> {
+        Vec::new()
     }
 
-    fn decode_batch(bytes: &[u8], items_max: usize) -> Result<Vec<Self>, BadItem> {
-        let text = std::str::from_utf8(bytes).map_err(|error| BadItem::new("batch", error))?;
-        text.lines().take(items_max).map(Self::from_json).collect()
+    fn decode_batch(_bytes: &[u8], _items_max: usize) -> Result<Vec<Self>, BadItem> {
+        Err(BadItem::new("batch", "goes as JSON only"))
     }
 }
 
-/// A filter that wants everything and is written as it was read.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Whole(pub(super) String);
-
-impl<O: Json> Filter<Order<O>> for Whole {
-    fn matches(&self, _item: &Order<O>) -> bool {
+impl Filter<Limit> for All {
+    fn matches(&self, _item: &Limit) -> bool {
         true
     }
 
@@ -87,10 +50,10 @@ impl<O: Json> Filter<Order<O>> for Whole {
     }
 
     fn to_json(&self) -> String {
-        self.0.clone()
+        "null".to_owned()
     }
 
-    fn from_json(raw: &str) -> Result<Self, BadItem> {
-        Ok(Self(raw.to_owned()))
+    fn from_json(_raw: &str) -> Result<Self, BadItem> {
+        Ok(Self)
     }
 }

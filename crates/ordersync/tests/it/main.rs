@@ -3,6 +3,8 @@
 
 mod golden;
 mod mesh;
+mod pair;
 #[path = "../../src/sample.rs"]
-mod sample;
+pub mod sample;
+mod sessions;
 mod sync;

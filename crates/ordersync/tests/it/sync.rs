@@ -60,7 +60,7 @@ async fn who_has_nothing_pages_and_then_proves_it() {
     let outcome = sync(&a, &b).await;
     assert_eq!(outcome.ended, Ended::Agreed, "{outcome:?}");
     assert_eq!(outcome.tally.new, 7_000);
-    assert_eq!(outcome.tally.proofs, 1);
+    assert_eq!(outcome.tally.proofs, 0, "what came adds up");
     assert_eq!(a.book.summary(), b.book.summary());
 }
 
@@ -74,6 +74,6 @@ async fn several_providers_share_a_cold_start() {
     let synced = timeout(PATIENCE, a.service.get_orders(3)).await.expect("in time").unwrap();
     assert_eq!(synced.peers.len(), 3);
     let given: u64 = synced.peers.iter().map(|(_, outcome)| outcome.tally.valid).sum();
-    assert!(given < 6_000, "shared, not three times: {given}");
+    assert!(given <= 3_500, "shared, not three times: {given}");
     assert_eq!(a.book.len(), 3_000);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use meshwork_reconcile::{CheckWidth, Decoder, Digest, Encoder, Key, Status};
+use meshwork_reconcile::{CheckWidth, DecodeError, Decoder, Digest, Encoder, Key, Status};
 use rand::RngExt;
 
 use crate::{WIDE, decode, random_key, rng};
@@ -61,11 +61,15 @@ fn short(key: Key, ids: &BTreeSet<Id>) -> BTreeSet<u64> {
 }
 
 /// What a decoder says of the first so many cells, and how much it found.
-fn first_cells(key: Key, sets: &[BTreeSet<Id>; 2], cells: usize) -> (Status, usize) {
+fn first_cells(
+    key: Key,
+    sets: &[BTreeSet<Id>; 2],
+    cells: usize,
+) -> Result<(Status, usize), DecodeError> {
     let [theirs, ours] = sets.each_ref().map(|ids| Encoder::new(key, short(key, ids)).block(cells));
     let mut decoder = Decoder::new(key, CheckWidth::Full, WIDE);
-    let status = decoder.extend(&theirs, &ours).unwrap();
-    (status, decoder.remote_only().len() + decoder.local_only().len())
+    let status = decoder.extend(&theirs, &ours)?;
+    Ok((status, decoder.remote_only().len() + decoder.local_only().len()))
 }
 
 #[test]
@@ -74,9 +78,11 @@ fn a_known_key_is_fooled_and_the_digest_tells() {
     let (sets, planted) = planted(known);
     assert!((20..=130).contains(&planted), "{planted}");
     // Sum, check and count of the first cell are zero, although so much differs.
-    assert_eq!(first_cells(known, &sets, 1), (Status::Complete, 0));
-    // More cells are more equations, which these items were not chosen for.
-    assert_eq!(first_cells(known, &sets, 400), (Status::Complete, planted));
+    assert_eq!(first_cells(known, &sets, 1), Ok((Status::Complete, 0)));
+    // More cells are more equations, which these items were not chosen for: what is found there
+    // contradicts the first cell.
+    let impossible = DecodeError::Impossible { index: 0 };
+    assert_eq!(first_cells(known, &sets, 400), Err(impossible));
 
     let [left, right] = sets.map(|ids| ids.iter().collect::<Digest>().finish());
     assert_eq!(left.count, right.count);
@@ -89,7 +95,7 @@ fn a_key_drawn_afterwards_is_not() {
     let mut rng = rng(12);
     for _ in 0..20 {
         let key = random_key(&mut rng);
-        assert_eq!(first_cells(key, &sets, 1), (Status::NeedMore, 0));
+        assert_eq!(first_cells(key, &sets, 1), Ok((Status::NeedMore, 0)));
         let [remote, local] = sets.each_ref().map(|ids| short(key, ids));
         let (decoder, _) = decode(key, &remote, &local);
         assert_eq!(decoder.remote_only().len() + decoder.local_only().len(), planted);

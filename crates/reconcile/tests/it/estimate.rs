@@ -10,7 +10,9 @@ fn estimate(seed: u64, common: usize, only: [usize; 2]) -> u64 {
     let mut sides = [Estimator::new(), Estimator::new()];
     for _ in 0..common {
         let id = rng.random();
-        sides.iter_mut().for_each(|side| side.insert(&id));
+        for side in &mut sides {
+            side.insert(&id);
+        }
     }
     for (side, only) in sides.iter_mut().zip(only) {
         (0..only).for_each(|_| side.insert(&rng.random()));
@@ -22,7 +24,7 @@ fn estimate(seed: u64, common: usize, only: [usize; 2]) -> u64 {
 
 #[test]
 fn estimates_are_right_on_average_and_within_a_fifth() {
-    for (common, only) in [(0, [1, 0]), (500, [5, 5]), (300, [100, 0]), (3_000, [400, 600])] {
+    for (common, only) in [(0, [1, 0]), (100, [5, 5]), (100, [100, 0]), (100, [200, 300])] {
         let d = (only[0] + only[1]) as f64;
         let runs: Vec<f64> =
             (0..100).map(|seed| estimate(seed, common, only) as f64 / d - 1.0).collect();
@@ -38,10 +40,14 @@ fn nothing_differs_after_all_is_taken_back() {
     let mut rng = rng(5);
     let ids: Vec<[u8; 32]> = (0..3_000).map(|_| rng.random()).collect();
     let mut estimator = Estimator::new();
-    ids.iter().for_each(|id| estimator.insert(id));
+    for id in &ids {
+        estimator.insert(id);
+    }
     let before = estimator.clone();
     assert!(estimator.difference(&Estimator::new().to_bytes()) > 2_000);
-    ids.iter().rev().for_each(|id| estimator.remove(id));
+    for id in ids.iter().rev() {
+        estimator.remove(id);
+    }
     assert_eq!(estimator, Estimator::new());
     assert_eq!(estimator.to_bytes(), [0; Estimator::LEN]);
     assert_eq!(before.difference(&before.to_bytes()), 0);

@@ -10,7 +10,7 @@ use crate::{WIDE, decode};
 
 /// The key of the example, which everybody knows: 123 and 456.
 fn key() -> Key {
-    Key::from_bytes((123_u128 | 456 << 64).to_le_bytes())
+    Key::from_bytes([123_u64, 456].map(u64::to_le_bytes).concat().try_into().unwrap())
 }
 
 fn sets() -> [BTreeSet<u64>; 2] {

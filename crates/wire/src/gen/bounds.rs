@@ -940,15 +940,24 @@ impl Bounded for super::ordersync::v1::RibltOpen {
 impl Bounded for super::ordersync::v1::RibltPage {
     const SCHEMA: &'static Schema = &Schema::new(
         "riblt_page",
-        32,
+        64,
         size_of::<Self>(),
-        &[Field {
-            number: 1,
-            path: "riblt_page.count",
-            slot: 0,
-            count_max: None,
-            shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
-        }],
+        &[
+            Field {
+                number: 1,
+                path: "riblt_page.digest",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 2,
+                path: "riblt_page.count",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+        ],
     );
 }
 

@@ -456,6 +456,16 @@ pub struct StatusReply {
     /// that occurred.
     #[prost(btree_map = "string, uint64", tag = "16")]
     pub swaps: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
+    /// Orders that it keeps.
+    #[prost(uint64, tag = "17")]
+    pub orders: u64,
+    /// What they add up to: the first 8 bytes of the hash of all their hashes, in hexadecimal digits.
+    #[prost(string, tag = "18")]
+    pub orders_digest: ::prost::alloc::string::String,
+    /// What became of syncs and of what spreads, since the start, by name. One entry for each name that
+    /// occurred.
+    #[prost(btree_map = "string, uint64", tag = "19")]
+    pub syncs: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
 }
 impl ::prost::Name for StatusReply {
     const NAME: &'static str = "StatusReply";

@@ -67,11 +67,7 @@ impl Compiler<'_> {
     }
 
     /// `enum` and `const`: the value is one of `values`.
-    pub(super) fn equals_one(
-        &mut self,
-        values: &[Json],
-        place: Place,
-    ) -> Result<Check, BadFilter> {
+    pub(super) fn equals_one(&mut self, values: &[Json], place: Place) -> Result<Check, BadFilter> {
         self.count_checks(values.len())?;
         match place {
             Place::Nowhere => Ok(Check::Always),

@@ -75,7 +75,9 @@ fn what_is_held_throughout_comes_exactly_once_whatever_else_changes() {
     };
     let seen = walk(&book, (ItemId::ZERO, ItemId::MAX), &Prefix::default(), (20, 20), between);
     let mut times: BTreeMap<ItemId, u32> = BTreeMap::new();
-    seen.iter().for_each(|id| *times.entry(*id).or_default() += 1);
+    for id in seen {
+        *times.entry(id).or_default() += 1;
+    }
     assert!(next > 1_000 && times.values().all(|times| *times == 1));
     assert!((0..300).all(|n| times.contains_key(&note(n, 0).id)));
 }

@@ -64,7 +64,7 @@ fn batches_that_wait_for_the_disk_go_together() {
     let future = futures::future::join_all(&mut others);
     assert!(block_on(Until { future, polls: usize::MAX, stop: looked_at_all }).is_none());
     // A verdict that is there is passed on with the next poll.
-    while (&mut others).into_iter().any(|other| other.now_or_never().is_some()) {}
+    assert!(others.iter_mut().all(|other| other.now_or_never().is_none()));
     node.disk.release();
     let (first, others) = block_on(join(first, futures::future::join_all(others)));
     assert_eq!(outcomes(first), [Ok(Admitted::New)]);

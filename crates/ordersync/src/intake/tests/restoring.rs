@@ -12,7 +12,7 @@ fn row(entry: &Entry<Sealed>) -> Kept {
         id: entry.id,
         bytes: Sealed::encode_batch(&[&entry.item]).into(),
         received: UnixTime::from_millis(77),
-        pinned: entry.item.number % 2 == 0,
+        pinned: entry.item.number.is_multiple_of(2),
     }
 }
 

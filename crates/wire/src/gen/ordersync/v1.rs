@@ -451,10 +451,13 @@ impl ::prost::Name for RibltBlock {
     }
 }
 /// Paging costs less.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RibltPage {
-    /// Items of the provider that the filter wants.
-    #[prost(uint64, tag = "1")]
+    /// Digest of the provider's items that the filter wants. 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub digest: ::prost::bytes::Bytes,
+    /// How many they are.
+    #[prost(uint64, tag = "2")]
     pub count: u64,
 }
 impl ::prost::Name for RibltPage {

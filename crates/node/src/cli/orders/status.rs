@@ -1,0 +1,60 @@
+//! `orders status`: how many, and what they add up to.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::arguments::Node;
+use super::super::context::Context;
+use super::super::failure::Failure;
+use super::super::output::Report;
+use super::shown::hex;
+use crate::generated::control::v1 as proto;
+use crate::printable::Printable;
+
+#[derive(Debug, Serialize)]
+struct Shown {
+    count: u64,
+    count_max: u64,
+    digest: String,
+    chain_id: u64,
+    exchange: String,
+    schema: String,
+    counts: BTreeMap<String, u64>,
+}
+
+impl From<proto::OrdersStatusReply> for Shown {
+    fn from(status: proto::OrdersStatusReply) -> Self {
+        Self {
+            count: status.count,
+            count_max: status.count_max,
+            digest: hex(&status.digest),
+            chain_id: status.chain_id,
+            exchange: status.exchange,
+            schema: status.schema,
+            counts: status.counts,
+        }
+    }
+}
+
+impl Report for Shown {
+    fn text(&self) -> String {
+        let counts = self.counts.iter().filter(|(_, count)| **count > 0);
+        let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {name}")).collect();
+        let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+        let lines = [
+            ("orders", format!("{} of at most {}", self.count, self.count_max)),
+            ("digest", self.digest.clone()),
+            ("chain", self.chain_id.to_string()),
+            ("exchange", self.exchange.clone()),
+            ("schema", self.schema.clone()),
+            ("since the start", counts),
+        ];
+        lines.map(|(name, value)| format!("{name:<15}  {}", Printable(&value))).join("\n")
+    }
+}
+
+pub(super) fn status(context: &Context<'_>, node: &Node) -> Result<(), Failure> {
+    let status = context.talk(node, async |client| client.orders_status().await)?;
+    context.output.report(&Shown::from(status))
+}

@@ -1,0 +1,165 @@
+//! The orders of the node, for whoever looks after it: import, list, export, watch, sync.
+
+mod changes;
+mod export;
+mod import;
+mod lines;
+mod list;
+mod sync;
+mod tend;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orders::Network;
+use orders::v3::SignedOrder;
+use ordersync::book::Counts;
+use ordersync::zeroex::Wanted;
+use ordersync::{Book, Holding, Intake, Store, StoreError};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+use transport::pool::{Pool, PoolError};
+
+pub use self::changes::{Changed, Changes};
+pub use self::export::Exported;
+pub use self::import::{Batch, Refused};
+pub use self::list::{Listing, Query};
+pub use self::sync::{NoSync, SyncError, SyncReport, SyncRequest, SyncWish};
+use crate::config::OrdersParams;
+
+/// How long to wait before a full pool is asked again.
+const POOL_PAUSE: Duration = Duration::from_millis(5);
+
+/// Most syncs that wait for somebody to run them.
+const SYNCS_MAX: usize = 4;
+
+/// The orders of a node. Clones share them.
+#[derive(Clone)]
+pub struct Orders {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    intake: Intake<SignedOrder>,
+    pool: Pool,
+    network: Network,
+    wanted: Wanted,
+    min_peers: usize,
+    syncs: mpsc::Sender<SyncRequest>,
+}
+
+/// The orders at the time of asking.
+#[derive(Clone, Debug)]
+pub struct OrdersStatus {
+    /// How many there are.
+    pub count: u64,
+    /// The hash of all their hashes: equal on two nodes when their orders are.
+    pub digest: [u8; 32],
+    /// How many there may be.
+    pub items_max: usize,
+    /// Where they are traded.
+    pub network: Network,
+    /// The JSON schema that they satisfy.
+    pub schema: String,
+    /// What happened since the start.
+    pub counts: Counts,
+}
+
+impl Orders {
+    /// The orders that `store` keeps, with a queue of the syncs that somebody asks for. `seed` makes
+    /// the keys of the book, and must be known to nobody.
+    ///
+    /// # Errors
+    /// [`StoreError`]: they cannot be read.
+    ///
+    /// # Cancel safety
+    /// Nothing but what has ended is removed from the store.
+    pub async fn open(
+        params: &OrdersParams,
+        store: Arc<dyn Store>,
+        pool: Pool,
+        seed: [u8; 32],
+    ) -> Result<(Self, mpsc::Receiver<SyncRequest>), StoreError> {
+        let OrdersParams { network, wanted, rules, book, intake, min_peers } = params.clone();
+        let book = Arc::new(Book::new(book, seed));
+        let intake = Intake::new(book, store, Arc::new(rules), pool.clone(), intake);
+        let restored = intake.restore().await?;
+        if restored.unreadable > 0 {
+            let count = restored.unreadable;
+            tracing::warn!(count, "orders cannot be read and are left alone");
+        }
+        tracing::debug!(?restored, "orders");
+        let (syncs, queue) = mpsc::channel(SYNCS_MAX);
+        let shared = Shared { intake, pool, network, wanted, min_peers, syncs };
+        Ok((Self { shared: Arc::new(shared) }, queue))
+    }
+
+    /// The way of orders into the book, for those who bring them together with others.
+    pub fn intake(&self) -> &Intake<SignedOrder> {
+        &self.shared.intake
+    }
+
+    /// Which orders the node wants of its peers.
+    pub fn wanted(&self) -> &Wanted {
+        &self.shared.wanted
+    }
+
+    /// Where they are traded.
+    pub fn network(&self) -> Network {
+        self.shared.network
+    }
+
+    /// With how many peers a sync is, unless somebody says otherwise.
+    pub fn min_peers(&self) -> usize {
+        self.shared.min_peers
+    }
+
+    /// How many orders there are, and what they add up to.
+    pub fn status(&self) -> OrdersStatus {
+        let book = self.book();
+        let schema = match &self.shared.wanted {
+            Wanted::All => "{}".to_owned(),
+            Wanted::Passing(filter) => filter.schema().to_owned(),
+        };
+        let summary = book.summary();
+        OrdersStatus {
+            count: summary.count,
+            digest: summary.hash,
+            items_max: book.capacity(),
+            network: self.shared.network,
+            schema,
+            counts: book.counts(),
+        }
+    }
+
+    /// The orders themselves.
+    pub(crate) fn book(&self) -> &Arc<Book<SignedOrder>> {
+        self.shared.intake.book()
+    }
+
+    /// Runs `work` on the pool, and waits for a place there.
+    pub(crate) async fn on_pool<T, F>(&self, work: F) -> Result<T, PoolError>
+    where
+        T: Send + 'static,
+        F: Fn() -> T + Clone + Send + 'static,
+    {
+        loop {
+            match self.shared.pool.run(work.clone()).await {
+                Err(PoolError::Full { .. }) => sleep(POOL_PAUSE).await,
+                done => return done,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Orders {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Orders").field("book", self.book()).finish_non_exhaustive()
+    }
+}
+
+/// An order, and how the node holds it.
+pub type Held = Holding<SignedOrder>;

@@ -1,0 +1,231 @@
+//! Live spread: the node's own new orders go out on a topic, and those of others come in.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::StreamExt;
+use orders::v3::SignedOrder;
+use orders::{Address, Network};
+use ordersync::book::UpdateKind;
+use ordersync::{Admission, Entry, Item, ItemId, Origin, Rejected};
+use sha2::{Digest, Sha256};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_stream::wrappers::ReceiverStream;
+use topics::{Judgement, PAYLOAD_MAX, PublishError, Topic};
+
+use super::Syncer;
+use super::link::{Arrival, Ask};
+
+/// Orders that wait to be published. What is more is left to the next sync: an import is faster than
+/// a network can check.
+pub(super) const WAITING_MAX: usize = 16_384;
+
+/// Most orders of one message. They are judged together, and that has to be done within the time that
+/// the topic leaves for it.
+const ORDERS_MAX: usize = 256;
+
+/// Messages that are checked at a time.
+const CHECKS_MAX: usize = 4;
+
+/// How long room is waited for before it is tried again.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// The topic on which the orders of a network that satisfy a schema spread: only who wants the same
+/// can pass on all of it.
+pub(crate) fn topic_of(network: Network, schema: &str) -> Topic {
+    let Network { chain_id, exchange: Address(exchange) } = network;
+    let [schema, exchange] = [&Sha256::digest(schema)[..4], &exchange[..8]].map(hex);
+    let name = format!("orders/v3/{chain_id}/{exchange}/{schema}");
+    Topic::new(&name).expect("at most 10, 20, 17 and 9 bytes")
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Syncer {
+    /// Notices orders of the node's own that are new. Never ends.
+    pub(super) async fn notice(&self, waiting: mpsc::Sender<ItemId>) {
+        let book = self.orders.intake().book();
+        let mut since = book.version();
+        loop {
+            book.changed(since).await;
+            let updates = match book.changes_since(since) {
+                Ok(updates) => updates,
+                Err(lagged) => {
+                    self.leave_to_sync(lagged.version.saturating_sub(since));
+                    since = lagged.version;
+                    continue;
+                }
+            };
+            since = updates.last().map_or(since, |last| last.version);
+            let is_own = |id: &ItemId| book.holding(id).is_some_and(|held| held.pinned);
+            let new = updates.into_iter().filter(|update| update.kind == UpdateKind::Added);
+            let left = new.map(|update| update.id).filter(is_own).map(|id| waiting.try_send(id));
+            self.leave_to_sync(left.filter(Result::is_err).count() as u64);
+        }
+    }
+
+    /// Publishes what waits. Ends when nothing can come any more.
+    pub(super) async fn publish(&self, mut waiting: mpsc::Receiver<ItemId>) {
+        let mut ids = Vec::with_capacity(ORDERS_MAX);
+        while waiting.recv_many(&mut ids, ORDERS_MAX).await > 0 {
+            let book = self.orders.intake().book();
+            let entries: Vec<_> = ids.drain(..).filter_map(|id| book.get(&id)).collect();
+            for (payload, count) in self.encode(entries).await {
+                match self.publish_one(payload).await {
+                    Ok(()) => self.link.counts.add("orders_spread", count),
+                    Err(error) => {
+                        tracing::debug!(count, %error, "orders are left to the next sync");
+                        self.leave_to_sync(count);
+                    }
+                }
+            }
+        }
+    }
+
+    /// As messages of the topic, each with the number of its orders.
+    async fn encode(&self, entries: Vec<Entry<SignedOrder>>) -> Vec<(Bytes, u64)> {
+        let entries = Arc::new(entries);
+        let payloads = self.orders.on_pool(move || payloads(&entries)).await;
+        payloads.unwrap_or_default()
+    }
+
+    async fn publish_one(&self, payload: Bytes) -> Result<(), PublishError> {
+        loop {
+            match self.link.publish(payload.clone()).await {
+                Err(PublishError::Busy) => {
+                    let _tried_again = timeout(BUSY, self.signals.writable.notified()).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn leave_to_sync(&self, count: u64) {
+        self.link.counts.add("orders_left_to_sync", count);
+    }
+
+    /// Takes in what arrives, some messages at a time. Ends with the swarm.
+    pub(super) async fn hear(&self, arrivals: mpsc::Receiver<Arrival>) {
+        let arrivals = ReceiverStream::new(arrivals);
+        arrivals.for_each_concurrent(CHECKS_MAX, |arrival| self.take_in(arrival)).await;
+    }
+
+    async fn take_in(&self, Arrival { id, payload }: Arrival) {
+        let judgement = match self.read(payload).await {
+            Ok(entries) => {
+                self.link.counts.add("orders_heard", entries.len() as u64);
+                judge(&self.orders.intake().admit(entries, Origin::Peer).await)
+            }
+            Err(judgement) => judgement,
+        };
+        if judgement == Judgement::Reject {
+            self.link.counts.add("messages_rejected", 1);
+        }
+        self.link.ask(Ask::Judge(id, judgement)).await;
+    }
+
+    fn read(
+        &self,
+        payload: Bytes,
+    ) -> impl Future<Output = Result<Vec<Entry<SignedOrder>>, Judgement>> {
+        let read = move || {
+            let orders = SignedOrder::decode_batch(&payload, ORDERS_MAX).ok()?;
+            Some(orders.into_iter().map(Entry::new).collect::<Vec<_>>())
+        };
+        let read = self.orders.on_pool(read);
+        async move {
+            match read.await {
+                Ok(Some(entries)) if !entries.is_empty() => Ok(entries),
+                Ok(_) => Err(Judgement::Reject),
+                Err(_) => Err(Judgement::Ignore),
+            }
+        }
+    }
+}
+
+/// What the topic is to do with a message: it goes on if there is something good in it, and nothing
+/// that nobody can have made in good faith.
+fn judge(admissions: &[Admission]) -> Judgement {
+    let is_invalid =
+        |admission: &Admission| matches!(admission.outcome, Err(Rejected::Invalid { .. }));
+    if admissions.iter().any(is_invalid) {
+        Judgement::Reject
+    } else if admissions.iter().any(|admission| admission.outcome.is_ok()) {
+        Judgement::Accept
+    } else {
+        Judgement::Ignore
+    }
+}
+
+/// The orders as messages, halved until each fits.
+fn payloads(entries: &[Entry<SignedOrder>]) -> Vec<(Bytes, u64)> {
+    let items: Vec<_> = entries.iter().map(|entry| &*entry.item).collect();
+    let bytes = match items.len() {
+        0 => return Vec::new(),
+        _ => SignedOrder::encode_batch(&items),
+    };
+    if bytes.len() <= PAYLOAD_MAX || entries.len() == 1 {
+        return vec![(bytes.into(), entries.len() as u64)];
+    }
+    let (left, right) = entries.split_at(entries.len() / 2);
+    [payloads(left), payloads(right)].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use orders::sample::SAMPLE_V3;
+    use ordersync::Admitted;
+
+    use super::*;
+
+    #[test]
+    fn a_topic_is_of_one_network_and_one_schema() {
+        let everything = topic_of(Network::MAINNET, "{}");
+        assert_eq!(everything.as_str(), "orders/v3/1/61935cbdd02287b5/44136fa3");
+        let far = Network { chain_id: u64::MAX, ..Network::MAINNET };
+        assert_ne!(topic_of(far, "{}"), everything);
+        assert_ne!(topic_of(Network::MAINNET, r#"{"type":"object"}"#), everything);
+    }
+
+    #[test]
+    fn orders_that_do_not_fit_one_message_fill_several() {
+        let order = |line| Entry::new(SignedOrder::from_json(line).expect("an order"));
+        let sample: Vec<_> = SAMPLE_V3.lines().map(order).collect();
+        assert!(payloads(&[]).is_empty());
+        assert_eq!(payloads(&sample[..1]).len(), 1);
+        let many: Vec<_> = sample.iter().cycle().take(2_000).cloned().collect();
+        let payloads = payloads(&many);
+        assert!(payloads.len() > 1);
+        let mut read = Vec::new();
+        for (payload, count) in payloads {
+            assert!(payload.len() <= PAYLOAD_MAX);
+            let orders = SignedOrder::decode_batch(&payload, 2_000).expect("what was written");
+            assert_eq!(orders.len() as u64, count);
+            read.extend(orders.into_iter().map(|order| order.id()));
+        }
+        assert!(read.iter().eq(many.iter().map(|entry| &entry.id)), "all, in their order");
+    }
+
+    #[test]
+    fn a_message_goes_on_if_it_is_of_use_and_harmless() {
+        let good = Ok(Admitted::New);
+        let known = Ok(Admitted::Known);
+        let forged = Err(Rejected::Invalid { code: "forged", detail: String::new() });
+        let outcomes = |outcomes: &[Result<Admitted, Rejected>]| {
+            let admission = |outcome: &Result<_, _>| Admission {
+                id: ItemId([0; 32]),
+                outcome: outcome.clone(),
+            };
+            judge(&outcomes.iter().map(admission).collect::<Vec<_>>())
+        };
+        assert_eq!(outcomes(&[good, Err(Rejected::Expired)]), Judgement::Accept);
+        assert_eq!(outcomes(&[known.clone()]), Judgement::Accept);
+        assert_eq!(outcomes(&[known, forged]), Judgement::Reject);
+        assert_eq!(outcomes(&[Err(Rejected::Full), Err(Rejected::Expired)]), Judgement::Ignore);
+    }
+}
