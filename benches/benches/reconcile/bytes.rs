@@ -32,8 +32,8 @@ impl Case {
 const CASES: [Case; 5] = [
     Case::new(1, [500, 10, 3]),
     Case::new(10, [500, 10, 3]),
-    Case::new(100, [1_000, 10, 3]),
-    Case::new(1_000, [500, 3, 3]),
+    Case::new(100, [2_000, 10, 3]),
+    Case::new(1_000, [1_000, 3, 3]),
     // riblt looks for each symbol from the first cell on: a run at this size takes half a minute.
     Case::new(10_000, [200, 0, 2]),
 ];

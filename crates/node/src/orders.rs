@@ -8,7 +8,7 @@ mod list;
 mod sync;
 mod tend;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::fmt;
 use std::sync::Arc;

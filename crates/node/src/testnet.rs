@@ -2,6 +2,7 @@
 //! manage together.
 
 mod checks;
+mod deal;
 mod ground;
 mod heal;
 mod member;
@@ -33,6 +34,15 @@ use crate::config::{Config, Gossip, ListenAddress, Role};
 /// Most nodes: each has a network group of its own on loopback, and an IPv4 octet names it.
 pub const NODES_MAX: u8 = 200;
 
+/// How often a node syncs by itself: as often as may be.
+const SYNC_EVERY: Duration = Duration::from_secs(10);
+
+/// With how many others: a node has few.
+const SYNC_PEERS: usize = 3;
+
+/// Most orders of a node: whatever file somebody has.
+const ORDERS_MAX: usize = 1 << 22;
+
 /// Longest time for all nodes to say goodbye. Each has three seconds.
 const END_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -45,6 +55,9 @@ pub struct Plan {
     pub hold: Duration,
     /// Seeds every random choice but keys; what the sockets do remains their own.
     pub rng_seed: u64,
+    /// A file of orders, one a line, that the nodes bring together; by default those that every
+    /// copy of this program has.
+    pub orders: Option<PathBuf>,
     /// Where the nodes' data directories are made.
     pub directory: PathBuf,
 }
@@ -150,6 +163,9 @@ impl Testnet {
             network.seeds = seed.map(Member::dial_addresses).unwrap_or_default();
         }
         config.gossip = self.gossip();
+        config.orders.sync_every = SYNC_EVERY;
+        config.orders.min_peers = SYNC_PEERS;
+        config.orders.items_max = ORDERS_MAX;
         if self.ground == Ground::Shared {
             // Everybody has the same address.
             let limits = &mut config.limits;
@@ -190,7 +206,8 @@ mod tests {
     use std::path::Path;
 
     fn plan(directory: &Path) -> Plan {
-        Plan { nodes: 3, hold: Duration::ZERO, rng_seed: 1, directory: directory.to_owned() }
+        let directory = directory.to_owned();
+        Plan { nodes: 3, hold: Duration::ZERO, rng_seed: 1, orders: None, directory }
     }
 
     #[tokio::test]

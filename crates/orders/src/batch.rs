@@ -1,23 +1,40 @@
 //! Signed orders in bulk: columns of bits, each address and each asset once, nothing lost.
 //!
 //! What it costs is dominated by what nobody can shrink: 64 bytes of each signature, and salts that
-//! were drawn at random. Behind one another:
+//! were drawn at random. One byte of version, which is 1, then bits, the lowest of each value first:
 //!
-//! 1. a byte of version, which is 1;
-//! 2. bits, the lowest of each value first: how many orders, addresses, assets and networks;
-//!    the networks; the assets; then one column for each field, all of one kind for every order;
-//! 3. zeros up to the next whole byte;
-//! 4. bytes: the addresses, what of the assets has no shorter form, the signatures.
+//! | what | as | how many |
+//! |---|---|---|
+//! | orders `n`; if there are none, nothing follows | count | 1 |
+//! | addresses `a`, assets `s`, networks `w` | count | 3 |
+//! | chain ids of the networks | numbers | `w` |
+//! | exchanges of the networks, as addresses | indices | `w` |
+//! | forms of the assets: 0 bytes, 1 selector and words, 2 ERC-20 token | indices | `s` |
+//! | tokens, as addresses | indices | assets of form 2 |
+//! | how many words | indices | assets of form 1 |
+//! | the words, of 32 bytes, highest first | numbers | words of all assets |
+//! | how many bytes | indices | assets of form 0 |
+//! | networks of the orders | indices | `n` |
+//! | fee recipients; takers; senders; makers, as addresses | indices | 4 × `n` |
+//! | assets of taker fee; maker fee; taker; maker | indices | 4 × `n` |
+//! | amounts of maker; taker; maker fee; taker fee | amounts | 4 × `n` |
+//! | expirations; salts | numbers | 2 × `n` |
+//! | forms of signatures: `v` and kind 27 2, 28 2, 27 3, 28 3, other | indices | `n` |
 //!
-//! *Counts* are 6 bits that say how many bits follow. *Indices* are a count for the least, 6 bits
+//! then zeros up to the next whole byte, and bytes: the addresses, 20 each; of each asset of form 0
+//! its bytes, of form 1 its selector; of each signature `r` and `s`, of an other one its length in
+//! two bytes, lowest first, and its bytes.
+//!
+//! A *count* is 6 bits that say how many bits follow. *Indices* are a count for the least, 6 bits
 //! of width, then the distance of each from the least in so many bits. *Numbers* are 9 bits of
 //! length and the least in so many bits; the lengths of all distances from it, as indices; then
-//! each distance without its first bit. *Amounts* are the zeros at the end, as indices, and what is
-//! before them, as numbers. Address 0 is nobody and asset 0 is nothing; neither is written.
+//! each distance without its highest bit. *Amounts* are the zeros at the end in decimal, as
+//! indices, and what is before them, as numbers. Address 0 is nobody and asset 0 is nothing;
+//! neither is counted nor written.
 //!
-//! There is one encoding of a list of orders, and every other one is refused: tables are in order
-//! of first use, widths are the least that do, and fillers are zero. [`decode`] proves it by
-//! encoding again what it found.
+//! There is one encoding of a list of orders, and every other one is refused: widths are the least
+//! that do, fillers are zero, and tables are in order of first use, column by column as above, then
+//! the tokens, then the exchanges. [`decode`] proves it by encoding again what it found.
 //!
 //! Nothing is compressed on top: what is left looks random, and deflate takes off less than one
 //! byte in a hundred.
@@ -129,7 +146,7 @@ pub fn encode(orders: &[impl Borrow<SignedOrder>]) -> Vec<u8> {
 ///
 /// # Bounds
 ///
-/// One order alone takes less than 9,000 bytes.
+/// One order alone takes less than 9,000 bytes, if it is short enough to be passed on.
 pub fn encode_some(orders: &[impl Borrow<SignedOrder>], bytes_max: usize) -> (Vec<u8>, usize) {
     let mut decoded: usize = 0;
     let fits = |order: &&_| {

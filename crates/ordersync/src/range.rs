@@ -22,18 +22,25 @@ impl Range {
 
     /// The whole space in `parts` parts of about the same width, lowest first. 1 to 256 parts.
     pub fn shards(parts: u16) -> Vec<Self> {
-        let parts = parts.clamp(1, 256);
-        let bound = |part: u16| match u8::try_from(u32::from(part) * 256 / u32::from(parts)) {
-            Ok(0) => ItemId::ZERO,
-            // The highest id below those that begin with this byte.
-            Ok(first) => {
+        let parts = u32::from(parts.clamp(1, 256));
+        // The first byte of the lowest id behind a part.
+        let first = |part: u32| part.saturating_mul(256).checked_div(parts).unwrap_or(256);
+        let bound = |part: u32| match u8::try_from(first(part)).map(|first| first.checked_sub(1)) {
+            Ok(None) => ItemId::ZERO,
+            Ok(Some(below)) => {
                 let mut bytes = [0xff; 32];
-                bytes[0] = first - 1;
+                bytes[0] = below;
                 ItemId(bytes)
             }
             Err(_) => ItemId::MAX,
         };
-        (0..parts).map(|part| Self { after: bound(part), until: bound(part + 1) }).collect()
+        let bounds: Vec<_> = (0..=parts).map(bound).collect();
+        let ends = bounds.iter().skip(1);
+        bounds
+            .iter()
+            .zip(ends)
+            .map(|(after, until)| Self { after: *after, until: *until })
+            .collect()
     }
 }
 

@@ -7,14 +7,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::intake::{Admission, Admitted, Rejected};
-use crate::message::{
-    FirstRequestsForSubprotocols, RawRequest, RawResponse, RequestMetadata, Response,
-};
+use crate::intake::Admission;
+use crate::message::{RawRequest, RawResponse};
 use crate::outcome::Fault;
 use crate::range::Range;
-use crate::subprotocol::{Context, Finding, Pursue, Reaction};
-use crate::{Entry, Filter, Form, Item, ItemId, Raw, Subprotocols};
+use crate::subprotocol::{Context, Pursue};
+use crate::{Entry, Form, Item, Subprotocols};
 
 /// What one session may take of a requester.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -120,6 +118,9 @@ pub enum RefusedBy {
     /// A budget is used up. Later is better.
     #[error("busy")]
     Busy,
+    /// It failed, or does not say why.
+    #[error("it failed")]
+    Failed,
 }
 
 /// How a session ended.
@@ -368,6 +369,11 @@ impl<I: Item> Requester<I> {
     /// What was counted so far.
     pub const fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Says that so many of the items of the last push did not fit its frame, and stay here.
+    pub fn left_off(&mut self, items: usize) {
+        self.tally.pushed = self.tally.pushed.saturating_sub(count(items));
     }
 
     /// Whether an answer of the provider is waited for.

@@ -5,7 +5,7 @@
 //! 2. one draws a [`Key`] and sends it with its estimator; if the [`Summary`] of both is one, all is
 //!    done. Under the key, items are 64-bit short ids ([`Key::short_id`]), the symbols of the sets;
 //! 3. the other estimates the difference and answers with the first cells of its set, as many as a
-//!    [`Plan`] says, [packed](packed) in 13 bytes each. It has them from a [`Sketch`], if it keeps
+//!    [`Plan`] says, [packed] in 13 bytes each. It has them from a [`Sketch`], if it keeps
 //!    one under this key, [frozen](Sketch::freeze); or from an [`Encoder`];
 //! 4. the first takes its own cells from them ([`Decoder`]): what is left are the cells of the
 //!    difference. A cell with one symbol gives it away, and taking it out of its other cells leaves

@@ -23,7 +23,7 @@ pub struct Sketch<S> {
 /// A [`Sketch`] as it was at one moment.
 ///
 /// It shares the cells with the sketch; what changes there afterwards is copied first, in blocks of
-/// 64 cells.
+/// 64 cells, and with the first of them the list of blocks.
 #[derive(Clone, Debug)]
 pub struct Frozen<S> {
     key: Key,

@@ -193,6 +193,9 @@ pub(super) struct Testnet {
     /// How long to watch the network once it stands, in seconds
     #[arg(long, value_name = "SECS", default_value_t = 0)]
     pub(super) duration: u64,
+    /// File of orders, one a line, for the nodes to bring together [default: 200 built-in ones]
+    #[arg(long, value_name = "FILE")]
+    pub(super) orders: Option<PathBuf>,
     /// Seed of every random choice but keys [default: random, and told]
     #[arg(long, value_name = "N")]
     pub(super) rng_seed: Option<u64>,

@@ -61,6 +61,7 @@ pub(super) fn testnet(context: &Context<'_>, asked: &Arguments) -> Result<(), Fa
         nodes: asked.nodes,
         hold: Duration::from_secs(asked.duration),
         rng_seed,
+        orders: asked.orders.clone(),
         directory: directory.path(),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

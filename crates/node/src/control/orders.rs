@@ -2,6 +2,8 @@
 
 mod client;
 mod convert;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 

@@ -22,6 +22,8 @@ use crate::handle::{
     AddError, BanError, BookEntry, BookQuery, BookView, Colour, Direction, Handle, Kind,
     NotTrusted, Peer, Request, Standing, Status, UnbanError,
 };
+use crate::orders::SyncRequest;
+use crate::orders::tests::orders;
 
 fn claim() -> (TempDir, Claim) {
     let temporary = tempfile::tempdir().expect("a temporary directory");
@@ -34,26 +36,27 @@ fn bind(control: &Control, claim: &Claim) -> Server {
 }
 
 /// A server whose node is the other end of the returned queue.
-struct Served {
-    client: Client,
-    node: mpsc::Receiver<Request>,
-    end: oneshot::Sender<()>,
-    server: JoinSet<Result<(), ServeError>>,
-    claim: Claim,
-    temporary: TempDir,
+pub(super) struct Served {
+    pub(super) client: Client,
+    pub(super) node: mpsc::Receiver<Request>,
+    pub(super) syncs: mpsc::Receiver<SyncRequest>,
+    pub(super) end: oneshot::Sender<()>,
+    pub(super) server: JoinSet<Result<(), ServeError>>,
+    pub(super) claim: Claim,
+    pub(super) temporary: TempDir,
 }
 
-async fn serve(control: Control) -> Served {
+pub(super) async fn serve(control: Control) -> Served {
     let (temporary, claim) = claim();
     let server = bind(&control, &claim);
     let path = server.path().to_owned();
     let (handle, node) = Handle::new();
     let (end, ended) = oneshot::channel::<()>();
     let mut tasks = JoinSet::new();
-    let (orders, syncs) = orders::tests::orders().await;
-    tasks.spawn(server.serve(handle, orders.clone(), async { drop(ended.await) }));
+    let (orders, syncs) = orders().await;
+    tasks.spawn(server.serve(handle, orders, async { drop(ended.await) }));
     let client = Client::connect(&path).await.expect("it is served");
-    Served { client, node, end, server: tasks, claim, temporary }
+    Served { client, node, syncs, end, server: tasks, claim, temporary }
 }
 
 fn status() -> Status {
@@ -309,7 +312,7 @@ async fn a_node_that_is_gone_says_so() {
 
 #[tokio::test]
 async fn the_socket_goes_when_the_server_ends_even_with_a_client_connected() {
-    let Served { client, end, mut server, claim, temporary: _temporary, node: _node } =
+    let Served { client, end, mut server, claim, temporary: _temporary, .. } =
         serve(Control::default()).await;
     let socket = claim.dir().path().join("control.sock");
     assert!(socket.exists());

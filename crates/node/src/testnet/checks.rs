@@ -102,6 +102,22 @@ pub enum Shortcoming {
         /// The other.
         peer: PeerId,
     },
+    /// No order of the file was taken.
+    #[error("no order was taken, {bad} lines are bad")]
+    NoOrders {
+        /// Lines that no node took.
+        bad: u64,
+    },
+    /// A node that does not hold the same orders as another.
+    #[error("{name} has {have} orders, not the {most} that another one has")]
+    Orders {
+        /// Which.
+        name: String,
+        /// How many it has.
+        have: u64,
+        /// The most that a node has.
+        most: u64,
+    },
     /// No link was exchanged.
     #[error("no links were exchanged")]
     NoSwaps,

@@ -18,6 +18,7 @@ use tracing::Instrument;
 use crate::config::{Config, ConfigError, DialAddress, Environment, Flag, KeyPath, Layers, Params};
 use crate::datadir::{DataDir, DataDirError};
 use crate::handle::Handle;
+use crate::orders::Orders;
 use crate::service::{Service, ServiceError};
 
 /// Longest time for the store of a killed node to be closed, so that it can be opened again.
@@ -30,6 +31,7 @@ pub(super) struct Member {
     pub(super) peer: PeerId,
     pub(super) listen: Vec<Multiaddr>,
     pub(super) handle: Handle,
+    pub(super) orders: Orders,
     storage: Storage,
     life: JoinSet<()>,
     world: World,
@@ -139,10 +141,10 @@ impl Member {
         let name = name_of(number);
         let span = tracing::info_span!("member", %name);
         let (peer, listen) = (service.peer_id(), service.listen().to_vec());
-        let (handle, storage) = (service.handle(), service.storage());
+        let (handle, orders, storage) = (service.handle(), service.orders(), service.storage());
         let mut life = JoinSet::new();
         world.run(&mut life, service.run(end.cancelled_owned()).instrument(span));
-        Ok(Self { number, name, peer, listen, handle, storage, life, world })
+        Ok(Self { number, name, peer, listen, handle, orders, storage, life, world })
     }
 
     /// Ends it without a word to anybody. What it was told is durable is on the disk; the rest is

@@ -1,6 +1,8 @@
 //! What a network must manage, one thing after the other. A later capability adds a line to
 //! [`PHASES`].
 
+use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, join_all, ready, try_join_all};
@@ -8,6 +10,7 @@ use rand::RngExt;
 use tokio::time::{Instant, interval};
 
 use super::checks::{Shortcoming, View, Views, all_agree, all_in_band, books_agree};
+use super::deal::lines;
 use super::watch::{Progress, no_swaps, swaps};
 use super::{Member, MemberError, Testnet};
 use crate::handle::{BookQuery, Colour, Ending};
@@ -92,6 +95,11 @@ pub const PHASES: &[Phase] = &[
         about: "nobody has too few links or too many",
         run: |testnet| testnet.unless_enough(|it| it.within_band("band").boxed()),
     },
+    Phase {
+        name: "orders",
+        about: "orders that are dealt out unevenly are on every node in the end",
+        run: |testnet| testnet.unless_enough(|it| it.orders().boxed()),
+    },
 ];
 
 /// Why a network did not manage something.
@@ -121,6 +129,17 @@ pub enum PhaseError {
     /// The operator did not want to wait.
     #[error("interrupted")]
     Interrupted,
+    /// The file of orders cannot be opened.
+    #[error("cannot open {}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file of orders cannot be read on.
+    #[error("cannot read the orders")]
+    Read(#[from] io::Error),
     /// It took too long.
     #[error("after {waited:?}: {shortcoming}")]
     TooLong {
@@ -154,6 +173,8 @@ impl Phase {
 impl Testnet {
     /// The seed, and then the nodes, some at a time.
     async fn start_all(&mut self) -> Result<String, PhaseError> {
+        // Nobody should wait for a network to learn that a file is not there.
+        lines(self.plan.orders.as_deref())?;
         let seed = self.rng.random();
         let seed = self.start(0, seed).await?;
         self.members.push(seed);

@@ -138,6 +138,18 @@ fn as_many_as_fit_are_encoded() {
 }
 
 #[test]
+fn one_order_is_never_longer_than_its_bound() {
+    let mut order = sample().swap_remove(0);
+    for len in (6_000..8_000).step_by(4) {
+        let random = (0..len).map(|at: u32| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[0] | 0x80);
+        order.order.maker_asset_data = random.collect::<Vec<u8>>().into();
+        if order.json_len() <= ORDER_LEN_MAX {
+            assert!(encode_some(&[&order], 0).0.len() < 9_000);
+        }
+    }
+}
+
+#[test]
 fn what_would_decode_to_too_much_is_refused() {
     let mut order = sample().swap_remove(0);
     // One asset of 7 kB, in a few bytes for each order that trades it.

@@ -69,6 +69,17 @@ fn first_metadata_for_one_name_is_sent_bare() {
 }
 
 #[test]
+fn a_request_is_escaped_as_go_does() {
+    let sent: RawRequest<Note> = RawRequest {
+        subprotocols: vec!["a&b".to_owned()],
+        metadata: bare(r#"{"orderfilter":"<>"}"#),
+        pushed: Vec::new(),
+    };
+    let text = Envelope::Negotiated.encode_request(&sent).unwrap();
+    assert!(text.contains(r#""a\u0026b""#) && text.contains(r#""\u003c\u003e""#), "{text}");
+}
+
+#[test]
 fn binary_metadata_has_no_place() {
     let sent: RawRequest<Note> = RawRequest {
         subprotocols: vec![FIRST.to_owned()],
@@ -179,6 +190,8 @@ fn null_is_a_page_without_orders_and_no_order() {
     assert_eq!(page("null"), (0, 0));
     assert_eq!(page("[]"), (0, 0));
     assert_eq!(page("[null]"), (0, 1));
+    let null = response(r#"{"subprotocol":"a","orders":[null],"metadata":null}"#).unwrap();
+    assert_eq!(null.malformed[0].to_string(), "order: is null");
     assert_eq!(page(r#"[7,{"text":"a","number":1},{"text":"a"}]"#), (1, 2));
 }
 

@@ -116,6 +116,20 @@ fn the_last_page_says_so_unless_it_is_as_0x_mesh_does_it() {
 }
 
 #[test]
+fn a_provider_says_how_far_it_looked() {
+    let notes = texts(PAGE);
+    let provider = node(Form::Json, "", &notes);
+    let ids = wanted(&provider, "");
+    let texts: Vec<_> = ids.iter().map(|id| provider.book.get(id).unwrap()).collect();
+    let filter = Prefix(texts[0].item.text.clone());
+    let metadata = V1Request::<Note> { filter, after: ItemId::ZERO, until: ItemId::MAX };
+    let request = Request { requester_id: provider.peer, metadata, pushed: Vec::new() };
+    let answer = V1::default().handle_request(request, &mut (), &provider).unwrap();
+    assert_eq!(answer.orders, texts[..1]);
+    assert_eq!(answer.metadata.next, ids[PAGE - 1], "not only to what matches");
+}
+
+#[test]
 fn shards_cover_everything() {
     let notes = texts(100);
     for (form, more) in [(Form::Json, PAGE), (Form::Binary, 0)] {
@@ -146,10 +160,15 @@ fn a_filter_that_matches_little_is_paid_for_in_round_trips_or_from_the_budget() 
     assert_eq!(ids, [Entry::new(Note::new("a")).id]);
     assert!(rounds > 1, "no response looks at more than {SCAN_MAX}");
 
+    let nothing = V1Request { filter: Prefix("nothing".to_owned()), ..first };
+    let request = Request { requester_id: provider.peer, metadata: nothing, pushed: Vec::new() };
+    let empty = V1::default().handle_request(request, &mut (), &provider).unwrap();
+    assert!(empty.orders.is_empty() && !empty.complete, "the budget is not touched");
+
     provider.form = Form::Json;
     let mut answer = |granted| {
         provider.scans = Leave::fixed(granted);
-        let metadata = V1Request { filter: Prefix("nothing".to_owned()), ..first.clone() };
+        let metadata = V1Request { filter: Prefix("nothing".to_owned()), ..first };
         let request = Request { requester_id: provider.peer, metadata, pushed: Vec::new() };
         V1::default().handle_request(request, &mut (), &provider)
     };

@@ -1,8 +1,12 @@
 //! When reconciling does not pay: ranges of the ids are paged, then the digests are compared again.
 
+use std::collections::VecDeque;
+
 use reconcile::{Digest, Summary};
 
-use super::*;
+use super::{Asked, Effect, Ended, Requester, Thread, count};
+use crate::message::{RawRequest, RequestMetadata};
+use crate::{Entry, Form, Item, ItemId, Range};
 
 /// Ranges paged at once in one session. Each has one request under way.
 const RANGES: usize = 4;
@@ -117,10 +121,10 @@ impl<I: Item> Requester<I> {
     }
 
     /// A range is through.
-    pub(super) fn through(&mut self, thread: Thread<I>, depth: u32) {
+    pub(super) fn through(&mut self, range: Range, depth: u32) {
         self.paged_at = self.paged_at.max(depth);
         if self.shares_ranges() {
-            self.effects.push_back(Effect::RangeDone(thread.range));
+            self.effects.push_back(Effect::RangeDone(range));
         }
         if self.proving.is_some() {
             self.take_range();

@@ -1,6 +1,9 @@
 //! What was received is stored, counted, and the session ends.
 
-use super::*;
+use super::{Effect, Ended, Outcome, Requester, Rest, Stage};
+use crate::Item;
+use crate::intake::{Admission, Admitted, Rejected};
+use crate::outcome::Fault;
 
 impl<I: Item> Requester<I> {
     pub(super) fn admitted(&mut self, outcomes: &[Admission]) {
@@ -34,10 +37,8 @@ impl<I: Item> Requester<I> {
         self.stage = Stage::Ended;
         self.queue.clear();
         self.waiting.clear();
-        let rest = match &ended {
-            Ended::Broken(_) if self.proving.is_none() => self.rest(),
-            _ => None,
-        };
+        let resumable = matches!(ended, Ended::Broken(_)) && self.proving.is_none();
+        let rest = if resumable { self.rest() } else { None };
         let threads = std::mem::take(&mut self.threads);
         if self.shares_ranges() {
             let left = threads.into_values().map(|thread| Effect::GiveBack(thread.reached));

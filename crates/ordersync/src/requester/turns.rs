@@ -1,7 +1,13 @@
 //! Requests go out, responses come in: which thread they belong to, and what follows.
 
 use super::paging::Pages;
-use super::*;
+use super::{Asked, Break, Effect, Ended, Requester, Stage, Thread, count};
+use crate::message::{
+    FirstRequestsForSubprotocols, RawRequest, RawResponse, RequestMetadata, Response,
+};
+use crate::outcome::Fault;
+use crate::subprotocol::{Finding, Reaction};
+use crate::{Entry, Filter, Form, ID_V4, Item, Raw};
 
 impl<I: Item> Requester<I> {
     /// The first request: one name with its bare metadata, or an offer of several.
@@ -32,7 +38,9 @@ impl<I: Item> Requester<I> {
         thread.open = thread.open.saturating_sub(1);
 
         let RawResponse { orders, complete, metadata, .. } = response;
-        let orders = self.wanted(orders);
+        // In the bare envelope nobody is told what is wanted.
+        let told = thread.name != ID_V4;
+        let orders = self.wanted(orders, told);
         if let Some(pages) = &mut self.pages {
             pages.receive(&orders);
         }
@@ -46,7 +54,7 @@ impl<I: Item> Requester<I> {
             self.admitting = self.admitting.saturating_add(1);
             self.effects.push_back(Effect::Admit(orders));
         }
-        self.react(asked, thread, reaction, complete);
+        self.react(&asked, thread, reaction, complete);
         Ok(())
     }
 
@@ -83,14 +91,14 @@ impl<I: Item> Requester<I> {
 
     /// What the filter wants of what came. A provider that sends anything else is at fault, and
     /// loses only that.
-    fn wanted(&mut self, orders: Vec<Entry<I>>) -> Vec<Entry<I>> {
+    fn wanted(&mut self, orders: Vec<Entry<I>>, told: bool) -> Vec<Entry<I>> {
         let before = orders.len();
         let filter = &self.cx.filter;
         let wanted: Vec<_> =
             orders.into_iter().filter(|entry| filter.matches(&entry.item)).collect();
         let unwanted = before.saturating_sub(wanted.len());
-        if unwanted > 0 {
-            self.tally.unmatched = self.tally.unmatched.saturating_add(count(unwanted));
+        self.tally.unmatched = self.tally.unmatched.saturating_add(count(unwanted));
+        if unwanted > 0 && told {
             self.effects.push_back(Effect::Report(Fault::Unwanted { orders: unwanted }));
         }
         wanted
@@ -98,7 +106,7 @@ impl<I: Item> Requester<I> {
 
     fn react(
         &mut self,
-        asked: Asked<I>,
+        asked: &Asked<I>,
         mut thread: Thread<I>,
         reaction: Reaction<I, Raw>,
         complete: bool,
@@ -120,25 +128,27 @@ impl<I: Item> Requester<I> {
                 self.queue.push_back(Asked { thread, depth, request: Some(request) });
             }
         }
-        self.found(asked, thread, reaction.finding, goes_on);
+        self.found(asked, thread, &reaction.finding, goes_on);
     }
 
-    fn found(&mut self, asked: Asked<I>, thread: Thread<I>, finding: Finding, goes_on: bool) {
+    fn found(&mut self, asked: &Asked<I>, thread: Thread<I>, finding: &Finding, goes_on: bool) {
         match finding {
             Finding::Open if thread.open > 0 && goes_on => {
                 self.threads.insert(asked.thread, thread);
             }
             // Without a next request it is over, whatever the provider says of it.
-            Finding::Open | Finding::Through => self.through(thread, asked.depth),
+            Finding::Open | Finding::Through => self.through(thread.range, asked.depth),
             Finding::Agreed => self.ended = Ended::Agreed,
             Finding::Page { summary } if summary.count == 0 => self.ended = Ended::Agreed,
             Finding::Page { summary } if goes_on => {
-                self.pages = Some(Pages::of(summary));
+                self.pages = Some(Pages::of(*summary));
                 self.page(thread, asked.depth);
             }
-            Finding::Mismatch { missing } if goes_on => self.disagree(thread, missing, asked.depth),
+            Finding::Mismatch { missing } if goes_on => {
+                self.disagree(thread, *missing, asked.depth);
+            }
             Finding::Page { .. } => self.ended = Ended::Incomplete { missing: 0 },
-            Finding::Mismatch { missing } => self.ended = Ended::Incomplete { missing },
+            Finding::Mismatch { missing } => self.ended = Ended::Incomplete { missing: *missing },
         }
     }
 

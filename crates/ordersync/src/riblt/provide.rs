@@ -80,13 +80,14 @@ impl<I: Item> Service<I> {
         if summary == open.summary {
             return Ok(RibltResponse::Equal);
         }
-        let estimate = estimator.difference(&open.estimator);
+        let apart = open.summary.count.abs_diff(summary.count);
+        let estimate = estimator.difference(&open.estimator).max(apart);
         if pages_instead(open.summary.count, summary.count, estimate, cx.page) {
             return Ok(RibltResponse::Page { summary });
         }
         let (key, chosen, summary, source) = match source {
             Some(epoch) => (epoch.key(), true, summary, Source::Epoch(epoch)),
-            None => self.prepare(open.key, &filter, cx),
+            None => Self::prepare(open.key, &filter, cx),
         };
         let count = summary.count;
         self.comparison = Some(Comparison { filter, count, source, sent: 0 });
@@ -96,7 +97,6 @@ impl<I: Item> Service<I> {
 
     /// Goes through the whole book for one session.
     fn prepare(
-        &self,
         key: Option<Key>,
         filter: &I::Filter,
         cx: &Context<I>,

@@ -35,6 +35,8 @@ struct Comparison {
     ids: Vec<ItemId>,
     encoder: Encoder<u64>,
     decoder: Decoder<u64>,
+    /// Made of the size of the first block, which tells what the provider has guessed.
+    plan: Option<Plan>,
     /// Short ids of what was asked for and has not come.
     missing: BTreeSet<u64>,
     /// Requests for items that have no answer.
@@ -107,6 +109,7 @@ impl Pursuit {
             ids: snapshot.ids,
             encoder,
             decoder: Decoder::new(key, CheckWidth::Low32, limits),
+            plan: None,
             missing: BTreeSet::new(),
             fetching: 0,
         });
@@ -129,10 +132,12 @@ impl Comparison {
         let remote =
             packed::unpack(bytes, index, cells, self.claimed.count).map_err(cells_fault)?;
         let local = self.encoder.block(cells);
+        let plan = *self.plan.get_or_insert_with(|| Plan::of_first(cells));
         match self.decoder.extend(&remote, &local) {
             Ok(Status::Complete) => Ok(self.fetch_all(cx)),
             Ok(Status::NeedMore) => {
-                let cells = self.more();
+                let left = CELLS_MAX.saturating_sub(self.decoder.cells());
+                let cells = plan.next(&self.decoder).min(BLOCK_MAX).min(left);
                 if cells == 0 {
                     return Ok((Vec::new(), Finding::Mismatch { missing: 0 }));
                 }
@@ -147,12 +152,6 @@ impl Comparison {
         }
     }
 
-    /// How many cells to ask for; none if there are no more to be had.
-    fn more(&self) -> usize {
-        let left = CELLS_MAX.saturating_sub(self.decoder.cells());
-        Plan::new(0).next(&self.decoder).min(BLOCK_MAX).min(left)
-    }
-
     /// The difference is known: asks for what is missing, and gives away what the provider lacks.
     fn fetch_all<I: Item>(&mut self, cx: &Context<I>) -> Step<I> {
         let ours = self.local_only();
@@ -165,7 +164,7 @@ impl Comparison {
         } else {
             Vec::new()
         };
-        let next = self.requests(push, cx.page);
+        let next = self.requests(&push, cx.page);
         if next.is_empty() {
             return (next, self.verdict(None));
         }
@@ -183,11 +182,7 @@ impl Comparison {
     }
 
     /// Requests for all that is missing, a page each, with a page of what is given away.
-    fn requests<I: Item>(
-        &mut self,
-        push: Vec<Entry<I>>,
-        page: usize,
-    ) -> Vec<Next<I, RibltRequest>> {
+    fn requests<I: Item>(&mut self, push: &[Entry<I>], page: usize) -> Vec<Next<I, RibltRequest>> {
         let page = page.clamp(1, WANTED_MAX);
         let wanted: Vec<u64> = self.missing.iter().copied().collect();
         let mut wanted = wanted.chunks(page);
@@ -235,7 +230,7 @@ impl Comparison {
         }
         // A page that does not fit a frame is cut: what was left off is asked for again.
         if !self.missing.is_empty() && self.missing.len() < before {
-            let next = self.requests(Vec::new(), page);
+            let next = self.requests(&[], page);
             return Ok((next, Finding::Open));
         }
         Ok((Vec::new(), self.verdict(Some(summary))))

@@ -57,6 +57,7 @@ impl Bucket {
 struct Peer {
     requests: Bucket,
     bytes: Bucket,
+    compute: Bucket,
     scans: Bucket,
     serving: usize,
 }
@@ -129,6 +130,15 @@ impl Budgets {
         })
     }
 
+    /// Counts the time that a request has kept a processor busy; how long to wait before the next is
+    /// read.
+    pub(super) fn compute(&self, peer: PeerId, time: Duration) -> Duration {
+        self.with(peer, |state, now| {
+            let entry = state.peers.get_mut(&peer);
+            entry.map(|entry| entry.compute.take(time.as_secs_f64(), now)).unwrap_or_default()
+        })
+    }
+
     /// Whether the whole book may be gone through for `peer` once more.
     pub(super) fn scan(&self, peer: PeerId) -> bool {
         self.with(peer, |state, now| {
@@ -147,6 +157,7 @@ impl Budgets {
         state.peers.entry(peer).or_insert_with(|| Peer {
             requests: Bucket::full(params.peer_requests, now),
             bytes: Bucket::full(params.peer_bytes, now),
+            compute: Bucket::full(params.peer_compute, now),
             scans: Bucket::full(params.peer_scans, now),
             serving: 0,
         });
@@ -219,7 +230,7 @@ mod tests {
         let budgets = budgets(Config { peer_requests: few, ..Config::default() });
         let peer = PeerId::random();
         assert_eq!([budgets.request(peer), budgets.request(peer)], [Duration::ZERO; 2]);
-        assert!(budgets.request(peer) > Duration::from_secs(900));
+        assert!(budgets.request(peer) > Duration::from_mins(15));
         assert_eq!(budgets.request(PeerId::random()), Duration::ZERO, "another has its own");
     }
 

@@ -27,6 +27,8 @@ pub struct Config {
     /// Bytes that one peer may be sent. Default 5,000,000 per second, burst 5,000,000: nodes of
     /// 0x-Mesh ban who sends them more than 5 MiB a second.
     pub peer_bytes: Allowance,
+    /// Seconds of a processor that one peer's requests may take. Default a quarter of one, burst 2.
+    pub peer_compute: Allowance,
     /// Times that one peer may have the whole book gone through for it. Default one in ten seconds,
     /// burst 4.
     pub peer_scans: Allowance,
@@ -67,11 +69,12 @@ impl Default for Config {
             peer_requests: Allowance { rate: 100.0, burst: 400.0 },
             requests: Allowance { rate: 1_000.0, burst: 2_000.0 },
             peer_bytes: Allowance { rate: 5e6, burst: 5e6 },
+            peer_compute: Allowance { rate: 0.25, burst: 2.0 },
             peer_scans: Allowance { rate: 0.1, burst: 4.0 },
             scans: Allowance { rate: 0.5, burst: 8.0 },
             rounds_max: 5,
             backoff_min: Duration::from_millis(250),
-            backoff_max: Duration::from_secs(60),
+            backoff_max: Duration::from_mins(1),
             provider: provider::Limits::default(),
             requester: requester::Limits::default(),
         }
@@ -108,6 +111,7 @@ impl Config {
             ("peer_requests", self.peer_requests),
             ("requests", self.requests),
             ("peer_bytes", self.peer_bytes),
+            ("peer_compute", self.peer_compute),
             ("peer_scans", self.peer_scans),
             ("scans", self.scans),
         ] {

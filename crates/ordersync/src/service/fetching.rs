@@ -15,7 +15,7 @@ use machine::PeerId;
 use super::compute::on_pool;
 use super::line::{Letter, LineError, Reader, Writer, split, within};
 use super::network::{Network, Protocol, Score};
-use super::serving::pack;
+use super::serving::{pack, pack_some};
 use super::shards::{Hand, Shards};
 use super::{Event, Service};
 use crate::binary::{Denial, Frame, Reason, Serial};
@@ -239,7 +239,9 @@ where
         let taken = async {
             match taking.next().await {
                 Some(range) => {
-                    range.into_iter().for_each(|range| hand.hold(range));
+                    if let Some(range) = range {
+                        hand.hold(range);
+                    }
                     Heard::Range(range)
                 }
                 None => pending().await,
@@ -303,7 +305,13 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
 impl<I: Item> Talk<I> {
     fn seal(&mut self, request: RawRequest<I>) -> Option<Letter> {
         match self.protocol {
-            Protocol::Binary => pack(&Frame::Request { id: self.asked.issue()?, request }),
+            Protocol::Binary => {
+                let pushed = request.pushed.len();
+                let frame = Frame::Request { id: self.asked.issue()?, request };
+                let (letter, taken) = pack_some(&frame)?;
+                self.core.left_off(pushed.saturating_sub(taken));
+                Some(letter)
+            }
             Protocol::Json(envelope) => envelope.encode_request(&request).ok().map(Letter::Text),
         }
     }
@@ -335,7 +343,8 @@ fn refused(denial: &Denial) -> Break {
     Break::Refused(match denial.reason {
         Reason::NoMatch { .. } => RefusedBy::NoMatch,
         Reason::Metadata | Reason::Malformed => RefusedBy::Metadata,
-        Reason::Unavailable | Reason::Internal => RefusedBy::Unavailable,
+        Reason::Unavailable => RefusedBy::Unavailable,
+        Reason::Internal => RefusedBy::Failed,
         Reason::TooMuch => RefusedBy::TooMuch,
         Reason::Busy { .. } => RefusedBy::Busy,
     })

@@ -1,6 +1,7 @@
 //! Whom to sync with, and until when.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -41,8 +42,8 @@ pub struct NoOrders {
     pub failed: Vec<(PeerId, NoOrdersFromPeer)>,
 }
 
-/// How far the sleep between two syncs may be off, as a part of it.
-const JITTER: f64 = 0.1;
+/// The pause between two syncs, as a part of what was asked for: a tenth less to a tenth more.
+const PAUSE: Range<f64> = 0.9..1.1;
 
 impl<I: Item, N: Network> Service<I, N> {
     /// Syncs with `min_peers` of the connected peers, picked at random, several at a time. Tries
@@ -86,7 +87,7 @@ impl<I: Item, N: Network> Service<I, N> {
                 Ok(synced) => tracing::debug!(peers = synced.peers.len(), "synced"),
                 Err(error) => tracing::debug!(%error, "not synced"),
             }
-            let part = self.with_rng(|rng| rng.random_range(1.0 - JITTER..1.0 + JITTER));
+            let part = self.with_rng(|rng| rng.random_range(PAUSE));
             Delay::new(approx_delay.mul_f64(part)).await;
         }
     }

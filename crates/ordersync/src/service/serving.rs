@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
 use futures_timer::Delay;
-use machine::PeerId;
+use machine::{Instant, PeerId};
+use transport::clock::Clock;
 
 use super::compute::on_pool;
 use super::line::{Letter, LineError, Reader, Writer, split, within};
@@ -121,8 +122,9 @@ where
                     None => return Ok(()),
                 },
             };
-            let turned = on_pool(self.service.pool(), (talk, input), turn).await;
-            let (next, acts) = turned.ok_or(ServeError::Broken)?;
+            let turned = on_pool(self.service.pool(), (talk, input), timed_turn).await;
+            let ((next, acts), taken) = turned.ok_or(ServeError::Broken)?;
+            let pause = self.service.budgets().compute(self.peer, taken);
             talk = next;
             self.tally = talk.core.tally();
             for act in acts {
@@ -142,6 +144,7 @@ where
                     }
                 }
             }
+            wait(pause).await;
         }
     }
 
@@ -161,6 +164,13 @@ where
         wait(pause).await;
         Ok(())
     }
+}
+
+/// A step, and how long it took.
+fn timed_turn<I: Item>(step: (Talk<I>, Heard)) -> (Turn<I>, Duration) {
+    let clock = Clock::start();
+    let turned = turn(step);
+    (turned, clock.now().since(Instant::START))
 }
 
 /// One step of the core, with the decoding before it and the encoding after it. On the pool.
@@ -247,11 +257,16 @@ impl<I: Item> Talk<I> {
 
 /// A frame as a letter.
 pub(super) fn pack<I: Item>(frame: &Frame<I>) -> Option<Letter> {
+    pack_some(frame).map(|(letter, _)| letter)
+}
+
+/// A frame as a letter, and how many of its items are in it.
+pub(super) fn pack_some<I: Item>(frame: &Frame<I>) -> Option<(Letter, usize)> {
     let packed = frame.pack();
     if let Err(error) = &packed {
         tracing::warn!(%error, "a frame of ours cannot be sent");
     }
-    packed.ok().map(|pack| Letter::Packed(pack.frame))
+    packed.ok().map(|pack| (Letter::Packed(pack.frame), pack.taken))
 }
 
 impl From<LineError> for ServeError {

@@ -2,7 +2,7 @@
 
 use machine::UnixTime;
 use orders::v3::SignedOrder;
-use orders::{Network, Refusal, SignatureCheck};
+use orders::{Network, OrderHash, Refusal, SignatureCheck};
 
 use super::Wanted;
 use crate::{Entry, Filter, Rejected, Validator};
@@ -36,7 +36,8 @@ impl Rules {
             let detail = "order does not pass the filter of this node".to_owned();
             return Err(Rejected::Unwanted { code: Self::UNMATCHED, detail });
         }
-        match signed.signature_check() {
+        let hash = OrderHash(*entry.id.as_bytes());
+        match signed.signature.check(&hash, &signed.order.maker) {
             SignatureCheck::Valid => Ok(()),
             SignatureCheck::Invalid(bad) => Err(rejected(bad.into())),
             SignatureCheck::NotCheckableOffline(_) if self.accept_unverifiable => Ok(()),

@@ -13,6 +13,7 @@ use meshwork_ordersync::{
     json, paging, riblt,
 };
 use tokio::io::DuplexStream;
+use tokio::task::JoinSet;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 use transport::pool::Pool;
 
@@ -30,9 +31,11 @@ pub(crate) struct Mesh {
 /// What one node sees of the others.
 pub(crate) struct Link {
     me: PeerId,
-    nodes: Weak<Mutex<BTreeMap<PeerId, Service<Note, Link>>>>,
+    nodes: Weak<Mutex<BTreeMap<PeerId, Service<Note, Self>>>>,
     protocol: Protocol,
     events: Mutex<Vec<Event>>,
+    /// The sessions that others serve for it.
+    serves: Arc<Mutex<JoinSet<()>>>,
 }
 
 /// A node of a test.
@@ -65,14 +68,19 @@ impl Mesh {
         let params = intake::Config::default().check().unwrap();
         let intake = Intake::new(Arc::clone(&book), store, Arc::new(Careful), pool.clone(), params);
         let me = PeerId::random();
-        let network =
-            Link { me, nodes: Arc::downgrade(&self.nodes), protocol, events: Mutex::default() };
+        let network = Link {
+            me,
+            nodes: Arc::downgrade(&self.nodes),
+            protocol,
+            events: Mutex::default(),
+            serves: Arc::default(),
+        };
         let subprotocols = Subprotocols::new()
             .with(riblt::Riblt)
             .unwrap()
             .with(paging::V1::default())
             .unwrap()
-            .with(paging::V0::default())
+            .with(paging::V0)
             .unwrap();
         let params = config.check().unwrap();
         let filter = Prefix::default();
@@ -109,14 +117,13 @@ impl Network for Link {
     ) -> BoxFuture<'static, Result<(Protocol, Self::Stream), OpenFailed>> {
         let (me, protocol) = (self.me, self.protocol);
         let nodes = self.nodes.upgrade().unwrap();
+        let serves = Arc::clone(&self.serves);
         async move {
             let remote = nodes.lock().unwrap().get(&peer).cloned();
             let remote = remote.ok_or(OpenFailed { reason: "unknown".into() })?;
             let (near, far) = tokio::io::duplex(PIPE);
-            tokio::spawn(async move {
-                let r = remote.handle_stream(me, protocol, far.compat()).await;
-                eprintln!("{r:?}");
-            });
+            let serving = async move { remote.handle_stream(me, protocol, far.compat()).await };
+            serves.lock().unwrap().spawn(serving.map(|_served| ()));
             Ok((protocol, near.compat()))
         }
         .boxed()

@@ -90,7 +90,7 @@ pub(crate) fn note(number: u32) -> Note {
 pub(crate) fn subprotocols(form: Form) -> Subprotocols<Note> {
     let both = Subprotocols::new().with(riblt::Riblt).unwrap();
     let both = both.with(paging::V1::default()).unwrap();
-    if form == Form::Json { both.with(paging::V0::default()).unwrap() } else { both }
+    if form == Form::Json { both.with(paging::V0).unwrap() } else { both }
 }
 
 /// Runs one session of `requester` with `provider`, in order and without loss.
@@ -158,6 +158,7 @@ pub(crate) fn holds_all(here: &Side, there: &Side) -> bool {
 }
 
 /// Passes every response on.
+#[expect(clippy::unnecessary_wraps, reason = "one of those that may cut the stream")]
 pub(crate) fn honest(response: RawResponse<Note>) -> Option<RawResponse<Note>> {
     Some(response)
 }

@@ -8,9 +8,9 @@ use tokio::time::timeout;
 
 use crate::mesh::{Mesh, Node, PROTOCOLS};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
-async fn pair(protocol: Protocol) -> (Mesh, Node, Node) {
+fn pair(protocol: Protocol) -> (Mesh, Node, Node) {
     let mesh = Mesh::default();
     let a = mesh.node(1, protocol, Config::default());
     let b = mesh.node(2, protocol, Config::default());
@@ -26,7 +26,7 @@ async fn sync(node: &Node, with: &Node) -> meshwork_ordersync::requester::Outcom
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_small_difference_is_all_that_travels() {
     for protocol in PROTOCOLS {
-        let (_mesh, a, b) = pair(protocol).await;
+        let (_mesh, a, b) = pair(protocol);
         a.hold(0..5_000).await;
         b.hold(0..4_990).await;
         b.hold(5_000..5_007).await;
@@ -44,7 +44,7 @@ async fn a_small_difference_is_all_that_travels() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn equal_sets_are_done_in_one_round_trip() {
     for protocol in PROTOCOLS {
-        let (_mesh, a, b) = pair(protocol).await;
+        let (_mesh, a, b) = pair(protocol);
         a.hold(0..1_000).await;
         b.hold(0..1_000).await;
         let outcome = sync(&a, &b).await;
@@ -55,7 +55,7 @@ async fn equal_sets_are_done_in_one_round_trip() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_has_nothing_pages_and_then_proves_it() {
-    let (_mesh, a, b) = pair(Protocol::Binary).await;
+    let (_mesh, a, b) = pair(Protocol::Binary);
     b.hold(0..7_000).await;
     let outcome = sync(&a, &b).await;
     assert_eq!(outcome.ended, Ended::Agreed, "{outcome:?}");

@@ -71,7 +71,7 @@ pub(in crate::cli) struct Export {
 /// With whom to sync.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sync {
-    /// With how many peers [default: orders.min_peers of the node]
+    /// With how many peers [default: `orders.min_peers` of the node]
     #[arg(long, value_name = "N", conflicts_with = "from",
           value_parser = clap::value_parser!(u32).range(1..=i64::from(SYNC_PEERS_MAX)))]
     pub(super) min_peers: Option<u32>,

@@ -35,13 +35,10 @@ impl From<Option<proto::SyncTally>> for Tally {
 impl Tally {
     fn text(&self) -> String {
         let Self { round_trips, new, known, refused, unwanted, given, valid: _ } = self;
-        let mut text = format!("{new} new, {known} known");
-        for (count, what) in [(refused, "refused"), (unwanted, "unwanted"), (given, "given")] {
-            if *count > 0 {
-                text.push_str(&format!(", {count} {what}"));
-            }
-        }
-        format!("{text}, {round_trips} round trips")
+        let rest = [(refused, "refused"), (unwanted, "unwanted"), (given, "given")];
+        let rest = rest.into_iter().filter(|(count, _)| **count > 0);
+        let rest: String = rest.map(|(count, what)| format!("{count} {what}, ")).collect();
+        format!("{new} new, {known} known, {rest}{round_trips} round trips")
     }
 }
 

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use libp2p::PeerId;
+use machine::UnixTime;
 use orders::Address;
 use ordersync::Item;
 use ordersync::ItemId;
@@ -72,7 +73,7 @@ impl From<Held> for proto::Order {
             maker_amount: order.maker_asset_amount.to_string(),
             taker_asset: order.taker_asset_data.to_string(),
             taker_amount: order.taker_asset_amount.to_string(),
-            expires_ms: held.entry.item.expires().map(|end| end.as_millis()),
+            expires_ms: held.entry.item.expires().map(UnixTime::as_millis),
             received_ms: held.received.as_millis(),
             own: held.pinned,
         }

@@ -1,0 +1,203 @@
+//! A requester that starts with nothing.
+
+use std::hint::black_box;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::executor::block_on;
+use futures::stream::FuturesOrdered;
+use orders::Network;
+use orders::v3::SignedOrder;
+use ordersync::requester::{Effect, Ended, Input, Limits, Outcome};
+use ordersync::zeroex::{Rules, Wanted};
+use ordersync::{Entry, Form, Intake, MemoryStore, Origin, Range, Requester, Store, intake};
+use secp256k1::Message;
+use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+use sha3::{Digest, Keccak256};
+use storage::Storage;
+use transport::pool::Pool;
+
+use crate::session::{Talk, Talked};
+use crate::side::Side;
+use crate::traffic::{Line, read_response};
+use crate::{Failure, each, number, processor, report};
+
+/// Threads of the pool, and of the floor.
+const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+/// Jobs that wait for a thread: as in a node.
+const QUEUE: usize = 1024;
+/// Processor time that the requester may take, as a multiple of the floor.
+const AIM: f64 = 1.25;
+
+pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Failure> {
+    let talk = Talk::ours([2; 32])?;
+    let recorded = {
+        let (requester, provider) = (Side::new(1, &[])?, Side::new(2, orders)?);
+        let recorded = talk.run(&requester, &provider)?;
+        if recorded.outcome.ended != Ended::Agreed || !requester.equals(&provider) {
+            return Err(format!("cold start: {:?}", recorded.outcome).into());
+        }
+        recorded
+    };
+    let bytes = recorded.traffic.total();
+    let rounds = if quick { 1 } else { 3 };
+    let (mut memory, mut disk, mut held) = (Vec::new(), Vec::new(), 0);
+    for _ in 0..rounds {
+        let ((), before) = processor::timed(|| floor(orders))?;
+        let (most, in_memory) =
+            processor::timed(|| start(&talk, &recorded, Arc::new(MemoryStore::default())))?;
+        let directory = tempfile::tempdir()?;
+        let storage = Storage::open(&directory.path().join("orders.redb"))?;
+        let (_, on_disk) =
+            processor::timed(|| start(&talk, &recorded, Arc::new(storage.orders())))?;
+        block_on(storage.close())?;
+        let ((), after) = processor::timed(|| floor(orders))?;
+        let floor = f64::midpoint(before, after);
+        memory.push((in_memory / floor, in_memory, floor));
+        disk.push((on_disk / floor, on_disk, floor));
+        held = held.max(most);
+    }
+    for (name, results) in [("memory_store", memory), ("redb", disk)] {
+        let (_, ours, floor) = median(results);
+        let details = format!(
+            "{ours:.2} s for {} orders, recovery and hash alone {floor:.2} s; aim {AIM}",
+            orders.len()
+        );
+        report(&format!("cold/processor/{name}"), ours, floor, &details);
+    }
+    let details = format!(
+        "{} B, {:.1} B an order, {} round trips",
+        bytes,
+        each(bytes, orders.len()),
+        recorded.round_trips
+    );
+    report("cold/bytes", each(bytes, orders.len()), 130.0, &details);
+    let Limits { window, admitting_max, .. } = Limits::default();
+    let bound = window + admitting_max;
+    let details = format!("{held} pages asked for or being stored at most, bound {bound}");
+    report("cold/pages_held", number(held), number(bound), &details);
+    Ok(())
+}
+
+/// The one in the middle, by ratio.
+fn median(mut results: Vec<(f64, f64, f64)>) -> (f64, f64, f64) {
+    results.sort_by(|one, other| one.0.total_cmp(&other.0));
+    results.get(results.len() / 2).copied().unwrap_or((f64::NAN, f64::NAN, f64::NAN))
+}
+
+/// What nobody can do without: the signer and the hash of each order.
+fn floor(orders: &[Entry<SignedOrder>]) -> Result<(), Failure> {
+    let part = orders.len().div_ceil(THREADS.get()).max(1);
+    let recovered = thread::scope(|scope| {
+        let workers: Vec<_> =
+            orders.chunks(part).map(|part| scope.spawn(|| recovered(part))).collect();
+        workers.into_iter().filter_map(|worker| worker.join().ok()).sum::<usize>()
+    });
+    if recovered == orders.len() { Ok(()) } else { Err("a signer was not recovered".into()) }
+}
+
+fn recovered(orders: &[Entry<SignedOrder>]) -> usize {
+    let signer = |entry: &Entry<SignedOrder>| {
+        let signed = &*entry.item;
+        recover(signed.hash().0, signed.signature.as_bytes())
+    };
+    orders.iter().filter_map(signer).map(black_box).count()
+}
+
+/// Recovers the key from a signature of `digest`, and hashes it to an address.
+fn recover(digest: [u8; 32], signature: &[u8]) -> Option<[u8; 32]> {
+    let (v, rs) = signature.get(..65)?.split_first()?;
+    let which = RecoveryId::from_u8_masked(v.wrapping_sub(27));
+    let signature = RecoverableSignature::from_compact(rs, which).ok()?;
+    let key = signature.recover(Message::from_digest(digest)).ok()?.serialize_uncompressed();
+    Some(Keccak256::digest(key.get(1..)?).into())
+}
+
+/// The whole way of every order from bytes into the book. The most pages that were asked for or being
+/// stored at once.
+fn start(talk: &Talk, recorded: &Talked, store: Arc<dyn Store>) -> Result<usize, Failure> {
+    let side = Side::new(1, &[])?;
+    let pool = Pool::new(THREADS, QUEUE)?;
+    let wanted = Wanted::new(Network::MAINNET, "{}")?;
+    let rules = Arc::new(Rules::new(Network::MAINNET, wanted, false));
+    let params = intake::Config::default().check()?;
+    let intake = Intake::new(Arc::clone(&side.book), store, rules, pool, params);
+    let mut replay = Replay {
+        core: talk.requester(&side),
+        form: talk.form,
+        line: Line::new(talk.form),
+        recorded,
+        asked: 0,
+        answered: 0,
+        ranges: Range::shards(4),
+        held: 0,
+    };
+    let outcome = block_on(replay.run(&intake))?;
+    let all = side.book.summary().count == outcome.tally.valid;
+    if outcome.ended == Ended::Agreed && all {
+        Ok(replay.held)
+    } else {
+        Err(format!("cold start: {outcome:?}").into())
+    }
+}
+
+/// A requester to which a recorded provider answers.
+struct Replay<'a> {
+    core: Requester<SignedOrder>,
+    form: Form,
+    line: Line,
+    recorded: &'a Talked,
+    asked: usize,
+    answered: usize,
+    /// The lowest is taken first.
+    ranges: Vec<Range>,
+    /// Pages asked for or being stored, at most.
+    held: usize,
+}
+
+impl Replay<'_> {
+    async fn run(&mut self, intake: &Intake<SignedOrder>) -> Result<Outcome, Failure> {
+        let mut admitting = FuturesOrdered::new();
+        loop {
+            while let Some(effect) = self.core.poll_effect() {
+                match effect {
+                    Effect::Send(request) => {
+                        let (request, _) = self.line.ask(request)?;
+                        self.check(&request)?;
+                    }
+                    Effect::Admit(orders) => {
+                        admitting.push_back(intake.admit(orders, Origin::Peer));
+                    }
+                    Effect::TakeRange => {
+                        let range =
+                            if self.ranges.is_empty() { None } else { Some(self.ranges.remove(0)) };
+                        self.core.handle(Input::Range(range));
+                    }
+                    Effect::GiveBack(range) => self.ranges.push(range),
+                    Effect::RangeDone(_) | Effect::Report(_) => {}
+                    Effect::End(outcome) => return Ok(outcome),
+                }
+            }
+            self.held = self.held.max(self.asked - self.answered + admitting.len());
+            if self.answered < self.asked {
+                let answer = self.recorded.responses.get(self.answered).ok_or("asks for more")?;
+                self.answered += 1;
+                let response = read_response(self.form, answer)?;
+                self.core.handle(Input::Received(response));
+            } else {
+                let outcomes = admitting.next().await.ok_or("waits for nothing")?;
+                self.core.handle(Input::Admitted(outcomes));
+            }
+        }
+    }
+
+    /// Whether it asks what was asked when the answers were recorded.
+    fn check(&mut self, request: &Bytes) -> Result<(), Failure> {
+        let expected = self.recorded.requests.get(self.asked);
+        self.asked += 1;
+        if expected == Some(request) { Ok(()) } else { Err("asks for something else".into()) }
+    }
+}

@@ -1,0 +1,98 @@
+//! Random sessions, after each of which the sets are compared.
+
+use orders::v3::SignedOrder;
+use ordersync::requester::{Ended, Outcome};
+use ordersync::{Entry, Form};
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use reconcile::Key;
+
+use crate::session::Talk;
+use crate::side::{self, Side};
+use crate::{Failure, number, report};
+
+/// Orders that sessions are about.
+const POOL: usize = 2_000;
+
+pub(crate) fn run(orders: &[Entry<SignedOrder>], sessions: usize) -> Result<(), Failure> {
+    let mut pool: Vec<_> = orders.iter().take(POOL).cloned().collect();
+    let (mut equal, mut cut) = (0, 0);
+    for seed in 0..sessions {
+        let mut rng = ChaCha8Rng::seed_from_u64(u64::try_from(seed)?);
+        pool.sort_by_key(|entry| entry.id);
+        let held = session(&mut rng, &mut pool)
+            .map_err(|failure| format!("session of seed {seed}: {failure}"))?;
+        equal += usize::from(held.equal);
+        cut += usize::from(held.cut);
+    }
+    let details = format!(
+        "{sessions} random sessions: the requester had everything after each, both had it after \
+         {equal}, {cut} were cut and taken up again"
+    );
+    report("sessions/complete", number(sessions), number(sessions), &details);
+    Ok(())
+}
+
+/// What came of a session.
+struct Held {
+    /// Whether both sides hold the same.
+    equal: bool,
+    /// Whether it took a second one.
+    cut: bool,
+}
+
+fn session(rng: &mut ChaCha8Rng, pool: &mut [Entry<SignedOrder>]) -> Result<Held, Failure> {
+    let (common, ours) = (rng.random_range(0..600), rng.random_range(0..60));
+    let theirs = if rng.random_ratio(1, 3) {
+        rng.random_range(200..700)
+    } else {
+        rng.random_range(0..60)
+    };
+    let (chosen, _) = pool.partial_shuffle(rng, common + ours + theirs);
+    let (ours, rest) = chosen.split_at(ours);
+    let (common, theirs) = rest.split_at(common);
+    let (requester, provider) = (Side::new(1, common)?, Side::new(2, common)?);
+    requester.hold(ours);
+    provider.hold(theirs);
+    if rng.random() {
+        provider.book.rotate(Key::from_bytes(rng.random()));
+    }
+
+    let form = if rng.random_ratio(2, 3) { Form::Binary } else { Form::Json };
+    let mut talk = Talk {
+        form,
+        subprotocols: side::ours(form)?,
+        page: rng.random_range(1..80),
+        window: rng.random_range(1..9),
+        secret: rng.random(),
+        cut: rng.random_ratio(1, 4).then(|| rng.random_range(0..12)),
+    };
+    let mut outcome = talk.run(&requester, &provider)?.outcome;
+    let cut = matches!(outcome.ended, Ended::Broken(_)) && talk.cut.take().is_some();
+    if cut {
+        outcome = talk.run(&requester, &provider)?.outcome;
+    }
+    if !is_whole(form, &outcome) || !requester.covers(&provider) {
+        return Err(format!("{outcome:?}").into());
+    }
+    let equal = requester.equals(&provider);
+    // What one side lacked was given to it, unless it had so much less that its pages were read.
+    if form == Form::Binary && !cut && outcome.tally.pushed == number_of(ours) && !equal {
+        return Err("not equal, though everything was given".into());
+    }
+    Ok(Held { equal, cut })
+}
+
+/// Whether an outcome says that nothing is missing. What is paged as JSON is not proven.
+fn is_whole(form: Form, outcome: &Outcome) -> bool {
+    match outcome.ended {
+        Ended::Agreed => true,
+        Ended::Paged => form == Form::Json,
+        Ended::Incomplete { .. } | Ended::Faulted(_) | Ended::Broken(_) => false,
+    }
+}
+
+fn number_of(orders: &[Entry<SignedOrder>]) -> u64 {
+    u64::try_from(orders.len()).unwrap_or(u64::MAX)
+}

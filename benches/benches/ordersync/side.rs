@@ -1,0 +1,89 @@
+//! One of two nodes: a book, and what a session is told about it.
+
+use std::sync::Arc;
+
+use machine::{PeerId, UnixTime};
+use orders::Network;
+use orders::v3::SignedOrder;
+use ordersync::zeroex::Wanted;
+use ordersync::{
+    Admission, Admitted, Book, Context, Entry, Form, Holding, Inserted, ItemId, Leave, Rejected,
+    Subprotocols, book, paging, riblt,
+};
+
+use crate::Failure;
+
+/// One of two nodes.
+pub(crate) struct Side {
+    pub(crate) book: Arc<Book<SignedOrder>>,
+    filter: Wanted,
+}
+
+impl Side {
+    /// A node with room for 100,000 orders, and these.
+    pub(crate) fn new(seed: u8, orders: &[Entry<SignedOrder>]) -> Result<Self, Failure> {
+        let book = Arc::new(Book::new(book::Config::default().check()?, [seed; 32]));
+        let side = Self { book, filter: Wanted::new(Network::MAINNET, "{}")? };
+        side.hold(orders);
+        Ok(side)
+    }
+
+    /// Holds these too.
+    pub(crate) fn hold(&self, orders: &[Entry<SignedOrder>]) -> Vec<Inserted> {
+        let received = UnixTime::from_millis(0);
+        let hold = |entry: &Entry<_>| Holding { entry: entry.clone(), received, pinned: false };
+        self.book.insert(orders.iter().map(hold).collect())
+    }
+
+    /// Takes orders in without checking them.
+    pub(crate) fn admit(&self, orders: &[Entry<SignedOrder>]) -> Vec<Admission> {
+        let admitted = |(entry, inserted): (&Entry<_>, Inserted)| {
+            let outcome = match inserted {
+                Inserted::New { .. } => Ok(Admitted::New),
+                Inserted::Known => Ok(Admitted::Known),
+                Inserted::Full => Err(Rejected::Full),
+            };
+            Admission { id: entry.id, outcome }
+        };
+        orders.iter().zip(self.hold(orders)).map(admitted).collect()
+    }
+
+    /// Whether both hold the same.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        self.book.summary() == other.book.summary() && self.ids() == other.ids()
+    }
+
+    /// Whether this one holds all that the other does.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        other.ids().iter().all(|id| self.book.contains(id))
+    }
+
+    fn ids(&self) -> Vec<ItemId> {
+        self.book.ids(&self.filter)
+    }
+
+    /// What a session is told.
+    pub(crate) fn context(&self, form: Form, page: usize, secret: [u8; 32]) -> Context<SignedOrder> {
+        Context {
+            book: Arc::clone(&self.book),
+            peer: PeerId::random(),
+            form,
+            filter: self.filter.clone(),
+            page,
+            secret,
+            scans: Leave::fixed(true),
+            push: true,
+        }
+    }
+}
+
+/// What a node of ours offers.
+pub(crate) fn ours(form: Form) -> Result<Subprotocols<SignedOrder>, Failure> {
+    let both = Subprotocols::new().with(riblt::Riblt)?.with(paging::V1::default())?;
+    Ok(if form == Form::Json { both.with(paging::V0::default())? } else { both })
+}
+
+/// What a node of 0x-Mesh offers.
+pub(crate) fn legacy() -> Result<Subprotocols<SignedOrder>, Failure> {
+    Ok(Subprotocols::new().with(paging::V1::default())?.with(paging::V0::default())?)
+}

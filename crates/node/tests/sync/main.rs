@@ -1,0 +1,205 @@
+//! Complete nodes in one process bring their orders together, among themselves and with remotes that
+//! speak only the protocol of 0x-Mesh.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod foreign;
+
+use std::convert::Infallible;
+use std::path::Path;
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use libp2p::{Multiaddr, PeerId};
+use meshwork::config::{Environment, Layers};
+use meshwork::orders::{Orders, SyncReport, SyncWish};
+use meshwork::{DataDir, Handle, Service};
+use orders::sample::SAMPLE_V3;
+use session::Registry;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+/// Longest time for anything to happen.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// A running node; killed when dropped.
+struct Node {
+    orders: Orders,
+    handle: Handle,
+    peer: PeerId,
+    listen: Vec<Multiaddr>,
+    end: CancellationToken,
+    life: JoinSet<()>,
+}
+
+impl Node {
+    /// Starts the node of a directory on loopback, with these variables.
+    async fn start(dir: &Path, variables: &[(&str, &str)]) -> Self {
+        let common = [
+            ("MESHWORK_NETWORK__LISTEN", "/ip4/127.0.0.1/tcp/0,/ip4/127.0.0.1/udp/0/quic-v1"),
+            ("MESHWORK_NETWORK__ALLOW_PRIVATE", "true"),
+            ("MESHWORK_CONTROL__LISTEN", "off"),
+        ];
+        let variables = common.iter().chain(variables);
+        let environment = Environment::from_iter(variables.map(|(name, value)| (*name, *value)));
+        let layers = Layers { file: None, environment: &environment, flags: Vec::new() };
+        let params = layers.load().unwrap().params;
+        let claim = DataDir::at(dir).unwrap().claim().unwrap();
+        let service = Service::start(claim, params, Registry::new(), None).await.unwrap();
+        let (orders, handle, peer) = (service.orders(), service.handle(), service.peer_id());
+        let (listen, end) = (service.listen().to_vec(), CancellationToken::new());
+        let mut life = JoinSet::new();
+        life.spawn(service.run(end.clone().cancelled_owned()));
+        Self { orders, handle, peer, listen, end, life }
+    }
+
+    /// One that has `lines`.
+    async fn with(dir: &Path, lines: &[&str], variables: &[(&str, &str)]) -> Self {
+        let node = Self::start(dir, variables).await;
+        node.import(lines).await;
+        node
+    }
+
+    async fn import(&self, lines: &[&str]) {
+        let text: Result<_, Infallible> = Ok(lines.join("\n").into());
+        let batches: Vec<_> = self.orders.import(stream::iter([text])).collect().await;
+        let new: u64 = batches.into_iter().map(|batch| batch.unwrap().new).sum();
+        assert_eq!(usize::try_from(new).unwrap(), lines.len());
+    }
+
+    /// Where others dial it over `transport`.
+    fn address(&self, transport: &str) -> String {
+        let address = self.listen.iter().find(|it| it.to_string().contains(transport)).unwrap();
+        address.clone().with_p2p(self.peer).unwrap().to_string()
+    }
+
+    /// Waits until it has so many orders.
+    async fn has(&self, count: u64) {
+        let mut look = interval(Duration::from_millis(20));
+        let reached = timeout(PATIENCE, async {
+            while self.orders.status().count != count {
+                look.tick().await;
+            }
+        });
+        if reached.await.is_err() {
+            panic!("{count} expected: {:?}", self.handle.status().await);
+        }
+    }
+
+    /// How often something has happened to its syncs.
+    async fn count(&self, name: &str) -> u64 {
+        self.handle.status().await.unwrap().syncs.get(name).copied().unwrap_or(0)
+    }
+
+    /// Syncs as the operator asks, to the end; the last report.
+    async fn sync(&self, wish: SyncWish) -> SyncReport {
+        let mut reports = self.orders.sync(wish).await.unwrap();
+        let mut last = None;
+        while let Some(report) = timeout(PATIENCE, reports.recv()).await.unwrap() {
+            last = Some(report);
+        }
+        last.unwrap()
+    }
+
+    async fn sync_with(&self, address: &str) -> SyncReport {
+        self.sync(SyncWish::With(vec![address.parse().unwrap()])).await
+    }
+
+    async fn end(mut self) {
+        self.end.cancel();
+        while self.life.join_next().await.is_some() {}
+    }
+}
+
+fn place() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn sample() -> Vec<&'static str> {
+    SAMPLE_V3.lines().collect()
+}
+
+async fn first_sync_then_live_spread(transport: &str) {
+    let (here, there) = (place(), place());
+    let lines = sample();
+    let never = ("MESHWORK_ORDERS__SYNC_EVERY", "0s");
+    let old = Node::with(here.path(), &lines[..150], &[never]).await;
+    let address = old.address(transport);
+    let peers = [("MESHWORK_NETWORK__PEERS", address.as_str())];
+    let new = Node::with(there.path(), &lines[140..160], &peers).await;
+    new.has(160).await;
+    old.has(160).await;
+    assert_eq!(new.orders.status().digest, old.orders.status().digest);
+    assert_eq!((new.count("synced").await, old.count("synced").await), (1, 0));
+    assert_eq!(old.count("served").await, 1);
+
+    // What is new from now on needs no sync.
+    old.import(&lines[160..]).await;
+    new.has(200).await;
+    assert_eq!((old.count("orders_spread").await, new.count("orders_heard").await), (40, 40));
+    let status = new.handle.status().await.unwrap();
+    assert_eq!((status.orders, status.orders_digest), (200, old.orders.status().digest));
+    assert_eq!(new.count("synced").await, 1);
+    tokio::join!(old.end(), new.end());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_sync_when_they_meet_and_then_hear_what_is_new_over_tcp() {
+    first_sync_then_live_spread("tcp").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nodes_sync_when_they_meet_and_then_hear_what_is_new_over_quic() {
+    first_sync_then_live_spread("quic").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_keeps_the_orders_and_whose_they_are() {
+    let dir = place();
+    let node = Node::with(dir.path(), &sample(), &[]).await;
+    let digest = node.orders.status().digest;
+    node.end().await;
+    let node = Node::start(dir.path(), &[]).await;
+    let status = node.orders.status();
+    assert_eq!((status.count, status.digest), (200, digest));
+    node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_syncs_with_chosen_peers_of_this_network_or_another() {
+    let (here, there, elsewhere) = (place(), place(), place());
+    let never = ("MESHWORK_ORDERS__SYNC_EVERY", "0s");
+    let lines = sample();
+    let node = Node::with(here.path(), &lines[..50], &[never]).await;
+    let peer = Node::with(there.path(), &lines[50..120], &[never]).await;
+    let other = [never, ("MESHWORK_NETWORK__NAME", "another")];
+    let stranger = Node::with(elsewhere.path(), &lines[120..], &other).await;
+
+    let report = node.sync_with(&peer.address("tcp")).await;
+    assert!(matches!(report, SyncReport::Ended(Ok(_))), "{report:?}");
+    node.has(120).await;
+    assert_eq!(peer.orders.status().count, 120, "and it has what it lacked");
+
+    // It refuses the handshake, and serves strangers.
+    let report = node.sync_with(&stranger.address("quic")).await;
+    assert!(matches!(report, SyncReport::Ended(Ok(_))), "{report:?}");
+    node.has(200).await;
+    assert_eq!(node.handle.peers().await.unwrap().len(), 1, "a stranger is no peer");
+
+    let report = node.sync(SyncWish::Some(1)).await;
+    let SyncReport::Ended(Ok(synced)) = report else { panic!("{report:?}") };
+    assert_eq!(synced.peers[0].0, peer.peer);
+    tokio::join!(node.end(), peer.end(), stranger.end());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_there_is_named() {
+    let dir = place();
+    let node = Node::start(dir.path(), &[]).await;
+    let nobody = format!("/ip4/127.0.0.1/tcp/1/p2p/{}", PeerId::random());
+    let report = node.sync_with(&nobody).await;
+    let SyncReport::Ended(Err(error)) = report else { panic!("{report:?}") };
+    assert!(error.to_string().starts_with("cannot reach /ip4/127.0.0.1/tcp/1"), "{error}");
+    node.end().await;
+}
