@@ -1,4 +1,4 @@
-//! A JavaScript libp2p client against our node.
+//! A JavaScript libp2p client against our node, as its visitor and to exchange orders with it.
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, ensure};
 use xshell::{Shell, cmd};
 
-use crate::console::say;
+use crate::console::{complain, say};
 use crate::workspace::{cargo, is_installed, members};
 
 const FOLDER: &str = "interop/js";
@@ -29,6 +29,9 @@ pub(crate) fn run(sh: &Shell) -> anyhow::Result<ExitCode> {
     sh.change_dir(FOLDER);
     let mut client = Command::from(cmd!(sh, "node --import ./polyfill.mjs run.mjs {binary}"));
     let status = client.status().context("cannot start node")?;
+    if !status.success() {
+        complain(format!("interop: failed, {status}"));
+    }
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
 }

@@ -2,12 +2,13 @@
 
 use orders::v3::SignedOrder;
 use ordersync::requester::Ended;
-use ordersync::{Entry, ItemId};
+use ordersync::Entry;
 use rand::seq::index;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use reconcile::Key;
 
+use crate::sample::Entries;
 use crate::session::Talk;
 use crate::side::Side;
 use crate::traffic::Traffic;
@@ -62,21 +63,21 @@ fn equal([requester, provider]: &[Side; 2]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes from each side its half of the differences. What each lacks.
+/// Takes from each side its half of the differences. Says which these are.
 fn part(
     rng: &mut ChaCha8Rng,
     sides: &[Side; 2],
     orders: &[Entry<SignedOrder>],
     differences: usize,
     first: usize,
-) {
+) -> Entries {
     let chosen = index::sample(rng, orders.len(), differences);
-    for (place, at) in chosen.iter().enumerate() {
-        let ids: Vec<ItemId> = orders.get(at).map(|entry| entry.id).into_iter().collect();
-        if let Some(side) = sides.get((place + first) % 2) {
-            side.book.remove(&ids);
-        }
+    let chosen: Entries = chosen.iter().filter_map(|at| orders.get(at).cloned()).collect();
+    for (place, side) in sides.iter().enumerate() {
+        let lacked = chosen.iter().skip((place + first) % 2).step_by(2);
+        side.book.remove(&lacked.map(|entry| entry.id).collect::<Vec<_>>());
     }
+    chosen
 }
 
 /// One sync; then both hold everything again.
@@ -88,7 +89,7 @@ fn one(
     first: usize,
     sum: &mut Sum,
 ) -> Result<(), Failure> {
-    part(rng, sides, orders, differences, first);
+    let lacked = part(rng, sides, orders, differences, first);
     let [requester, provider] = sides;
     provider.book.rotate(Key::from_bytes(rng.random()));
     let talked = Talk::ours(rng.random())?.run(requester, provider)?;
@@ -100,7 +101,7 @@ fn one(
     if pushed >= differences / 2 && requester.book.summary() != provider.book.summary() {
         return Err(format!("{differences} apart: the provider lacks some").into());
     }
-    provider.hold(orders);
+    provider.hold(&lacked);
     sum.traffic += talked.traffic;
     sum.runs += 1;
     sum.prompt += usize::from(talked.round_trips <= ROUND_TRIPS);
@@ -143,7 +144,7 @@ fn paged(
     differences: usize,
     sum: &Sum,
 ) -> Result<(), Failure> {
-    part(rng, sides, orders, differences, 0);
+    let lacked = part(rng, sides, orders, differences, 0);
     let [requester, provider] = sides;
     let talked = Talk::legacy()?.run(requester, provider)?;
     if requester.book.len() != orders.len() {
@@ -157,6 +158,6 @@ fn paged(
         talked.round_trips,
     );
     report(&format!("apart_{differences}/legacy_paging"), ours, theirs, &details);
-    provider.hold(orders);
+    provider.hold(&lacked);
     Ok(())
 }

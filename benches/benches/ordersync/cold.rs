@@ -9,11 +9,15 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::executor::block_on;
 use futures::stream::FuturesOrdered;
+use machine::UnixTime;
 use orders::Network;
 use orders::v3::SignedOrder;
 use ordersync::requester::{Effect, Ended, Input, Limits, Outcome};
 use ordersync::zeroex::{Rules, Wanted};
-use ordersync::{Entry, Form, Intake, MemoryStore, Origin, Range, Requester, Store, intake};
+use ordersync::{
+    Change, Entry, Form, Intake, Item as _, Kept, MemoryStore, Origin, Range, Requester, Store,
+    Validator as _, intake,
+};
 use secp256k1::Message;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use sha3::{Digest, Keccak256};
@@ -68,6 +72,7 @@ pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Fail
         );
         report(&format!("cold/processor/{name}"), ours, floor, &details);
     }
+    steps(&recorded, orders)?;
     let details = format!(
         "{} B, {:.1} B an order, {} round trips",
         bytes,
@@ -80,6 +85,40 @@ pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Fail
     let details = format!("{held} pages asked for or being stored at most, bound {bound}");
     report("cold/pages_held", number(held), number(bound), &details);
     Ok(())
+}
+
+/// What the parts of the way take, each alone on one thread, as shares of the floor.
+fn steps(recorded: &Talked, orders: &[Entry<SignedOrder>]) -> Result<(), Failure> {
+    let ((), floor) = processor::timed(|| floor(orders))?;
+    let share = |name: &str, seconds: f64| {
+        let details = format!("{seconds:.2} s, recovery and hash alone {floor:.2} s");
+        report(&format!("cold/step/{name}"), seconds, floor, &details);
+    };
+    let ((), read) = processor::timed(|| {
+        let read = |answer| read_response(Form::Binary, answer).map(drop);
+        recorded.responses.iter().try_for_each(read)
+    })?;
+    share("read_and_hash", read);
+    let rules = Rules::new(Network::MAINNET, Wanted::All, false);
+    let now = UnixTime::from_millis(0);
+    let (good, verify) = processor::timed(|| Ok(rules.check(orders, now)))?;
+    share("verify", verify);
+    if good.iter().any(Result::is_err) {
+        return Err("an order is refused".into());
+    }
+    let (kept, encode) = processor::timed(|| Ok(orders.iter().map(keep).collect::<Vec<_>>()))?;
+    share("encode_for_store", encode);
+    let store = MemoryStore::default();
+    let ((), put) = processor::timed(|| Ok(block_on(store.apply(kept))?))?;
+    share("memory_store", put);
+    let (_, insert) = processor::timed(|| Side::new(3, orders))?;
+    share("book", insert);
+    Ok(())
+}
+
+fn keep(entry: &Entry<SignedOrder>) -> Change {
+    let bytes = SignedOrder::encode_batch(&[&entry.item]).into();
+    Change::Put(Kept { id: entry.id, bytes, received: UnixTime::from_millis(0), pinned: false })
 }
 
 /// The one in the middle, by ratio.

@@ -7,7 +7,8 @@
 //! 3. [`Service::start`] makes a new node of an empty directory, listens, and opens the control API;
 //! 4. `gossip` decides whom to be linked to, seeds tell it of peers while it knows too few, and the
 //!    node's loop carries what one protocol learns to the others;
-//! 5. whoever asks does so through a [`Handle`], from outside as a [`control::Client`];
+//! 5. whoever asks does so through a [`Handle`], and about orders through [`orders::Orders`]; from
+//!    outside as a [`control::Client`];
 //! 6. told to end, it lets the protocols finish, says goodbye to every peer, writes down what it has
 //!    learned, closes every connection and removes its socket.
 //!
@@ -20,6 +21,12 @@
 //! | questions that wait for the loop | questions | | 32 |
 //! | [`config::Control::request_timeout`] | time | 5 s | 100 ms to 60 s |
 //! | control request, reply | bytes | | 16 KiB, 4 MiB |
+//! | orders kept | orders | 100,000 | 1 to 4,194,304 |
+//! | part of an import | bytes | | 64 KiB |
+//! | line of an import | bytes | | 32,000 |
+//! | batch of an import | lines, bytes | 500, 1 MiB | two under way |
+//! | changes remembered for those who watch | changes | | 1024 |
+//! | syncs that wait to be run | syncs | | 4 |
 //! | goodbye | time | | 3 s |
 //!
 //! ```

@@ -110,7 +110,8 @@ pub enum StartError {
 
 /// A running node.
 pub struct Node {
-    swarm: Swarm<Behaviour>,
+    /// Some thousand bytes, which every future would carry that holds the node.
+    swarm: Box<Swarm<Behaviour>>,
     params: Params,
     conduct: Conduct,
     record: OwnRecord,
@@ -171,7 +172,7 @@ impl Node {
         let (desk, port) = syncing::link(sessions.clone(), dialer);
         let exchange = Exchange::new(behaviour::topic(&params));
         let node = Self {
-            swarm,
+            swarm: Box::new(swarm),
             params,
             conduct: Conduct::default(),
             record,

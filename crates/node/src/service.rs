@@ -100,7 +100,7 @@ impl Service {
         let pool = Pool::new(threads, ORDERS_QUEUE_MAX).map_err(StartError::Threads)?;
         let kept = Arc::new(storage.orders());
         let (orders, wishes) =
-            Orders::open(&params.orders, kept, pool.clone(), random_seed()?).await?;
+            Box::pin(Orders::open(&params.orders, kept, pool.clone(), random_seed()?)).await?;
         let kept = orders.clone();
         let setup =
             Setup { identity, params: params.clone(), protocols, memory, orders: kept, seed };
@@ -110,7 +110,7 @@ impl Service {
         let session_keys = random_seed()?;
         let theirs = (orders.clone(), wishes);
         let syncing = syncs.then(|| Syncing::new(theirs, port, &params, pool, session_keys));
-        let listen = node.listen().await?;
+        let listen = Box::pin(node.listen()).await?;
         Ok(Self { node, handle, orders, syncing, server, listen, storage, claim })
     }
 

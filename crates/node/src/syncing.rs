@@ -97,7 +97,7 @@ impl Syncing {
 fn subprotocols() -> Subprotocols<SignedOrder> {
     let all = Subprotocols::new().with(riblt::Riblt);
     let all = all.and_then(|some| some.with(paging::V1::default()));
-    all.and_then(|some| some.with(paging::V0::default())).expect("three names")
+    all.and_then(|some| some.with(paging::V0)).expect("three names")
 }
 
 impl Syncer {

@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::checks::Shortcoming;
+pub use self::deal::Unopened;
 pub use self::ground::Ground;
 use self::member::Member;
 pub use self::member::MemberError;

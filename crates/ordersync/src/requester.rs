@@ -12,7 +12,7 @@ use crate::message::{RawRequest, RawResponse};
 use crate::outcome::Fault;
 use crate::range::Range;
 use crate::subprotocol::{Context, Pursue};
-use crate::{Entry, Form, Item, Subprotocols};
+use crate::{Entry, Form, Item, ItemId, Subprotocols};
 
 /// What one session may take of a requester.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -143,6 +143,8 @@ pub struct Rest {
     pub subprotocol: String,
     /// What is left.
     pub range: Range,
+    /// [`Outcome::provable`] of the session that broke.
+    pub provable: bool,
 }
 
 /// What a requester knows at the end of a session.
@@ -225,10 +227,24 @@ struct Thread<I: Item> {
     pursue: Box<dyn Pursue<I>>,
     /// The part of the ids that it goes through.
     range: Range,
-    /// What of it is left.
+    /// What of it is left to be paged, behind what is stored.
     reached: Range,
     /// Its requests that wait for an answer, or for their turn.
     open: usize,
+    /// Whether something of it could not be stored.
+    held_up: bool,
+}
+
+impl<I: Item> Thread<I> {
+    fn new(name: String, pursue: Box<dyn Pursue<I>>, range: Range) -> Self {
+        Self { name, pursue, range, reached: range, open: 0, held_up: false }
+    }
+}
+
+/// A page that is being stored.
+struct Storing {
+    thread: u64,
+    last: ItemId,
 }
 
 /// A request that waits for its turn or its answer.
@@ -262,7 +278,8 @@ pub struct Requester<I: Item> {
     next_thread: u64,
     queue: VecDeque<Asked<I>>,
     waiting: VecDeque<Asked<I>>,
-    admitting: usize,
+    /// In the order of [`Effect::Admit`].
+    storing: VecDeque<Storing>,
     /// Ranges asked for and not answered.
     taking: usize,
     /// The subprotocol that can prove, once the provider has picked it.
@@ -298,7 +315,10 @@ impl<I: Item> Requester<I> {
         cx: Context<I>,
         rest: Rest,
     ) -> Self {
-        Self::open(subprotocols, limits, cx, vec![rest.subprotocol], rest.range)
+        let names = vec![rest.subprotocol];
+        let mut requester = Self::open(subprotocols, limits, cx, names, rest.range);
+        requester.provable = rest.provable;
+        requester
     }
 
     fn open(
@@ -310,7 +330,7 @@ impl<I: Item> Requester<I> {
     ) -> Self {
         let thread = |name: String| {
             let pursue = subprotocols.get(&name)?.pursue();
-            Some(Thread { name, pursue, range, reached: range, open: 0 })
+            Some(Thread::new(name, pursue, range))
         };
         let offers: Vec<_> = names.into_iter().filter_map(thread).collect();
         let mut requester = Self {
@@ -323,7 +343,7 @@ impl<I: Item> Requester<I> {
             next_thread: 0,
             queue: VecDeque::new(),
             waiting: VecDeque::new(),
-            admitting: 0,
+            storing: VecDeque::new(),
             taking: 0,
             proving: None,
             pager: None,

@@ -1,5 +1,6 @@
-//! Orders of the 0x protocol, version 3, as items.
+//! Orders of the 0x protocol, versions 3 and 4, as items.
 
+mod limit;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -9,6 +10,7 @@ use machine::UnixTime;
 use orders::v3::SignedOrder;
 use orders::{OrderHash, U256, batch};
 
+pub use self::limit::{AllOrders, LimitRules};
 pub use self::rules::Rules;
 pub use self::wanted::Wanted;
 use crate::{BadItem, Item, ItemId};

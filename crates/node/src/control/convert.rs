@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use handshake::Ban;
 use libp2p::PeerId;
+use ordersync::ItemId;
 use tonic::Code;
 
 use crate::config::Role;
@@ -45,7 +46,7 @@ impl From<Status> for proto::StatusReply {
 
 /// The first 8 bytes, in hexadecimal digits.
 fn prefix(digest: &[u8; 32]) -> String {
-    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    ItemId(*digest).to_string().chars().skip("0x".len()).take(16).collect()
 }
 
 impl From<()> for proto::ShutdownReply {

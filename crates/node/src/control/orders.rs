@@ -50,6 +50,12 @@ impl Service {
         Self { orders, request_timeout, ended }
     }
 
+    /// What `answer` comes to, unless it takes too long.
+    async fn in_time<T>(&self, answer: impl Future<Output = T> + Send) -> Result<T, Status> {
+        let too_late = |_| Status::deadline_exceeded("the node is too busy to answer");
+        timeout(self.request_timeout, answer).await.map_err(too_late)
+    }
+
     /// Tells `replies` until they end; when the node ends first, that.
     fn tell<R: Send + 'static>(
         &self,
@@ -106,10 +112,7 @@ impl OrdersApi for Service {
         asked: Request<proto::OrdersListRequest>,
     ) -> Answer<proto::OrdersListReply> {
         let query = convert::query(&asked.into_inner())?;
-        match timeout(self.request_timeout, self.orders.list(query)).await {
-            Ok(listing) => Ok(Response::new(listing.into())),
-            Err(_elapsed) => Err(Status::deadline_exceeded("the node is too busy to answer")),
-        }
+        self.in_time(self.orders.list(query)).await.map(|listing| Response::new(listing.into()))
     }
 
     async fn export(&self, _: Request<proto::OrdersExportRequest>) -> Answer<Self::ExportStream> {
@@ -124,7 +127,7 @@ impl OrdersApi for Service {
 
     async fn sync(&self, asked: Request<proto::OrdersSyncRequest>) -> Answer<Self::SyncStream> {
         let wish = convert::wish(asked.into_inner(), self.orders.min_peers())?;
-        let reports = self.orders.sync(wish).await?;
+        let reports = self.in_time(self.orders.sync(wish)).await??;
         let told = ReceiverStream::new(reports).map(|report| Ok(convert::report(report)));
         Ok(self.tell(until_the_end(told)))
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use orders::Network;
 use orders::v3::SignedOrder;
-use orders::{Address, Network};
 use ordersync::book::UpdateKind;
 use ordersync::{Admission, Entry, Item, ItemId, Origin, Rejected};
 use sha2::{Digest, Sha256};
@@ -36,14 +36,16 @@ const BUSY: Duration = Duration::from_secs(5);
 /// The topic on which the orders of a network that satisfy a schema spread: only who wants the same
 /// can pass on all of it.
 pub(crate) fn topic_of(network: Network, schema: &str) -> Topic {
-    let Network { chain_id, exchange: Address(exchange) } = network;
-    let [schema, exchange] = [&Sha256::digest(schema)[..4], &exchange[..8]].map(hex);
+    let Network { chain_id, exchange } = network;
+    let schema = ItemId(Sha256::digest(schema).into());
+    let (exchange, schema) = (digits(&exchange, 16), digits(&schema, 8));
     let name = format!("orders/v3/{chain_id}/{exchange}/{schema}");
     Topic::new(&name).expect("at most 10, 20, 17 and 9 bytes")
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+/// The first hexadecimal digits of a name that is written with "0x" before them.
+fn digits(name: &impl ToString, count: usize) -> String {
+    name.to_string().chars().skip("0x".len()).take(count).collect()
 }
 
 impl Syncer {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::try_join_all;
 use futures::{StreamExt, stream};
 use orders::sample::SAMPLE_V3;
+use ordersync::ItemId;
 use ordersync::requester::Tally;
 use rand::RngExt;
 use tokio::time::{Instant, interval};
@@ -37,6 +38,14 @@ const LINE_MAX: u64 = 1 << 16;
 /// How often the nodes are asked.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The file of orders cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot open {}", path.display())]
+pub struct Unopened {
+    path: PathBuf,
+    source: io::Error,
+}
+
 /// What came of the imports.
 #[derive(Clone, Copy, Debug, Default)]
 struct Dealt {
@@ -51,7 +60,7 @@ impl Testnet {
         if dealt.new == 0 {
             return Err(Shortcoming::NoOrders { bad: dealt.bad }.into());
         }
-        let live = self.spread_by_itself(dealt).await?;
+        self.spread_by_itself().await;
         let (begun, mut rounds, mut synced) = (Instant::now(), 0_u32, Tally::default());
         // Once in any case: that all hold the same is to be seen by the nodes as well.
         let (count, digest) = loop {
@@ -68,8 +77,10 @@ impl Testnet {
             }
         };
         let bad = if dealt.bad == 0 { String::new() } else { format!(", {} bad", dealt.bad) };
-        let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let digest: String = ItemId(digest).to_string().chars().skip(2).take(8).collect();
         let Tally { new, round_trips, .. } = synced;
+        let held: u64 = self.nodes().iter().map(|node| node.orders.status().count).sum();
+        let live = held.saturating_sub(dealt.new).saturating_sub(new);
         let rounds = if rounds == 1 { String::new() } else { format!("{rounds} times ") };
         Ok(format!(
             "{count} orders on each of {} nodes, digest {digest}{bad}; {live} came live, {new} when \
@@ -120,22 +131,20 @@ impl Testnet {
         self.rng.random_range(0..nodes).min(self.rng.random_range(0..nodes))
     }
 
-    /// Waits for a moment; how many orders came to nodes that they were not dealt to.
-    async fn spread_by_itself(&self, dealt: Dealt) -> Result<u64, PhaseError> {
+    /// Waits for a moment.
+    async fn spread_by_itself(&self) {
         let (begun, mut look) = (Instant::now(), interval(LOOK));
         while begun.elapsed() < SPREAD && same(self.nodes()).is_err() {
             look.tick().await;
         }
-        let held: u64 = self.nodes().iter().map(|node| node.orders.status().count).sum();
-        Ok(held.saturating_sub(dealt.new))
     }
 }
 
 /// What is to be dealt out.
-pub(super) fn lines(file: Option<&Path>) -> Result<Box<dyn BufRead + Send>, PhaseError> {
+pub(super) fn lines(file: Option<&Path>) -> Result<Box<dyn BufRead + Send>, Unopened> {
     let Some(path) = file else { return Ok(Box::new(io::Cursor::new(SAMPLE_V3))) };
     let opened = File::open(path);
-    let opened = opened.map_err(|source| PhaseError::File { path: path.to_owned(), source })?;
+    let opened = opened.map_err(|source| Unopened { path: path.to_owned(), source })?;
     Ok(Box::new(BufReader::new(opened)))
 }
 

@@ -2,7 +2,6 @@
 //! [`PHASES`].
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, join_all, ready, try_join_all};
@@ -10,7 +9,7 @@ use rand::RngExt;
 use tokio::time::{Instant, interval};
 
 use super::checks::{Shortcoming, View, Views, all_agree, all_in_band, books_agree};
-use super::deal::lines;
+use super::deal::{Unopened, lines};
 use super::watch::{Progress, no_swaps, swaps};
 use super::{Member, MemberError, Testnet};
 use crate::handle::{BookQuery, Colour, Ending};
@@ -130,13 +129,8 @@ pub enum PhaseError {
     #[error("interrupted")]
     Interrupted,
     /// The file of orders cannot be opened.
-    #[error("cannot open {}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system says.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Unopened(#[from] Unopened),
     /// The file of orders cannot be read on.
     #[error("cannot read the orders")]
     Read(#[from] io::Error),

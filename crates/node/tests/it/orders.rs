@@ -122,6 +122,7 @@ fn who_watches_sees_what_comes() {
         .arg(&dir)
         .args(["orders", "watch", "--json"])
         .stdout(Stdio::piped())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let mut changes = BufReader::new(watching.stdout.take().unwrap()).lines();
@@ -136,6 +137,30 @@ fn who_watches_sees_what_comes() {
 }
 
 #[test]
+fn a_node_fetches_what_another_one_has() {
+    let (_temporary, [here, there]) = places();
+    let (node, other) = (start(&here), start(&there));
+    import(&there, SAMPLE_V3).expect(0);
+    let alone = run(&here, &["orders", "sync", "--timeout", "1s"]).expect(6);
+    assert!(alone.stderr.contains("did not end within 1s"), "{alone:?}");
+
+    let address = other.address("tcp");
+    let told = run(&here, &["orders", "sync", "--from", &address, "--json"]).expect(0);
+    let lines: Vec<Value> =
+        told.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let session = &lines[0];
+    assert_eq!(session["peer_id"], *other.peer_id);
+    assert_eq!(session["ended"], "agreed");
+    assert_eq!((&session["new"], &lines.last().unwrap()["synced"]), (&200.into(), &1.into()));
+    let digest = |node: &Node| node.ask(&["orders", "status"])["digest"].clone();
+    assert_eq!(digest(&node), digest(&other));
+    let listed = node.ask(&["orders", "list", "--limit", "1"]);
+    assert_eq!(listed["orders"][0]["own"], false, "it is not this node's");
+    let again = run(&here, &["orders", "sync", "--from", &address]).expect(0).stdout;
+    assert!(again.contains("agreed: 0 new") && again.ends_with("synced with 1 peer\n"), "{again}");
+}
+
+#[test]
 fn a_configuration_of_another_chain_takes_its_orders_only() {
     let (_temporary, [dir]) = places();
     let node = Node::spawn(&dir, &[], &[("MESHWORK_ORDERS__CHAIN_ID", "1337")]).until_ready();
@@ -143,6 +168,16 @@ fn a_configuration_of_another_chain_takes_its_orders_only() {
     assert!(refused.stdout.ends_with("200 bad (200 chain_id)\n"), "{refused:?}");
     assert!(refused.stderr.starts_with("line 1: order is for chain 1, not 1337\n"), "{refused:?}");
     assert_eq!(node.ask(&["orders", "status"])["chain_id"], 1337);
+
+    let mut command = meshwork();
+    command.arg("--data-dir").arg(&dir).args(["--json", "orders", "import", "-"]);
+    let told = ended(command.write_stdin("\n{}")).expect(1);
+    assert_eq!(told.json()["reasons"], serde_json::json!({ "field": 1 }));
+    let lines: Vec<Value> =
+        told.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let reason = "chainId is missing";
+    assert_eq!(lines[0], serde_json::json!({ "line": 2, "code": "field", "reason": reason }));
+    assert_eq!((lines.len(), &lines[1]["exit"]), (2, &1.into()));
 }
 
 #[test]

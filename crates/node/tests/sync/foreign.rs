@@ -64,7 +64,7 @@ async fn turn(stream: &mut BufReader<Substream>, request: &Value) -> Value {
 }
 
 fn hash_of(order: &Value) -> String {
-    SignedOrder::from_json(&order.to_string()).unwrap().hash().to_string()
+    SignedOrder::from_json(order.to_string()).unwrap().hash().to_string()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

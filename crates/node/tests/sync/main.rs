@@ -42,7 +42,7 @@ impl Node {
             ("MESHWORK_CONTROL__LISTEN", "off"),
         ];
         let variables = common.iter().chain(variables);
-        let environment = Environment::from_iter(variables.map(|(name, value)| (*name, *value)));
+        let environment: Environment = variables.map(|(name, value)| (*name, *value)).collect();
         let layers = Layers { file: None, environment: &environment, flags: Vec::new() };
         let params = layers.load().unwrap().params;
         let claim = DataDir::at(dir).unwrap().claim().unwrap();
@@ -82,9 +82,8 @@ impl Node {
                 look.tick().await;
             }
         });
-        if reached.await.is_err() {
-            panic!("{count} expected: {:?}", self.handle.status().await);
-        }
+        let reached = reached.await.is_ok();
+        assert!(reached, "{count} expected: {:?}", self.handle.status().await);
     }
 
     /// How often something has happened to its syncs.

@@ -11,6 +11,9 @@ use crate::{Entry, Form, Item, ItemId, Range};
 /// Ranges paged at once in one session. Each has one request under way.
 const RANGES: usize = 4;
 
+/// Most ids remembered of what was paged, 128 MiB of them; with more, the digests are compared anew.
+const RECEIVED_MAX: u64 = 4 << 20;
+
 /// What the provider says that it has, and what of it has come.
 pub(super) struct Pages {
     /// `None` if it has not said.
@@ -29,7 +32,8 @@ impl Pages {
     pub(super) fn receive<I>(&mut self, orders: &[Entry<I>]) {
         let Some(received) = &mut self.received else { return };
         received.extend(orders.iter().map(|entry| entry.id));
-        if self.claimed.is_none_or(|claimed| count(received.len()) > claimed.count) {
+        let max = self.claimed.map_or(0, |claimed| claimed.count).min(RECEIVED_MAX);
+        if count(received.len()) > max {
             self.received = None;
         }
     }
@@ -100,7 +104,7 @@ impl<I: Item> Requester<I> {
         let (Some(range), Some(name)) = (range, self.pager.clone()) else { return };
         let Some(subprotocol) = self.subprotocols.get(&name) else { return };
         let pursue = subprotocol.pursue();
-        let thread = Thread { name, pursue, range, reached: range, open: 0 };
+        let thread = Thread::new(name, pursue, range);
         self.begin(thread, self.paged_at);
     }
 
@@ -158,7 +162,7 @@ impl<I: Item> Requester<I> {
     /// All ranges are through: whether they add up to what the provider has. If they do not, because
     /// others have brought a part or because its book has changed meanwhile, it is asked again.
     pub(super) fn prove(&mut self) {
-        if self.admitting > 0 {
+        if !self.storing.is_empty() {
             // What was paged has to be in the book first.
             return;
         }

@@ -1,13 +1,16 @@
 //! What was received is stored, counted, and the session ends.
 
-use super::{Effect, Ended, Outcome, Requester, Rest, Stage};
+use super::{Effect, Ended, Outcome, Requester, Rest, Stage, Storing};
 use crate::Item;
 use crate::intake::{Admission, Admitted, Rejected};
 use crate::outcome::Fault;
 
 impl<I: Item> Requester<I> {
     pub(super) fn admitted(&mut self, outcomes: &[Admission]) {
-        self.admitting = self.admitting.saturating_sub(1);
+        let Some(stored) = self.storing.pop_front() else { return };
+        let refused =
+            |admission: &Admission| matches!(admission.outcome, Err(Rejected::Later { .. }));
+        self.stored(stored, !outcomes.iter().any(refused));
         let mut invalid = 0_usize;
         for Admission { outcome, .. } in outcomes {
             let counter = match outcome {
@@ -33,6 +36,15 @@ impl<I: Item> Requester<I> {
         }
     }
 
+    /// A page is stored, or not all of it: then its thread has got no further.
+    fn stored(&mut self, Storing { thread, last }: Storing, whole: bool) {
+        let Some(thread) = self.threads.get_mut(&thread) else { return };
+        thread.held_up |= !whole;
+        if !thread.held_up {
+            thread.reached.after = thread.reached.after.max(last);
+        }
+    }
+
     pub(super) fn end(&mut self, ended: Ended) {
         self.stage = Stage::Ended;
         self.queue.clear();
@@ -52,6 +64,10 @@ impl<I: Item> Requester<I> {
     fn rest(&self) -> Option<Rest> {
         let thread = self.threads.values().next()?;
         let begun = thread.reached.after > thread.range.after;
-        begun.then(|| Rest { subprotocol: thread.name.clone(), range: thread.reached })
+        begun.then(|| Rest {
+            subprotocol: thread.name.clone(),
+            range: thread.reached,
+            provable: self.provable,
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! Requests go out, responses come in: which thread they belong to, and what follows.
 
 use super::paging::Pages;
-use super::{Asked, Break, Effect, Ended, Requester, Stage, Thread, count};
+use super::{Asked, Break, Effect, Ended, Requester, Stage, Storing, Thread, count};
 use crate::message::{
     FirstRequestsForSubprotocols, RawRequest, RawResponse, RequestMetadata, Response,
 };
@@ -44,14 +44,11 @@ impl<I: Item> Requester<I> {
         if let Some(pages) = &mut self.pages {
             pages.receive(&orders);
         }
-        if let Some(last) = orders.last() {
-            thread.reached.after = thread.reached.after.max(last.id);
-        }
         let response =
             Response { provider_id: self.cx.peer, orders: orders.clone(), complete, metadata };
         let reaction = thread.pursue.handle(response, &self.cx)?;
-        if !orders.is_empty() {
-            self.admitting = self.admitting.saturating_add(1);
+        if let Some(last) = orders.last().map(|entry| entry.id) {
+            self.storing.push_back(Storing { thread: asked.thread, last });
             self.effects.push_back(Effect::Admit(orders));
         }
         self.react(&asked, thread, reaction, complete);
@@ -114,6 +111,13 @@ impl<I: Item> Requester<I> {
         self.tally.valid = self.tally.valid.saturating_add(count(reaction.valid));
         // In the JSON envelope nothing is answered after a complete response.
         let goes_on = !(complete && self.cx.form == Form::Json);
+        let unsaid = !reaction.next.is_empty() || !self.queue.is_empty();
+        if unsaid && !goes_on {
+            // There was more to be asked, and nobody answers any more.
+            self.queue.clear();
+            self.ended = Ended::Incomplete { missing: 0 };
+            return;
+        }
         if goes_on {
             thread.open = thread.open.saturating_add(reaction.next.len());
             for next in reaction.next {
@@ -156,7 +160,7 @@ impl<I: Item> Requester<I> {
     pub(super) fn advance(&mut self) {
         while self.stage != Stage::Ended
             && self.waiting.len() < self.window()
-            && self.admitting < self.limits.admitting_max
+            && self.storing.len() < self.limits.admitting_max
         {
             let Some(mut asked) = self.queue.pop_front() else { break };
             let Some(request) = asked.request.take() else { break };
@@ -171,7 +175,7 @@ impl<I: Item> Requester<I> {
             }
             self.stage = Stage::Settling;
         }
-        if self.stage == Stage::Settling && self.admitting == 0 {
+        if self.stage == Stage::Settling && self.storing.is_empty() {
             // What could not be stored is missing, whatever the digests say.
             let ended = match (&self.ended, self.tally.later) {
                 (Ended::Agreed | Ended::Paged, 1..) => {

@@ -21,9 +21,24 @@ pub struct Pursuit {
     attempts: u8,
     /// Whether an attempt ended in disagreement: then keys are made up.
     suspicious: bool,
-    /// What was last said of the requester's own items.
+    /// The key of the attempt, if the requester has chosen it.
     opened: Option<Key>,
+    /// What the provider has been asked for.
+    asked: Asked,
     comparison: Option<Comparison>,
+}
+
+/// What the provider has been asked for, and so the only thing that it may answer.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Asked {
+    #[default]
+    Nothing,
+    /// To begin.
+    Opening,
+    /// For so many cells at most.
+    Cells(usize),
+    /// For items.
+    Items,
 }
 
 struct Comparison {
@@ -41,6 +56,8 @@ struct Comparison {
     missing: BTreeSet<u64>,
     /// Requests for items that have no answer.
     fetching: usize,
+    /// How many were missing when they were last asked for.
+    lacked: usize,
 }
 
 impl fmt::Debug for Pursuit {
@@ -60,6 +77,7 @@ impl Pursuit {
         self.attempts = self.attempts.saturating_add(1);
         self.opened = key;
         self.comparison = None;
+        self.asked = Asked::Opening;
         RibltRequest::Open(Open {
             filter: cx.filter_raw(),
             summary: overview.digest.finish(),
@@ -73,26 +91,48 @@ impl Pursuit {
         response: &Response<I, RibltResponse>,
         cx: &Context<I>,
     ) -> Result<Reaction<I, RibltRequest>, Fault> {
-        let (next, finding) = match &response.metadata {
-            RibltResponse::Equal => (Vec::new(), Finding::Agreed),
-            RibltResponse::Page { summary } => (Vec::new(), Finding::Page { summary: *summary }),
-            RibltResponse::Block { head, cells, packed } => {
-                if let Some(head) = head {
-                    self.begin(head, cx)?;
+        let (next, finding) = match (std::mem::take(&mut self.asked), &response.metadata) {
+            (Asked::Opening, RibltResponse::Equal) => (Vec::new(), Finding::Agreed),
+            (Asked::Opening, RibltResponse::Page { summary }) => {
+                if summary.count == 0 && *summary != Digest::new().finish() {
+                    return Err(cells_fault("the digest of something, of no items"));
                 }
-                let comparison = self.comparison.as_mut().ok_or_else(|| cells_fault("no head"))?;
+                (Vec::new(), Finding::Page { summary: *summary })
+            }
+            (Asked::Opening, RibltResponse::Block { head: Some(head), cells, packed }) => {
+                self.begin(head, cx)?.take(*cells, packed, cx)?
+            }
+            (Asked::Cells(max), RibltResponse::Block { head: None, cells, packed })
+                if *cells <= max =>
+            {
+                let comparison = self.comparison.as_mut().ok_or(Fault::Unasked)?;
                 comparison.take(*cells, packed, cx)?
             }
-            RibltResponse::Items { gone, summary } => {
+            (Asked::Items, RibltResponse::Items { gone, summary }) => {
                 let comparison = self.comparison.as_mut().ok_or(Fault::Unasked)?;
                 comparison.receive(&response.orders, gone, summary, cx.page)?
             }
+            (
+                Asked::Nothing | Asked::Opening | Asked::Cells(_) | Asked::Items,
+                RibltResponse::Equal
+                | RibltResponse::Page { .. }
+                | RibltResponse::Block { .. }
+                | RibltResponse::Items { .. },
+            ) => return Err(Fault::Unasked),
+        };
+        self.asked = match next.first().map(|next: &Next<I, RibltRequest>| &next.metadata) {
+            Some(RibltRequest::More { cells, .. }) => Asked::Cells(*cells),
+            Some(RibltRequest::Fetch { .. }) => Asked::Items,
+            Some(RibltRequest::Open(_)) => Asked::Opening,
+            // Of several fetches one is answered, and the others are not yet.
+            None if finding == Finding::Open => Asked::Items,
+            None => Asked::Nothing,
         };
         self.suspicious |= matches!(finding, Finding::Mismatch { .. });
         Ok(Reaction { next, valid: response.orders.len(), finding })
     }
 
-    fn begin<I: Item>(&mut self, head: &Head, cx: &Context<I>) -> Result<(), Fault> {
+    fn begin<I: Item>(&mut self, head: &Head, cx: &Context<I>) -> Result<&mut Comparison, Fault> {
         let key = match (self.opened, head.key) {
             (Some(key), None) | (None, Some(key)) => key,
             (Some(_), Some(_)) => return Err(cells_fault("under a key that was not chosen")),
@@ -102,7 +142,7 @@ impl Pursuit {
         let shorts = snapshot.ids.iter().map(|id| key.short_id(id.as_bytes()));
         let encoder = Encoder::new(key, shorts);
         let limits = Limits { cells_max: CELLS_MAX, recovered_max: CELLS_MAX };
-        self.comparison = Some(Comparison {
+        Ok(self.comparison.insert(Comparison {
             key,
             claimed: head.summary,
             digest: snapshot.digest,
@@ -112,8 +152,8 @@ impl Pursuit {
             plan: None,
             missing: BTreeSet::new(),
             fetching: 0,
-        });
-        Ok(())
+            lacked: 0,
+        }))
     }
 }
 
@@ -198,6 +238,7 @@ impl Comparison {
             next.push(Next { metadata: RibltRequest::Fetch { wanted }, push });
         }
         self.fetching = self.fetching.saturating_add(next.len());
+        self.lacked = self.missing.len();
         next
     }
 
@@ -210,7 +251,6 @@ impl Comparison {
         page: usize,
     ) -> Result<Step<I>, Fault> {
         self.fetching = self.fetching.checked_sub(1).ok_or(Fault::Unasked)?;
-        let before = self.missing.len();
         let mut unasked = 0_usize;
         for entry in orders {
             if self.missing.remove(&self.key.short_id(entry.id.as_bytes())) {
@@ -229,7 +269,7 @@ impl Comparison {
             return Ok((Vec::new(), Finding::Open));
         }
         // A page that does not fit a frame is cut: what was left off is asked for again.
-        if !self.missing.is_empty() && self.missing.len() < before {
+        if !self.missing.is_empty() && self.missing.len() < self.lacked {
             let next = self.requests(&[], page);
             return Ok((next, Finding::Open));
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use machine::{Instant, PeerId};
 use transport::clock::Clock;
 
+use super::Protocol;
 use super::config::{Allowance, Params};
 
 /// Most peers remembered. Those with the fullest allowance are forgotten first, which loses nothing.
@@ -57,6 +58,7 @@ impl Bucket {
 struct Peer {
     requests: Bucket,
     bytes: Bucket,
+    foreign_bytes: Bucket,
     compute: Bucket,
     scans: Bucket,
     serving: usize,
@@ -122,11 +124,14 @@ impl Budgets {
     }
 
     /// Counts bytes that were sent; how long to wait before the next are.
-    pub(super) fn bytes(&self, peer: PeerId, bytes: usize) -> Duration {
+    pub(super) fn bytes(&self, peer: PeerId, protocol: Protocol, bytes: usize) -> Duration {
         let bytes = f64::from(u32::try_from(bytes).unwrap_or(u32::MAX));
         self.with(peer, |state, now| {
-            let own = state.peers.get_mut(&peer).map(|entry| entry.bytes.take(bytes, now));
-            own.unwrap_or_default()
+            let Some(entry) = state.peers.get_mut(&peer) else { return Duration::ZERO };
+            match protocol {
+                Protocol::Binary => entry.bytes.take(bytes, now),
+                Protocol::Json(_) => entry.foreign_bytes.take(bytes, now),
+            }
         })
     }
 
@@ -157,6 +162,7 @@ impl Budgets {
         state.peers.entry(peer).or_insert_with(|| Peer {
             requests: Bucket::full(params.peer_requests, now),
             bytes: Bucket::full(params.peer_bytes, now),
+            foreign_bytes: Bucket::full(params.foreign_bytes, now),
             compute: Bucket::full(params.peer_compute, now),
             scans: Bucket::full(params.peer_scans, now),
             serving: 0,
@@ -173,6 +179,8 @@ impl State {
             peer.requests.refill(now);
             peer.scans.refill(now);
             peer.bytes.refill(now);
+            peer.foreign_bytes.refill(now);
+            peer.compute.refill(now);
             peer.requests.level / peer.requests.allowance.burst
         };
         let mut most: Option<(PeerId, f64)> = None;

@@ -12,7 +12,7 @@ pub struct Config {
     /// Time for one turn: for the next request of a requester, for the answer of a provider, for a
     /// message to be taken off our hands. Default 30 s.
     pub turn_timeout: Duration,
-    /// Time for one session of ours. Default 10 min.
+    /// Time for one session, of ours or of a peer's. Default 10 min.
     pub session_timeout: Duration,
     /// Whether to give away what a provider lacks, where the envelope can. Default true.
     pub push: bool,
@@ -24,9 +24,12 @@ pub struct Config {
     pub peer_requests: Allowance,
     /// Requests that all peers together may make. Default 1,000 per second, burst 2,000.
     pub requests: Allowance,
-    /// Bytes that one peer may be sent. Default 5,000,000 per second, burst 5,000,000: nodes of
-    /// 0x-Mesh ban who sends them more than 5 MiB a second.
+    /// Bytes that one peer may be sent in our own envelope. Default 32,000,000 per second, burst as
+    /// much.
     pub peer_bytes: Allowance,
+    /// The same in those of 0x-Mesh. Default 5,000,000 per second, burst as much: its nodes ban who
+    /// sends them more than 5 MiB a second.
+    pub foreign_bytes: Allowance,
     /// Seconds of a processor that one peer's requests may take. Default a quarter of one, burst 2.
     pub peer_compute: Allowance,
     /// Times that one peer may have the whole book gone through for it. Default one in ten seconds,
@@ -36,7 +39,7 @@ pub struct Config {
     /// burst 8.
     pub scans: Allowance,
     /// Rounds of [`get_orders`](super::Service::get_orders) before it gives up on those who do not
-    /// answer. Default 5, which takes about 8 s.
+    /// answer. Default 5, which takes about 4 s.
     pub rounds_max: u32,
     /// Pause after the first round; doubles. Default 250 ms.
     pub backoff_min: Duration,
@@ -68,7 +71,8 @@ impl Default for Config {
             serving_per_peer_max: 4,
             peer_requests: Allowance { rate: 100.0, burst: 400.0 },
             requests: Allowance { rate: 1_000.0, burst: 2_000.0 },
-            peer_bytes: Allowance { rate: 5e6, burst: 5e6 },
+            peer_bytes: Allowance { rate: 32e6, burst: 32e6 },
+            foreign_bytes: Allowance { rate: 5e6, burst: 5e6 },
             peer_compute: Allowance { rate: 0.25, burst: 2.0 },
             peer_scans: Allowance { rate: 0.1, burst: 4.0 },
             scans: Allowance { rate: 0.5, burst: 8.0 },
@@ -111,6 +115,7 @@ impl Config {
             ("peer_requests", self.peer_requests),
             ("requests", self.requests),
             ("peer_bytes", self.peer_bytes),
+            ("foreign_bytes", self.foreign_bytes),
             ("peer_compute", self.peer_compute),
             ("peer_scans", self.peer_scans),
             ("scans", self.scans),

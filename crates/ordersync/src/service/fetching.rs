@@ -81,19 +81,18 @@ impl<I: Item, N: Network> Service<I, N> {
 
     /// One session with `peer`, from the opening of the stream to its end.
     async fn fetch_once(&self, peer: PeerId, rest: Option<Rest>, shards: &Shards) -> Outcome {
-        let timeout = self.params().session_timeout;
-        let session = pin!(self.fetch_opened(peer, rest, shards));
-        let (protocol, outcome) = match select(session, Delay::new(timeout)).await {
-            Either::Left((ended, _)) => ended,
-            Either::Right(((), _)) => (None, broken(Break::TimedOut)),
-        };
+        let (protocol, outcome) = self.fetch_opened(peer, rest, shards).await;
         let score = match &outcome.ended {
-            Ended::Agreed | Ended::Paged | Ended::Incomplete { .. } => Score::ReceivedOrders,
-            Ended::Faulted(_) => Score::InvalidMessage,
-            Ended::Broken(Break::Refused(RefusedBy::NoMatch)) => Score::NegotiationFailed,
-            Ended::Broken(_) => Score::UnexpectedDisconnect,
+            Ended::Agreed | Ended::Paged => Some(Score::ReceivedOrders),
+            // Who says what does not add up earns nothing by it.
+            Ended::Incomplete { .. } => None,
+            Ended::Faulted(_) => Some(Score::InvalidMessage),
+            Ended::Broken(Break::Refused(RefusedBy::NoMatch)) => Some(Score::NegotiationFailed),
+            Ended::Broken(_) => Some(Score::UnexpectedDisconnect),
         };
-        self.tell(Event::Scored { peer, score });
+        if let Some(score) = score {
+            self.tell(Event::Scored { peer, score });
+        }
         self.tell(Event::Fetched { peer, protocol, outcome: outcome.clone() });
         outcome
     }
@@ -131,6 +130,7 @@ impl<I: Item, N: Network> Service<I, N> {
             through: Vec::new(),
             taking: FuturesUnordered::new(),
             admitting: FuturesOrdered::new(),
+            deadline: Delay::new(self.params().session_timeout),
         };
         let writing = write_all(writer, outbox, self.params().turn_timeout);
         let (outcome, ()) = join(session.run(talk), writing).await;
@@ -173,6 +173,8 @@ struct Fetching<'a, I: Item, N: Network, S> {
     /// Ranges that were asked for.
     taking: FuturesUnordered<BoxFuture<'static, Option<Range>>>,
     admitting: FuturesOrdered<BoxFuture<'static, Vec<Admission>>>,
+    /// Of the whole session.
+    deadline: Delay,
 }
 
 impl<I, N, S> Fetching<'_, I, N, S>
@@ -204,11 +206,16 @@ where
                             heard.push_back(Heard::Broken(Break::Closed));
                         }
                     }
-                    Act::TakeRange => self.taking.push(self.shards.clone().take().boxed()),
+                    Act::TakeRange => self.taking.push(self.take_range()),
                     Act::Through(range) => self.through.push(range),
                     Act::GiveBack(range) => self.hand.give_back(range),
                     Act::Report(fault) => self.report(fault),
-                    Act::End(outcome) => return outcome,
+                    Act::End(outcome) => {
+                        if self.admitting.is_empty() {
+                            self.hand.through(std::mem::take(&mut self.through));
+                        }
+                        return outcome;
+                    }
                 }
             }
             if self.admitting.is_empty() {
@@ -216,6 +223,19 @@ where
             }
             self.service.tell(Event::Progress { peer: self.peer, tally: turned.tally });
         }
+    }
+
+    /// A range, once there is one. Who waits too long for others is hung up on by the provider, and
+    /// can compare what is left as well.
+    fn take_range(&self) -> BoxFuture<'static, Option<Range>> {
+        let take = self.shards.clone().take().boxed();
+        let patience = Delay::new(self.service.params().turn_timeout.div_f64(2.0));
+        select(take, patience)
+            .map(|first| match first {
+                Either::Left((range, _)) => range,
+                Either::Right(((), _)) => None,
+            })
+            .boxed()
     }
 
     fn report(&self, fault: Fault) {
@@ -229,7 +249,7 @@ where
     /// What happens next: an answer, or something is stored.
     async fn hear(&mut self, awaits_answer: bool) -> Heard {
         let timeout = self.service.params().turn_timeout;
-        let Self { reader, admitting, taking, hand, .. } = self;
+        let Self { reader, admitting, taking, hand, deadline, .. } = self;
         let stored = async {
             match admitting.next().await {
                 Some(outcomes) => Heard::Admitted(outcomes),
@@ -247,7 +267,12 @@ where
                 None => pending().await,
             }
         };
-        let here = async { select(pin!(stored), pin!(taken)).await.factor_first().0 };
+        let over = deadline.map(|()| Heard::Broken(Break::TimedOut));
+        let (stored, taken) = (pin!(stored), pin!(taken));
+        let here = select(stored, select(taken, over)).map(|first| match first {
+            Either::Left((heard, _)) => heard,
+            Either::Right((other, _)) => other.factor_first().0,
+        });
         if !awaits_answer {
             // What others page, or what is being stored: the session has a time-out of its own.
             return here.await;

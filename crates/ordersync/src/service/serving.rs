@@ -1,8 +1,10 @@
 //! One session of a peer's: a request is read, answered, and only then the next is read.
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use futures::{AsyncRead, AsyncWrite};
 use futures_timer::Delay;
 use machine::{Instant, PeerId};
@@ -67,8 +69,14 @@ impl<I: Item, N: Network> Service<I, N> {
         let core = Provider::new(self.subprotocols().of(protocol), limits, cx);
         let talk = Talk { core, protocol, asked: Serial::new(), answered: Serial::new() };
         let (reader, writer) = split(protocol, stream);
-        let mut serving = Serving { service: self, peer, reader, writer, tally: Tally::default() };
-        let ended = serving.run(talk).await;
+        let mut serving =
+            Serving { service: self, peer, protocol, reader, writer, tally: Tally::default() };
+        let ended = match select(pin!(serving.run(talk)), Delay::new(self.params().session_timeout))
+            .await
+        {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), _)) => Err(ServeError::TimedOut),
+        };
         let tally = serving.tally;
         self.tell_served(peer, protocol, tally, ended.clone());
         ended.map(|()| tally)
@@ -101,6 +109,7 @@ impl<I: Item, N: Network> Service<I, N> {
 struct Serving<'a, I: Item, N: Network, S> {
     service: &'a Service<I, N>,
     peer: PeerId,
+    protocol: Protocol,
     reader: Reader<S>,
     writer: Writer<S>,
     tally: Tally,
@@ -159,7 +168,7 @@ where
     }
 
     async fn write(&mut self, letter: Letter) -> Result<(), ServeError> {
-        let pause = self.service.budgets().bytes(self.peer, letter.len());
+        let pause = self.service.budgets().bytes(self.peer, self.protocol, letter.len());
         self.writer.write(letter, self.service.params().turn_timeout).await?;
         wait(pause).await;
         Ok(())

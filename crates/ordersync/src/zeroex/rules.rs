@@ -56,7 +56,7 @@ impl Validator<SignedOrder> for Rules {
 }
 
 /// Only what no node may have taken, whatever its network and its rules, counts against a peer.
-fn rejected(refusal: Refusal) -> Rejected {
+pub(super) fn rejected(refusal: Refusal) -> Rejected {
     let (code, detail) = (refusal.code(), refusal.to_string());
     match refusal {
         Refusal::Expired { .. } => Rejected::Expired,

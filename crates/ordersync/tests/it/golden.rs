@@ -185,6 +185,7 @@ fn paging_is_taken_up_on_a_fresh_stream() {
     let rest = Rest {
         subprotocol: V1::NAME.to_owned(),
         range: Range { after: ItemId([0xab; 32]), until: ItemId::MAX },
+        provable: false,
     };
     let limits = requester::Limits::default();
     let requester = Requester::resume(both(V1::default()), limits, node([]), rest);

@@ -2,10 +2,8 @@
 //! messages, nothing that is held gets lost, and nobody believes a lie that can be refuted.
 
 mod providers;
-mod pushing;
 mod requesters;
 mod resuming;
-mod streams;
 
 use std::collections::VecDeque;
 

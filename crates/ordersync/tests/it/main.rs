@@ -1,7 +1,9 @@
 //! Ordersync from outside.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod attack;
 mod golden;
+mod hostile;
 mod mesh;
 mod pair;
 #[path = "../../src/sample.rs"]

@@ -49,7 +49,7 @@ impl Side {
     }
 
     /// As an intake does it.
-    fn admit(&self, entries: Vec<Entry<Note>>) -> Vec<Admission> {
+    pub(crate) fn admit(&self, entries: Vec<Entry<Note>>) -> Vec<Admission> {
         let admit = |entry: Entry<Note>| {
             let id = entry.id;
             if entry.item.text.contains("forged") {

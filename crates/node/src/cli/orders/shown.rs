@@ -1,7 +1,6 @@
 //! One order as it is shown.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use machine::UnixTime;
 use serde::Serialize;
@@ -48,16 +47,19 @@ impl Order {
         Printable(&format!("{} {}", self.taker_amount, self.taker_asset)).to_string()
     }
 
-    /// How long it goes on, to the largest unit of a clock or calendar that fits.
+    /// How long it goes on, rounded down.
     pub(super) fn left(&self, now: UnixTime) -> String {
         let Some(expires) = self.expires_ms else { return "for ever".to_owned() };
         let left = UnixTime::from_millis(expires).since(now).as_secs();
-        // Who reads days does not read seconds.
-        let unit = [86_400, 3_600, 60, 1].into_iter().find(|unit| left >= *unit).unwrap_or(1);
-        let whole = Duration::from_secs(left.div_euclid(unit).saturating_mul(unit));
-        humantime::format_duration(whole).to_string()
+        let fits = |&&(unit, _): &&(u64, &str)| left >= 2_u64.saturating_mul(unit);
+        let (unit, name) = UNITS.iter().find(fits).copied().unwrap_or((1, "s"));
+        format!("{}{name}", left.div_euclid(unit))
     }
 }
+
+/// Units of time in seconds, the largest first: one is used from two of it on, so that at most a
+/// third is lost. A year is the mean one of the calendar.
+const UNITS: [(u64, &str); 4] = [(31_556_952, "y"), (86_400, "d"), (3_600, "h"), (60, "m")];
 
 /// Bytes as `0x` and digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
@@ -67,4 +69,21 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         write!(text, "{byte:02x}").expect("a string takes all that fits in memory");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_told_in_one_unit() {
+        let left = |seconds: Option<u64>| {
+            let expires_ms = seconds.map(|seconds| 1000 * (1_700_000_000 + seconds));
+            let order = Order::from(proto::Order { expires_ms, ..Default::default() });
+            order.left(UnixTime::from_millis(1_700_000_000_000))
+        };
+        let told = [0, 119, 120, 7_199, 7_200, 172_800, 63_113_904].map(|it| left(Some(it)));
+        assert_eq!(told, ["0s", "119s", "2m", "119m", "2h", "2d", "2y"]);
+        assert_eq!(left(None), "for ever");
+    }
 }

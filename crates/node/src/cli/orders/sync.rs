@@ -37,8 +37,8 @@ impl Tally {
         let Self { round_trips, new, known, refused, unwanted, given, valid: _ } = self;
         let rest = [(refused, "refused"), (unwanted, "unwanted"), (given, "given")];
         let rest = rest.into_iter().filter(|(count, _)| **count > 0);
-        let rest: String = rest.map(|(count, what)| format!("{count} {what}, ")).collect();
-        format!("{new} new, {known} known, {rest}{round_trips} round trips")
+        let rest: Vec<_> = rest.map(|(count, what)| format!("{count} {what}, ")).collect();
+        format!("{new} new, {known} known, {}{round_trips} round trips", rest.concat())
     }
 }
 

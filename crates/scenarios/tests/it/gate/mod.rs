@@ -4,6 +4,7 @@ mod bans;
 mod dialing;
 mod guests;
 mod kinds;
+mod outside;
 mod refusals;
 mod rivals;
 mod slots;
