@@ -43,11 +43,6 @@ export class Meshwork {
 
   /** The peer id and the TCP address of the node's `ready` line. */
   async #ready () {
-    const ended = this.#ended.then(code => { throw new Error(`the node ended with ${code}`) })
-    return Promise.race([ended, this.#readReady()])
-  }
-
-  async #readReady () {
     for await (const line of createInterface({ input: this.#process.stdout })) {
       const fields = /^ready peer_id=(\S+) listen=(\S+)/.exec(line)
       if (fields) {
@@ -56,7 +51,7 @@ export class Meshwork {
         return { peerId, address: address.includes('/p2p/') ? address : `${address}/p2p/${peerId}` }
       }
     }
-    throw new Error('the node ended before it was ready')
+    throw new Error(`the node ended before it was ready: ${await this.#ended}`)
   }
 
   /** Runs `meshwork orders`, and returns the reports that it prints as JSON. Fails if it does. */

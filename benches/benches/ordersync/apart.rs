@@ -1,8 +1,8 @@
 //! Syncs of sides that differ a little, beside the paging of 0x-Mesh.
 
 use orders::v3::SignedOrder;
-use ordersync::requester::Ended;
 use ordersync::Entry;
+use ordersync::requester::Ended;
 use rand::seq::index;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -32,6 +32,7 @@ struct Sum {
     prompt: usize,
     round_trips: usize,
     longest: usize,
+    chained: usize,
 }
 
 pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Failure> {
@@ -107,6 +108,7 @@ fn one(
     sum.prompt += usize::from(talked.round_trips <= ROUND_TRIPS);
     sum.round_trips += talked.round_trips;
     sum.longest = sum.longest.max(talked.round_trips);
+    sum.chained += usize::from(usize::try_from(talked.outcome.tally.round_trips)? <= ROUND_TRIPS);
     Ok(())
 }
 
@@ -129,9 +131,10 @@ fn compare(differences: usize, sum: &Sum) {
     let prompt = 100.0 * each(sum.prompt, runs);
     let details = format!(
         "{prompt:.1} % of {runs} in {ROUND_TRIPS} round trips, aim 90; {:.2} on average, \
-         {} at most",
+         {} at most; {:.1} % in a window without end",
         each(sum.round_trips, runs),
         sum.longest,
+        100.0 * each(sum.chained, runs),
     );
     report(&format!("apart_{differences}/prompt"), prompt, 90.0, &details);
 }

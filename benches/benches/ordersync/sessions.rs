@@ -1,5 +1,7 @@
 //! Random sessions, after each of which the sets are compared.
 
+use std::thread::{self, ScopedJoinHandle};
+
 use orders::v3::SignedOrder;
 use ordersync::requester::{Ended, Outcome};
 use ordersync::{Entry, Form};
@@ -16,22 +18,55 @@ use crate::{Failure, number, report};
 const POOL: usize = 2_000;
 
 pub(crate) fn run(orders: &[Entry<SignedOrder>], sessions: usize) -> Result<(), Failure> {
-    let mut pool: Vec<_> = orders.iter().take(POOL).cloned().collect();
-    let (mut equal, mut cut) = (0, 0);
-    for seed in 0..sessions {
+    let pool: Vec<_> = orders.iter().take(POOL).cloned().collect();
+    let workers = thread::available_parallelism()?.get();
+    let counts = thread::scope(|scope| {
+        let work = |first| {
+            let seeds = (first..sessions).step_by(workers);
+            let pool = pool.clone();
+            scope.spawn(move || count(seeds, pool))
+        };
+        let workers: Vec<_> = (0..workers).map(work).collect();
+        let joined = |worker: ScopedJoinHandle<'_, _>| worker.join().map_err(|_| "panicked")?;
+        workers.into_iter().map(joined).collect::<Result<Vec<_>, Failure>>()
+    })?;
+    let total = |of: fn(&Counts) -> usize| counts.iter().map(of).sum::<usize>();
+    let complete = total(|counts| counts.complete);
+    let details = format!(
+        "{sessions} random sessions: the requester had everything after {complete}, both had it \
+         after {}; {} were cut and taken up again",
+        total(|counts| counts.equal),
+        total(|counts| counts.cut),
+    );
+    report("sessions/complete", number(complete), number(sessions), &details);
+    Ok(())
+}
+
+/// Sessions after which it was so.
+#[derive(Default)]
+struct Counts {
+    complete: usize,
+    equal: usize,
+    cut: usize,
+}
+
+/// The sessions of these seeds.
+fn count(
+    seeds: impl Iterator<Item = usize>,
+    mut pool: Vec<Entry<SignedOrder>>,
+) -> Result<Counts, Failure> {
+    let mut counts = Counts::default();
+    for seed in seeds {
         let mut rng = ChaCha8Rng::seed_from_u64(u64::try_from(seed)?);
-        pool.sort_by_key(|entry| entry.id);
+        // What an earlier session has shuffled.
+        pool.sort_unstable_by_key(|entry| entry.id);
         let held = session(&mut rng, &mut pool)
             .map_err(|failure| format!("session of seed {seed}: {failure}"))?;
-        equal += usize::from(held.equal);
-        cut += usize::from(held.cut);
+        counts.complete += 1;
+        counts.equal += usize::from(held.equal);
+        counts.cut += usize::from(held.cut);
     }
-    let details = format!(
-        "{sessions} random sessions: the requester had everything after each, both had it after \
-         {equal}, {cut} were cut and taken up again"
-    );
-    report("sessions/complete", number(sessions), number(sessions), &details);
-    Ok(())
+    Ok(counts)
 }
 
 /// What came of a session.
@@ -44,11 +79,8 @@ struct Held {
 
 fn session(rng: &mut ChaCha8Rng, pool: &mut [Entry<SignedOrder>]) -> Result<Held, Failure> {
     let (common, ours) = (rng.random_range(0..600), rng.random_range(0..60));
-    let theirs = if rng.random_ratio(1, 3) {
-        rng.random_range(200..700)
-    } else {
-        rng.random_range(0..60)
-    };
+    let theirs =
+        if rng.random_ratio(1, 3) { rng.random_range(200..700) } else { rng.random_range(0..60) };
     let (chosen, _) = pool.partial_shuffle(rng, common + ours + theirs);
     let (ours, rest) = chosen.split_at(ours);
     let (common, theirs) = rest.split_at(common);

@@ -63,7 +63,12 @@ impl Side {
     }
 
     /// What a session is told.
-    pub(crate) fn context(&self, form: Form, page: usize, secret: [u8; 32]) -> Context<SignedOrder> {
+    pub(crate) fn context(
+        &self,
+        form: Form,
+        page: usize,
+        secret: [u8; 32],
+    ) -> Context<SignedOrder> {
         Context {
             book: Arc::clone(&self.book),
             peer: PeerId::random(),

@@ -95,17 +95,15 @@ impl Line {
     }
 
     /// The bytes of a response.
-    pub(crate) fn answer(
-        &mut self,
-        response: RawResponse<SignedOrder>,
-    ) -> Result<Bytes, Failure> {
+    pub(crate) fn answer(&mut self, response: RawResponse<SignedOrder>) -> Result<Bytes, Failure> {
         let Form::Binary = self.form else {
             let text = Envelope::Negotiated.encode_response(&response)? + "\n";
             self.traffic.down += text.len();
             return Ok(text.into());
         };
         if response.subprotocol == riblt::NAME
-            && let RibltResponse::Block { packed, .. } = RibltResponse::from_raw(&response.metadata)?
+            && let RibltResponse::Block { packed, .. } =
+                RibltResponse::from_raw(&response.metadata)?
         {
             self.traffic.cells += packed.len();
         }
@@ -147,7 +145,10 @@ pub(crate) fn read_request(form: Form, bytes: &Bytes) -> Result<RawRequest<Signe
 }
 
 /// The response in these bytes.
-pub(crate) fn read_response(form: Form, bytes: &Bytes) -> Result<RawResponse<SignedOrder>, Failure> {
+pub(crate) fn read_response(
+    form: Form,
+    bytes: &Bytes,
+) -> Result<RawResponse<SignedOrder>, Failure> {
     match form {
         Form::Json => Ok(Envelope::Negotiated.decode_response(std::str::from_utf8(bytes)?)?),
         Form::Binary => match Frame::unpack(packed(bytes)?)? {

@@ -28,6 +28,8 @@
 //! | changes remembered for those who watch | changes | | 1024 |
 //! | syncs that wait to be run | syncs | | 4 |
 //! | goodbye | time | | 3 s |
+//! | sessions of strangers that sync orders | sessions, time for one | | 8, 10 min |
+//! | own orders that wait to be published | orders | | 16,384 |
 //!
 //! ```
 //! use meshwork::config::{Environment, Layers};

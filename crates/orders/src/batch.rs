@@ -58,6 +58,11 @@ const VERSION: u8 = 1;
 /// them. Any 500 orders that are short enough to be passed on have less.
 pub const DECODED_MAX: usize = 4 << 20;
 
+/// About as many bytes as an order takes, without the addresses and assets of a short batch.
+const ORDER_LEN: usize = 128;
+/// What these take.
+const TABLES_LEN: usize = 128;
+
 /// Why bytes are not a batch. Whoever sent them is at fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -132,7 +137,8 @@ pub enum BadBatch {
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 pub fn encode(orders: &[impl Borrow<SignedOrder>]) -> Vec<u8> {
-    let mut out = Writer::starting_with(VERSION);
+    let capacity = ORDER_LEN.saturating_mul(orders.len()).saturating_add(TABLES_LEN);
+    let mut out = Writer::starting_with(VERSION, capacity);
     out.count(orders.len());
     if !orders.is_empty() {
         rows::write(&mut out, orders);

@@ -35,6 +35,10 @@ const POOL_QUEUE_MAX: usize = 1024;
 /// Time for the orders of a message to be checked: some hundred signatures, when everybody has some.
 const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Bytes per second that are asked for of one publisher in the long run: some 15,000 orders, about
+/// what one core can check.
+const PUBLISHER_RATE: u64 = 2 << 20;
+
 /// What identify names as the protocol of the network.
 const IDENTIFY: &str = "/meshwork/1";
 
@@ -78,26 +82,10 @@ pub(super) fn build(
     let network = &params.config().network;
     let pool = Pool::new(available_parallelism().unwrap_or(NonZeroUsize::MIN), POOL_QUEUE_MAX)?;
 
-    let mut names = protocols.accepted();
-    names.extend(gossip::Core::NAMES.iter().copied().map(StreamProtocol::new));
-    match network.role {
-        Role::Seed => names.extend(seed::Core::NAMES.iter().copied().map(StreamProtocol::new)),
-        Role::Node => {
-            names.extend(topics::Core::NAMES.iter().copied().map(StreamProtocol::new));
-            names.push(BINARY);
-        }
-    }
+    let names = names(&protocols, network.role);
     let spreads = (network.role == Role::Node).then(|| broadcast(identity, params, pool.clone()));
     let orders =
         turns::Behaviour::new(sessions_of_orders(), accepted_inside(network.role, sessions));
-    let serves = network.role == Role::Node && params.config().orders.serve_strangers;
-    let outside =
-        turns::Behaviour::new(
-            sessions_of_orders(),
-            move |_, _| {
-                if serves { vec![JSON] } else { Vec::new() }
-            },
-        );
     let Memory { bans, seeds, book, kept, .. } = memory;
     let agreed = sessions.clone();
     let session =
@@ -142,9 +130,35 @@ pub(super) fn build(
         limits: limits::Behaviour::new(params.limits),
         identify: identify::Behaviour::new(about),
         ping: ping::Behaviour::default(),
-        outside,
+        outside: outside(params),
         gate,
     })
+}
+
+/// Every name behind the gate that a remote may open.
+fn names(protocols: &Registry, role: Role) -> Vec<StreamProtocol> {
+    let mut names = protocols.accepted();
+    names.extend(gossip::Core::NAMES.iter().copied().map(StreamProtocol::new));
+    match role {
+        Role::Seed => names.extend(seed::Core::NAMES.iter().copied().map(StreamProtocol::new)),
+        Role::Node => {
+            names.extend(topics::Core::NAMES.iter().copied().map(StreamProtocol::new));
+            names.push(BINARY);
+        }
+    }
+    names
+}
+
+/// Orders beside the gate.
+fn outside(params: &Params) -> turns::Behaviour {
+    let config = params.config();
+    let serves = config.network.role == Role::Node && config.orders.serve_strangers;
+    turns::Behaviour::new(
+        sessions_of_orders(),
+        move |_, _| {
+            if serves { vec![JSON] } else { Vec::new() }
+        },
+    )
 }
 
 /// Who has ended one session may begin the next before this side has let go of the first.
@@ -166,7 +180,8 @@ fn accepted_inside(
 
 /// Where new orders spread.
 fn broadcast(identity: &Keypair, params: &Params, pool: Pool) -> topics::Behaviour {
-    let config = topics::Config { judge_timeout: JUDGE_TIMEOUT, ..topics::Config::default() };
+    let (judge_timeout, publisher_rate) = (JUDGE_TIMEOUT, PUBLISHER_RATE);
+    let config = topics::Config { judge_timeout, publisher_rate, ..topics::Config::default() };
     let config = config.check().expect("the defaults are in their bounds, and so is this");
     let core = topics::Core::new(config, identity.public().to_peer_id());
     let worker = topics::Worker::new(identity.clone(), pool);

@@ -9,12 +9,13 @@ use futures::StreamExt;
 use orders::Network;
 use orders::v3::SignedOrder;
 use ordersync::book::UpdateKind;
-use ordersync::{Admission, Entry, Item, ItemId, Origin, Rejected};
+use ordersync::{Admission, Admitted, Entry, Item, ItemId, Origin, Rejected};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use topics::{Judgement, PAYLOAD_MAX, PublishError, Topic};
+use transport::clock::Clock;
 
 use super::Syncer;
 use super::link::{Arrival, Ask};
@@ -29,6 +30,10 @@ const ORDERS_MAX: usize = 256;
 
 /// Messages that are checked at a time.
 const CHECKS_MAX: usize = 4;
+
+/// How long after it came in an order that is heard again is passed on: a sync may have been faster
+/// than the message.
+const FRESH: Duration = Duration::from_mins(2);
 
 /// How long room is waited for before it is tried again.
 const BUSY: Duration = Duration::from_secs(5);
@@ -121,7 +126,8 @@ impl Syncer {
         let judgement = match self.read(payload).await {
             Ok(entries) => {
                 self.link.counts.add("orders_heard", entries.len() as u64);
-                judge(&self.orders.intake().admit(entries, Origin::Peer).await)
+                let admissions = self.orders.intake().admit(entries, Origin::Peer).await;
+                judge(&admissions, |id| self.is_fresh(id))
             }
             Err(judgement) => judgement,
         };
@@ -129,6 +135,12 @@ impl Syncer {
             self.link.counts.add("messages_rejected", 1);
         }
         self.link.ask(Ask::Judge(id, judgement)).await;
+    }
+
+    /// Whether an order came in so lately that others may not have heard of it.
+    fn is_fresh(&self, id: &ItemId) -> bool {
+        let held = self.orders.intake().book().holding(id);
+        held.is_some_and(|held| Clock::wall().since(held.received) <= FRESH)
     }
 
     fn read(
@@ -150,14 +162,20 @@ impl Syncer {
     }
 }
 
-/// What the topic is to do with a message: it goes on if there is something good in it, and nothing
-/// that nobody can have made in good faith.
-fn judge(admissions: &[Admission]) -> Judgement {
+/// What the topic is to do with a message: it goes on if there is news in it, and nothing that nobody
+/// can have made in good faith. What everybody has had for long is said again only to keep the
+/// network busy.
+fn judge(admissions: &[Admission], is_fresh: impl Fn(&ItemId) -> bool) -> Judgement {
+    let is_news = |admission: &Admission| match admission.outcome {
+        Ok(Admitted::New) => true,
+        Ok(Admitted::Known) => is_fresh(&admission.id),
+        Err(_) => false,
+    };
     let is_invalid =
         |admission: &Admission| matches!(admission.outcome, Err(Rejected::Invalid { .. }));
     if admissions.iter().any(is_invalid) {
         Judgement::Reject
-    } else if admissions.iter().any(|admission| admission.outcome.is_ok()) {
+    } else if admissions.iter().any(is_news) {
         Judgement::Accept
     } else {
         Judgement::Ignore
@@ -180,10 +198,8 @@ fn payloads(entries: &[Entry<SignedOrder>]) -> Vec<(Bytes, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use orders::sample::SAMPLE_V3;
-    use ordersync::Admitted;
-
     use super::*;
+    use orders::sample::SAMPLE_V3;
 
     #[test]
     fn a_topic_is_of_one_network_and_one_schema() {
@@ -218,16 +234,16 @@ mod tests {
         let good = Ok(Admitted::New);
         let known = Ok(Admitted::Known);
         let forged = Err(Rejected::Invalid { code: "forged", detail: String::new() });
-        let outcomes = |outcomes: &[Result<Admitted, Rejected>]| {
-            let admission = |outcome: &Result<_, _>| Admission {
-                id: ItemId([0; 32]),
-                outcome: outcome.clone(),
-            };
-            judge(&outcomes.iter().map(admission).collect::<Vec<_>>())
+        let judge = |outcomes: &[&Result<Admitted, Rejected>], is_fresh: bool| {
+            let id = ItemId([0; 32]);
+            let admission = |outcome: &&Result<_, _>| Admission { id, outcome: (*outcome).clone() };
+            judge(&outcomes.iter().map(admission).collect::<Vec<_>>(), |_| is_fresh)
         };
-        assert_eq!(outcomes(&[good, Err(Rejected::Expired)]), Judgement::Accept);
-        assert_eq!(outcomes(&[known.clone()]), Judgement::Accept);
-        assert_eq!(outcomes(&[known, forged]), Judgement::Reject);
-        assert_eq!(outcomes(&[Err(Rejected::Full), Err(Rejected::Expired)]), Judgement::Ignore);
+        let (expired, full) = (Err(Rejected::Expired), Err(Rejected::Full));
+        assert_eq!(judge(&[&good, &expired], false), Judgement::Accept);
+        assert_eq!(judge(&[&known], true), Judgement::Accept);
+        assert_eq!(judge(&[&known], false), Judgement::Ignore, "nobody needs to hear it again");
+        assert_eq!(judge(&[&known, &forged], true), Judgement::Reject);
+        assert_eq!(judge(&[&full, &expired], true), Judgement::Ignore);
     }
 }

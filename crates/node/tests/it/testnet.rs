@@ -5,7 +5,8 @@ use std::process::{Command, Stdio};
 
 use super::{ended, meshwork, place};
 
-const PHASES: [&str; 8] = ["start", "fill", "hold", "swap", "heal", "agree", "band", "end"];
+const PHASES: [&str; 9] =
+    ["start", "fill", "hold", "swap", "heal", "agree", "band", "orders", "end"];
 
 #[test]
 fn five_nodes_make_a_network_and_say_who_is_connected_to_whom() {

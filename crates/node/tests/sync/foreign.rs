@@ -80,12 +80,7 @@ async fn a_stranger_pages_through_the_orders_of_a_node() {
     // Longer than a stranger may be idle without a session.
     tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
 
-    let filter = json!({
-        "customOrderSchema": "{}",
-        "chainID": 1,
-        "exchangeAddress": "0x61935cbdd02287b511119ddb11aeb42f1593b7ef",
-    });
-    let first = json!({ "orderfilter": filter.clone(), "minOrderHash": ZERO });
+    let first = json!({ "orderfilter": filter(), "minOrderHash": ZERO });
     let mut request = json!({
         "type": "Request",
         "subprotocols": ["/nobody/knows/this", PAGES],
@@ -102,7 +97,7 @@ async fn a_stranger_pages_through_the_orders_of_a_node() {
             break;
         }
         let next = answer["metadata"]["nextMinOrderHash"].clone();
-        let metadata = json!({ "orderfilter": filter.clone(), "minOrderHash": next });
+        let metadata = json!({ "orderfilter": filter(), "minOrderHash": next });
         request = json!({ "type": "Request", "subprotocols": [PAGES], "metadata": metadata });
     }
     assert_eq!(orders.len(), 200);
@@ -117,6 +112,37 @@ async fn strangers_are_served_only_where_the_operator_wants_it() {
     let refused = open(&mut swarm(), &node).await.map(drop);
     assert_eq!(refused, Err(OpenError::Unsupported));
     node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_have_eight_places_and_no_more() {
+    let dir = place();
+    let crowd = ("MESHWORK_LIMITS__PER_SUBNET_MAX", "64");
+    let node = Node::with(dir.path(), &sample()[..1], &[crowd]).await;
+    let mut strangers = Vec::new();
+    for _ in 0..8 {
+        let mut swarm = swarm();
+        // Who says nothing has time for one turn, which is longer than this takes.
+        let silent = open(&mut swarm, &node).await.unwrap();
+        strangers.push((silent, drive(swarm)));
+    }
+    let mut swarm = swarm();
+    let mut ninth = BufReader::new(open(&mut swarm, &node).await.unwrap());
+    let _driven = drive(swarm);
+    let mut nothing = String::new();
+    let read = timeout(PATIENCE, ninth.read_line(&mut nothing)).await.unwrap();
+    assert!(read.is_err() || nothing.is_empty(), "{nothing:?}");
+    node.counts("not_served_strangers", 1).await;
+    node.end().await;
+}
+
+/// All orders of the main network.
+fn filter() -> Value {
+    json!({
+        "customOrderSchema": "{}",
+        "chainID": 1,
+        "exchangeAddress": "0x61935cbdd02287b511119ddb11aeb42f1593b7ef",
+    })
 }
 
 /// A node of 0x-Mesh with the sample, as far as a requester can tell. Answers pages of 90.
@@ -180,7 +206,7 @@ async fn a_node_syncs_from_a_remote_that_knows_no_handshake_of_ours() {
     let (synced_with, outcome) = &synced.peers[0];
     assert_eq!((*synced_with, outcome.tally.new, outcome.tally.known), (peer, 180, 20));
     node.has(200).await;
-    assert_eq!(node.count("synced_unproven").await, 1);
+    node.counts("synced_unproven", 1).await;
     assert_eq!(node.handle.peers().await.unwrap().len(), 0, "it is no peer");
     node.end().await;
 }

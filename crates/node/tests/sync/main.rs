@@ -86,9 +86,17 @@ impl Node {
         assert!(reached, "{count} expected: {:?}", self.handle.status().await);
     }
 
-    /// How often something has happened to its syncs.
-    async fn count(&self, name: &str) -> u64 {
-        self.handle.status().await.unwrap().syncs.get(name).copied().unwrap_or(0)
+    /// Waits until something has happened so often to its syncs.
+    async fn counts(&self, name: &str, count: u64) {
+        let mut look = interval(Duration::from_millis(20));
+        let counted = async || self.handle.status().await.unwrap().syncs.get(name).copied();
+        let reached = timeout(PATIENCE, async {
+            while counted().await.unwrap_or(0) != count {
+                look.tick().await;
+            }
+        });
+        let reached = reached.await.is_ok();
+        assert!(reached, "{count} {name} expected: {:?}", self.handle.status().await);
     }
 
     /// Syncs as the operator asks, to the end; the last report.
@@ -130,16 +138,17 @@ async fn first_sync_then_live_spread(transport: &str) {
     new.has(160).await;
     old.has(160).await;
     assert_eq!(new.orders.status().digest, old.orders.status().digest);
-    assert_eq!((new.count("synced").await, old.count("synced").await), (1, 0));
-    assert_eq!(old.count("served").await, 1);
+    new.counts("synced", 1).await;
+    old.counts("served", 1).await;
 
     // What is new from now on needs no sync.
     old.import(&lines[160..]).await;
     new.has(200).await;
-    assert_eq!((old.count("orders_spread").await, new.count("orders_heard").await), (40, 40));
+    old.counts("orders_spread", 40).await;
+    new.counts("orders_heard", 40).await;
     let status = new.handle.status().await.unwrap();
     assert_eq!((status.orders, status.orders_digest), (200, old.orders.status().digest));
-    assert_eq!(new.count("synced").await, 1);
+    new.counts("synced", 1).await;
     tokio::join!(old.end(), new.end());
 }
 

@@ -12,15 +12,18 @@ pub(super) const LENGTH_BITS: u32 = 9;
 #[derive(Debug, Default)]
 pub(super) struct Writer {
     out: Vec<u8>,
-    /// Bits that do not fill a byte yet.
+    /// Bits that do not fill eight bytes yet.
     pending: u128,
-    /// How many these are, fewer than 8.
+    /// How many these are, fewer than 64.
     filled: u32,
 }
 
 impl Writer {
-    pub(super) fn starting_with(version: u8) -> Self {
-        Self { out: vec![version], ..Self::default() }
+    /// Room for about `capacity` bytes is made at once.
+    pub(super) fn starting_with(version: u8, capacity: usize) -> Self {
+        let mut out = Vec::with_capacity(capacity);
+        out.push(version);
+        Self { out, ..Self::default() }
     }
 
     /// The lowest `width` bits of `value`, at most 64.
@@ -28,10 +31,9 @@ impl Writer {
         let kept = u128::from(value) & mask(width);
         self.pending |= kept.wrapping_shl(self.filled);
         self.filled = self.filled.saturating_add(width);
-        while let Some(left) = self.filled.checked_sub(8) {
-            let [byte, ..] = self.pending.to_le_bytes();
-            self.out.push(byte);
-            self.pending >>= 8;
+        if let Some(left) = self.filled.checked_sub(u64::BITS) {
+            self.flush(u64::BITS);
+            self.pending >>= u64::BITS;
             self.filled = left;
         }
     }
@@ -55,15 +57,21 @@ impl Writer {
 
     /// Fills the byte, so that whole bytes can follow.
     pub(super) fn align(&mut self) {
-        if self.filled > 0 {
-            self.bits(0, 8_u32.saturating_sub(self.filled));
-        }
+        self.flush(self.filled);
+        self.pending = 0;
+        self.filled = 0;
     }
 
     /// Whole bytes. Call [`Writer::align`] first.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         debug_assert_eq!(self.filled, 0, "bytes follow whole bytes");
         self.out.extend_from_slice(bytes);
+    }
+
+    /// Passes on the bytes that begin within the next `width` bits, at most 128.
+    fn flush(&mut self, width: u32) {
+        let bytes = usize::try_from(width.div_ceil(8)).unwrap_or(usize::MAX);
+        self.out.extend_from_slice(self.pending.to_le_bytes().get(..bytes).unwrap_or_default());
     }
 
     /// Everything, once it is whole bytes.
@@ -155,7 +163,7 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let wide = U256::MAX - U256::from(12_345);
-        let mut writer = Writer::starting_with(9);
+        let mut writer = Writer::starting_with(9, 0);
         writer.bits(5, 3);
         writer.bits(u64::MAX, 64);
         writer.bits(0, 0);

@@ -8,10 +8,13 @@ use crate::U256;
 const WIDTH_BITS: u32 = 6;
 
 /// Small values, each as its distance from the least in as many bits as the greatest needs.
-pub(super) fn write_indices(out: &mut Writer, values: &[usize]) {
-    let least = values.iter().copied().min().unwrap_or(0);
-    let distance = |value: &usize| u64::try_from(value.saturating_sub(least)).unwrap_or(u64::MAX);
-    let width = values.iter().map(distance).max().map_or(0, bit_length);
+pub(super) fn write_indices(out: &mut Writer, values: impl Iterator<Item = usize> + Clone) {
+    let (least, most) = values
+        .clone()
+        .fold((usize::MAX, 0), |(least, most), value| (least.min(value), most.max(value)));
+    let least = least.min(most);
+    let distance = |value: usize| u64::try_from(value.saturating_sub(least)).unwrap_or(u64::MAX);
+    let width = bit_length(distance(most));
     out.count(least);
     out.bits(width.into(), WIDTH_BITS);
     for value in values {
@@ -41,15 +44,14 @@ pub(super) fn read_indices(
 
 /// Numbers of any size: how many bits the distance of each from the least has, then these bits
 /// without the first, which is 1. A few large ones among small ones do not make these cost more.
-pub(super) fn write_numbers(out: &mut Writer, values: &[U256]) {
-    let least = values.iter().copied().min().unwrap_or(U256::ZERO);
+pub(super) fn write_numbers(out: &mut Writer, values: impl Iterator<Item = U256> + Clone) {
+    let least = values.clone().min().unwrap_or(U256::ZERO);
     out.bits(u64::try_from(least.bit_len()).unwrap_or(u64::MAX), LENGTH_BITS);
     out.wide(&least, least.bit_len());
-    let distances: Vec<_> = values.iter().map(|value| value.saturating_sub(least)).collect();
-    let lengths: Vec<_> = distances.iter().map(U256::bit_len).collect();
-    write_indices(out, &lengths);
-    for (distance, length) in distances.iter().zip(lengths) {
-        out.wide(distance, length.saturating_sub(1));
+    let distances = values.map(|value| value.saturating_sub(least));
+    write_indices(out, distances.clone().map(|distance| distance.bit_len()));
+    for distance in distances {
+        out.wide(&distance, distance.bit_len().saturating_sub(1));
     }
 }
 
@@ -73,10 +75,10 @@ pub(super) fn read_numbers(from: &mut Reader<'_>, count: usize) -> Result<Vec<U2
 }
 
 /// Amounts, which people write with many zeros at the end: `mantissa · 10^zeros`.
-pub(super) fn write_amounts(out: &mut Writer, values: &[U256]) {
-    let (mantissas, zeros): (Vec<_>, Vec<_>) = values.iter().copied().map(without_zeros).unzip();
-    write_indices(out, &zeros);
-    write_numbers(out, &mantissas);
+pub(super) fn write_amounts(out: &mut Writer, values: impl Iterator<Item = U256>) {
+    let parts: Vec<_> = values.map(without_zeros).collect();
+    write_indices(out, parts.iter().map(|(_, zeros)| *zeros));
+    write_numbers(out, parts.iter().map(|(mantissa, _)| *mantissa));
 }
 
 /// Reads `count` amounts. The caller has bounded `count`.
@@ -106,8 +108,8 @@ fn without_zeros(mut value: U256) -> (U256, usize) {
     for (scale, step) in STEPS {
         // 10^step divides only what 2^step divides, which is cheap to see.
         while value.trailing_zeros() >= step {
-            let (quotient, rest) = value.div_rem(U256::from(scale));
-            if !rest.is_zero() {
+            let (quotient, rest) = divided(value, scale);
+            if rest {
                 break;
             }
             value = quotient;
@@ -115,6 +117,17 @@ fn without_zeros(mut value: U256) -> (U256, usize) {
         }
     }
     (value, zeros)
+}
+
+/// The quotient, and whether there is a rest. Of most amounts, one division of the processor or two.
+fn divided(value: U256, scale: u64) -> (U256, bool) {
+    let Ok(small) = u128::try_from(value) else {
+        let (quotient, rest) = value.div_rem(U256::from(scale));
+        return (quotient, !rest.is_zero());
+    };
+    let scale = u128::from(scale);
+    let quotient = small.checked_div(scale).unwrap_or_default();
+    (U256::from(quotient), quotient.wrapping_mul(scale) != small)
 }
 
 #[cfg(test)]
@@ -132,11 +145,11 @@ mod tests {
 
     #[test]
     fn equal_indices_cost_nothing_each() {
-        let out = size(3, |out| write_indices(out, &[150; 500]));
+        let out = size(3, |out| write_indices(out, [150; 500].into_iter()));
         assert_eq!(read_indices(&mut Reader::new(&out), 500, 151), Ok(vec![150; 500]));
         let end = BadBatch::Count { bound: 149 };
         assert_eq!(read_indices(&mut Reader::new(&out), 500, 149), Err(end));
-        let out = size(3, |out| write_indices(out, &[3, 6, 4]));
+        let out = size(3, |out| write_indices(out, [3, 6, 4].into_iter()));
         assert_eq!(read_indices(&mut Reader::new(&out), 3, 7), Ok(vec![3, 6, 4]));
         let found = read_indices(&mut Reader::new(&out), 3, 6);
         assert_eq!(found, Err(BadBatch::Index { index: 6, end: 6 }));
@@ -147,14 +160,14 @@ mod tests {
         let mut values = vec![U256::ZERO, U256::MAX, U256::ONE];
         values.extend((0..256).map(|bit| U256::ONE.wrapping_shl(bit)));
         let mut writer = Writer::default();
-        write_numbers(&mut writer, &values);
+        write_numbers(&mut writer, values.iter().copied());
         writer.align();
         let out = writer.finish();
         assert_eq!(read_numbers(&mut Reader::new(&out), values.len()), Ok(values));
         // One large number among 99 small ones costs itself and a little more.
         let mut values = vec![U256::from(1_000); 99];
         values.push(U256::MAX);
-        size(5 + 100 * 9 / 8 + 32, |out| write_numbers(out, &values));
+        size(5 + 100 * 9 / 8 + 32, |out| write_numbers(out, values.iter().copied()));
     }
 
     #[test]
@@ -170,8 +183,8 @@ mod tests {
 
         // The largest mantissa does not fit with a zero behind it.
         let mut writer = Writer::default();
-        write_indices(&mut writer, &[1]);
-        write_numbers(&mut writer, &[U256::MAX]);
+        write_indices(&mut writer, [1].into_iter());
+        write_numbers(&mut writer, [U256::MAX].into_iter());
         writer.align();
         let out = writer.finish();
         assert_eq!(read_amounts(&mut Reader::new(&out), 1), Err(BadBatch::Number));

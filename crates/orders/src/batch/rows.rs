@@ -52,7 +52,7 @@ pub(super) fn write(out: &mut Writer, signed: &[impl Borrow<SignedOrder>]) {
     let places = indices(&orders, &mut networks, |order| (order.chain_id, order.exchange));
     let assets = assets.entries().get(1..).unwrap_or_default();
     let (parts, raw) = Assets::take_apart(assets, &mut addresses);
-    let chains: Vec<_> = networks.entries().iter().map(|(chain, _)| U256::from(*chain)).collect();
+    let chains = networks.entries().iter().map(|(chain, _)| U256::from(*chain));
     let exchanges = networks.entries().iter().map(|(_, exchange)| addresses.number(exchange));
     let exchanges: Vec<_> = exchanges.collect();
     let addresses = addresses.entries().get(1..).unwrap_or_default();
@@ -60,20 +60,19 @@ pub(super) fn write(out: &mut Writer, signed: &[impl Borrow<SignedOrder>]) {
 
     out.count(addresses.len());
     out.count(assets.len());
-    out.count(chains.len());
-    write_numbers(out, &chains);
-    write_indices(out, &exchanges);
+    out.count(networks.entries().len());
+    write_numbers(out, chains);
+    write_indices(out, exchanges.iter().copied());
     parts.write(out);
-    write_indices(out, &places);
-    roles.iter().chain(&traded).for_each(|column| write_indices(out, column));
-    let column = |field: fn(&Order) -> U256| orders.iter().map(|order| field(order)).collect();
+    write_indices(out, places.iter().copied());
+    for column in roles.iter().chain(&traded) {
+        write_indices(out, column.iter().copied());
+    }
     for field in AMOUNTS {
-        let column: Vec<_> = column(field);
-        write_amounts(out, &column);
+        write_amounts(out, orders.iter().map(|order| field(order)));
     }
     for field in NUMBERS {
-        let column: Vec<_> = column(field);
-        write_numbers(out, &column);
+        write_numbers(out, orders.iter().map(|order| field(order)));
     }
     signatures.write(out);
     out.align();

@@ -46,7 +46,7 @@ impl Signatures {
     }
 
     pub(super) fn write(&self, out: &mut Writer) {
-        write_indices(out, &self.forms);
+        write_indices(out, self.forms.iter().copied());
     }
 
     pub(super) fn write_bytes(&self, out: &mut Writer) {

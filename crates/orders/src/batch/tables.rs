@@ -11,8 +11,13 @@ use crate::{Address, AssetData, ORDER_LEN_MAX, U256};
 #[derive(Debug)]
 pub(super) struct Table<T> {
     entries: Vec<T>,
+    /// Empty while there are few.
     numbers: BTreeMap<T, usize>,
 }
+
+/// As many entries as are compared one by one sooner than a tree is asked. A batch of one order
+/// has no more.
+const FEW: usize = 8;
 
 impl<T: Ord + Clone> Table<T> {
     /// A table that starts with `known`, which a reader knows too.
@@ -26,12 +31,21 @@ impl<T: Ord + Clone> Table<T> {
 
     /// The number of `entry`, a new one if it was not seen.
     pub(super) fn number(&mut self, entry: &T) -> usize {
-        if let Some(number) = self.numbers.get(entry) {
-            return *number;
-        }
+        let known = if self.entries.len() <= FEW {
+            self.entries.iter().position(|seen| seen == entry)
+        } else {
+            self.numbers.get(entry).copied()
+        };
+        known.unwrap_or_else(|| self.add(entry))
+    }
+
+    fn add(&mut self, entry: &T) -> usize {
         let number = self.entries.len();
         self.entries.push(entry.clone());
-        self.numbers.insert(entry.clone(), number);
+        if number >= FEW {
+            let listed = self.numbers.len();
+            self.numbers.extend(self.entries.iter().cloned().zip(0..).skip(listed));
+        }
         number
     }
 
@@ -98,11 +112,11 @@ impl Assets {
     }
 
     pub(super) fn write(&self, out: &mut Writer) {
-        write_indices(out, &self.forms);
-        write_indices(out, &self.tokens);
-        write_indices(out, &self.word_counts);
-        write_numbers(out, &self.words);
-        write_indices(out, &self.lengths);
+        write_indices(out, self.forms.iter().copied());
+        write_indices(out, self.tokens.iter().copied());
+        write_indices(out, self.word_counts.iter().copied());
+        write_numbers(out, self.words.iter().copied());
+        write_indices(out, self.lengths.iter().copied());
     }
 
     /// Reads the parts of `count` assets. The caller has bounded `count`.

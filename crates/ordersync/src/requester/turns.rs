@@ -2,6 +2,7 @@
 
 use super::paging::Pages;
 use super::{Asked, Break, Effect, Ended, Requester, Stage, Storing, Thread, count};
+use crate::binary::ITEMS_MAX;
 use crate::message::{
     FirstRequestsForSubprotocols, RawRequest, RawResponse, RequestMetadata, Response,
 };
@@ -56,7 +57,7 @@ impl<I: Item> Requester<I> {
     }
 
     fn check_bounds(&mut self, response: &RawResponse<I>) -> Result<(), Fault> {
-        let max = self.cx.page.saturating_mul(self.limits.pages_max);
+        let max = self.cx.page.saturating_mul(self.limits.pages_max).max(ITEMS_MAX);
         let orders = response.orders.len().saturating_add(response.malformed.len());
         if orders > max {
             return Err(Fault::PageTooLong { orders, max });

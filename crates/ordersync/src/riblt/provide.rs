@@ -21,7 +21,8 @@ pub struct Service<I: Item> {
 
 struct Comparison<I: Item> {
     filter: I::Filter,
-    count: u64,
+    /// Of the set that the cells are of.
+    summary: Summary,
     source: Source,
     /// Cells that were sent.
     sent: usize,
@@ -85,14 +86,20 @@ impl<I: Item> Service<I> {
         if pages_instead(open.summary.count, summary.count, estimate, cx.page) {
             return Ok(RibltResponse::Page { summary });
         }
+        let cells = Plan::new(estimate).first();
         let (key, chosen, summary, source) = match source {
-            Some(epoch) => (epoch.key(), true, summary, Source::Epoch(epoch)),
-            None => Self::prepare(open.key, &filter, cx),
+            Some(epoch) if cells <= epoch.width() => {
+                (epoch.key(), true, summary, Source::Epoch(epoch))
+            }
+            // There are not as many cells at hand.
+            Some(_) if cells > CELLS_MAX || !cx.scans.granted() => {
+                return Ok(RibltResponse::Page { summary });
+            }
+            Some(_) | None => Self::prepare(open.key, &filter, cx),
         };
-        let count = summary.count;
-        self.comparison = Some(Comparison { filter, count, source, sent: 0 });
+        self.comparison = Some(Comparison { filter, summary, source, sent: 0 });
         let key = chosen.then_some(key);
-        self.block(Plan::new(estimate).first(), Some(Head { key, summary }))
+        self.block(cells, Some(Head { key, summary }))
     }
 
     /// Goes through the whole book for one session.
@@ -126,11 +133,12 @@ impl<I: Item> Service<I> {
         let cells = cells.clamp(1, BLOCK_MAX);
         let block = comparison.source.cells(first, cells);
         if block.is_empty() {
-            return Err(Refusal::Unavailable { what: "that cell" });
+            // More differs than was guessed, and than there are cells for.
+            return Ok(RibltResponse::Page { summary: comparison.summary });
         }
         comparison.sent = first.saturating_add(block.len());
         let index = u64::try_from(first).unwrap_or(u64::MAX);
-        let packed = packed::pack(&block, index, comparison.count).into();
+        let packed = packed::pack(&block, index, comparison.summary.count).into();
         Ok(RibltResponse::Block { head, cells: block.len(), packed })
     }
 

@@ -58,6 +58,8 @@ struct Comparison {
     fetching: usize,
     /// How many were missing when they were last asked for.
     lacked: usize,
+    /// Items asked for, or given away, in one request.
+    page: usize,
 }
 
 impl fmt::Debug for Pursuit {
@@ -93,7 +95,7 @@ impl Pursuit {
     ) -> Result<Reaction<I, RibltRequest>, Fault> {
         let (next, finding) = match (std::mem::take(&mut self.asked), &response.metadata) {
             (Asked::Opening, RibltResponse::Equal) => (Vec::new(), Finding::Agreed),
-            (Asked::Opening, RibltResponse::Page { summary }) => {
+            (Asked::Opening | Asked::Cells(_), RibltResponse::Page { summary }) => {
                 if summary.count == 0 && *summary != Digest::new().finish() {
                     return Err(cells_fault("the digest of something, of no items"));
                 }
@@ -110,7 +112,7 @@ impl Pursuit {
             }
             (Asked::Items, RibltResponse::Items { gone, summary }) => {
                 let comparison = self.comparison.as_mut().ok_or(Fault::Unasked)?;
-                comparison.receive(&response.orders, gone, summary, cx.page)?
+                comparison.receive(&response.orders, gone, summary)?
             }
             (
                 Asked::Nothing | Asked::Opening | Asked::Cells(_) | Asked::Items,
@@ -153,6 +155,11 @@ impl Pursuit {
             missing: BTreeSet::new(),
             fetching: 0,
             lacked: 0,
+            page: match cx.form {
+                Form::Json => cx.page.clamp(1, WANTED_MAX),
+                // The more are asked for at once, the fewer wait for a place in the window.
+                Form::Binary => WANTED_MAX,
+            },
         }))
     }
 }
@@ -204,7 +211,7 @@ impl Comparison {
         } else {
             Vec::new()
         };
-        let next = self.requests(&push, cx.page);
+        let next = self.requests(&push);
         if next.is_empty() {
             return (next, self.verdict(None));
         }
@@ -222,8 +229,8 @@ impl Comparison {
     }
 
     /// Requests for all that is missing, a page each, with a page of what is given away.
-    fn requests<I: Item>(&mut self, push: &[Entry<I>], page: usize) -> Vec<Next<I, RibltRequest>> {
-        let page = page.clamp(1, WANTED_MAX);
+    fn requests<I: Item>(&mut self, push: &[Entry<I>]) -> Vec<Next<I, RibltRequest>> {
+        let page = self.page;
         let wanted: Vec<u64> = self.missing.iter().copied().collect();
         let mut wanted = wanted.chunks(page);
         let mut push = push.chunks(page);
@@ -248,7 +255,6 @@ impl Comparison {
         orders: &[Entry<I>],
         gone: &[u64],
         summary: &Summary,
-        page: usize,
     ) -> Result<Step<I>, Fault> {
         self.fetching = self.fetching.checked_sub(1).ok_or(Fault::Unasked)?;
         let mut unasked = 0_usize;
@@ -270,7 +276,7 @@ impl Comparison {
         }
         // A page that does not fit a frame is cut: what was left off is asked for again.
         if !self.missing.is_empty() && self.missing.len() < self.lacked {
-            let next = self.requests(&[], page);
+            let next = self.requests(&[]);
             return Ok((next, Finding::Open));
         }
         Ok((Vec::new(), self.verdict(Some(summary))))

@@ -171,21 +171,26 @@ impl Budgets {
     }
 }
 
+impl Peer {
+    /// How full its emptiest bucket is.
+    fn left(&mut self, now: Instant) -> f64 {
+        let Self { requests, bytes, foreign_bytes, compute, scans, serving: _ } = self;
+        let buckets = [requests, bytes, foreign_bytes, compute, scans];
+        let part = |bucket: &mut Bucket| {
+            bucket.refill(now);
+            bucket.level / bucket.allowance.burst
+        };
+        buckets.into_iter().map(part).fold(1.0, f64::min)
+    }
+}
+
 impl State {
     /// Forgets the peers that nothing is held against; if there are none, the one that has used
     /// least.
     fn forget(&mut self, now: Instant) {
-        let left = |peer: &mut Peer| {
-            peer.requests.refill(now);
-            peer.scans.refill(now);
-            peer.bytes.refill(now);
-            peer.foreign_bytes.refill(now);
-            peer.compute.refill(now);
-            peer.requests.level / peer.requests.allowance.burst
-        };
         let mut most: Option<(PeerId, f64)> = None;
         self.peers.retain(|id, peer| {
-            let left = left(peer);
+            let left = peer.left(now);
             if peer.serving == 0 && most.is_none_or(|(_, most)| left > most) {
                 most = Some((*id, left));
             }

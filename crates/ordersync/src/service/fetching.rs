@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::channel::mpsc;
-use futures::future::{BoxFuture, Either, FutureExt as _, join, select};
+use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt as _};
 use futures::{AsyncRead, AsyncWrite, SinkExt as _};
 use futures_timer::Delay;
@@ -103,8 +103,12 @@ impl<I: Item, N: Network> Service<I, N> {
         rest: Option<Rest>,
         shards: &Shards,
     ) -> (Option<Protocol>, Outcome) {
-        let Ok((protocol, stream)) = self.network().open(peer).await else {
-            return (None, broken(Break::Closed));
+        let timeout = self.params().turn_timeout;
+        let (protocol, stream) = match select(self.network().open(peer), Delay::new(timeout)).await
+        {
+            Either::Left((Ok(opened), _)) => opened,
+            Either::Left((Err(_), _)) => return (None, broken(Break::Closed)),
+            Either::Right(((), _)) => return (None, broken(Break::TimedOut)),
         };
         let subprotocols = self.subprotocols().of(protocol);
         let cx = self.context(peer, protocol);
@@ -132,8 +136,15 @@ impl<I: Item, N: Network> Service<I, N> {
             admitting: FuturesOrdered::new(),
             deadline: Delay::new(self.params().session_timeout),
         };
-        let writing = write_all(writer, outbox, self.params().turn_timeout);
-        let (outcome, ()) = join(session.run(talk), writing).await;
+        let writing = pin!(write_all(writer, outbox, timeout));
+        let outcome = match select(pin!(session.run(talk)), writing).await {
+            Either::Left((outcome, writing)) => {
+                // What is still to be written is the end, or nobody wants it.
+                select(writing, Delay::new(CLOSING)).await;
+                outcome
+            }
+            Either::Right(((), session)) => session.await,
+        };
         (Some(protocol), outcome)
     }
 }

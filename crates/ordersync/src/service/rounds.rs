@@ -102,7 +102,7 @@ impl<I: Item, N: Network> Service<I, N> {
         let mut pause = self.params().backoff_min;
         for round in 1..=self.params().rounds_max.max(1) {
             let mut peers = chosen.clone().unwrap_or_else(|| self.network().peers());
-            peers.retain(|peer| !rounds.synced.contains_key(peer));
+            peers.retain(|peer| rounds.may_ask(peer));
             self.with_rng(|rng| peers.shuffle(rng));
             self.round(peers, min_peers, &mut rounds).await;
             if rounds.synced.len() >= min_peers || round == self.params().rounds_max {
@@ -146,6 +146,12 @@ struct Rounds {
 }
 
 impl Rounds {
+    /// Who succeeded need not be asked again, and who did something wrong is not.
+    fn may_ask(&self, peer: &PeerId) -> bool {
+        let faulted = |failed: &NoOrdersFromPeer| matches!(failed.outcome.ended, Ended::Faulted(_));
+        !self.synced.contains_key(peer) && !self.failed.get(peer).is_some_and(faulted)
+    }
+
     fn ended(&mut self, peer: PeerId, outcome: Outcome) {
         let succeeded = match outcome.ended {
             Ended::Agreed => true,

@@ -108,7 +108,7 @@ fn code(rules: &Rules, order: &SignedOrder) -> (&'static str, bool) {
     match verdict(rules, order).unwrap_err() {
         Rejected::Invalid { code, .. } => (code, true),
         Rejected::Unwanted { code, .. } => (code, false),
-        other => panic!("{other}"),
+        other @ (Rejected::Expired | Rejected::Full | Rejected::Later { .. }) => panic!("{other}"),
     }
 }
 

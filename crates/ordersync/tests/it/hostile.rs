@@ -4,6 +4,7 @@
 mod providers;
 mod requesters;
 mod resuming;
+mod streams;
 
 use std::collections::VecDeque;
 

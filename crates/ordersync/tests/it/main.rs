@@ -5,8 +5,11 @@ mod attack;
 mod golden;
 mod hostile;
 mod mesh;
+mod narrow;
+mod page;
 mod pair;
 #[path = "../../src/sample.rs"]
 pub mod sample;
 mod sessions;
 mod sync;
+mod town;

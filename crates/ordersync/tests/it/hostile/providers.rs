@@ -4,7 +4,8 @@ use bytes::Bytes;
 use meshwork_ordersync::requester::{Ended, Limits};
 use meshwork_ordersync::riblt::{self, Head, RibltRequest, RibltResponse};
 use meshwork_ordersync::{
-    BadItem, Entry, Fault, Form, ItemId, Metadata as _, Raw, RawRequest, RawResponse, paging,
+    BadItem, Entry, Fault, Form, ItemId, Metadata as _, Raw, RawRequest, RawResponse, binary,
+    paging,
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -439,11 +440,13 @@ fn empty_pages_without_end_come_to_an_end() {
 
 #[test]
 fn pages_that_are_too_long_are_a_fault() {
-    let too_long = |fault: &Fault| *fault == Fault::PageTooLong { orders: 500, max: 400 };
-    faulted(too_long, pager(|form, _| page(form, ascending(0..500), ItemId::ZERO)));
+    let orders = binary::ITEMS_MAX + 1;
+    let too_long = |fault: &Fault| *fault == Fault::PageTooLong { orders, max: binary::ITEMS_MAX };
+    let all = ascending(0..u32::try_from(orders).unwrap());
+    faulted(too_long, pager(|form, _| page(form, all.clone(), ItemId::ZERO)));
     let malformed = |form, _| {
         let mut page = page(form, Vec::new(), ItemId::ZERO);
-        page[0].malformed = vec![BadItem::new("note", "is none"); 500];
+        page[0].malformed = vec![BadItem::new("note", "is none"); orders];
         page
     };
     faulted(too_long, pager(malformed));

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use machine::{Effect, Effects, Input, Instant, JobError, JobId, JobIds, Machine, PeerId, UnixTime};
+use machine::{
+    Effect, Effects, Input, Instant, JobError, JobId, JobIds, Machine, PeerId, UnixTime,
+};
 use meshwork_ordersync::requester::{Break, Ended, Outcome, Rest};
 use meshwork_ordersync::{
     Admission, Admitted, Book, Context, Entry, Fault, Form, Holding, Inserted, ItemId, Leave,
@@ -20,6 +22,8 @@ use crate::sample::{Note, Prefix};
 
 /// Time for one turn.
 const TURN: Duration = Duration::from_secs(30);
+/// How long a session waits for what others page.
+const PATIENCE: Duration = Duration::from_secs(15);
 /// Time for one session.
 const SESSION: Duration = Duration::from_mins(10);
 
@@ -27,15 +31,26 @@ const SESSION: Duration = Duration::from_mins(10);
 /// shows that it broke.
 #[derive(Clone, Debug)]
 pub(crate) enum Message {
-    Ask { session: u64, number: u64, request: RawRequest<Note> },
-    Answer { session: u64, number: u64, response: RawResponse<Note> },
+    Ask {
+        session: u64,
+        number: u64,
+        request: RawRequest<Note>,
+    },
+    Answer {
+        session: u64,
+        number: u64,
+        response: RawResponse<Note>,
+    },
     /// The requester's last word, or the provider's.
-    Over { session: u64, by_requester: bool },
+    Over {
+        session: u64,
+        by_requester: bool,
+    },
 }
 
 /// Check and store them.
 #[derive(Debug)]
-pub(crate) struct Store(Vec<Entry<Note>>);
+pub(crate) struct Store(pub(crate) Vec<Entry<Note>>);
 
 /// A session came to its end.
 #[derive(Debug)]
@@ -43,6 +58,8 @@ pub(crate) struct Synced {
     pub(crate) outcome: Outcome,
     /// Whether the node holds all that the provider held when the session began.
     pub(crate) holds_all: bool,
+    /// Whether it went on where an earlier one broke.
+    pub(crate) resumed: bool,
 }
 
 /// The application has new notes.
@@ -76,11 +93,12 @@ struct Fetching {
     end: Instant,
     /// What the provider held at the beginning.
     promised: BTreeSet<ItemId>,
+    resumed: bool,
     /// What is being stored, and what became of it.
     storing: VecDeque<(JobId, Option<Vec<Admission>>)>,
     through: Vec<Range>,
-    /// Whether it waits for a range.
-    waits: bool,
+    /// Since when it waits for ranges.
+    waits: VecDeque<Instant>,
 }
 
 /// A session of a neighbour's.
@@ -94,6 +112,7 @@ struct Serving {
     storing: Option<JobId>,
 }
 
+/// A node.
 #[derive(Debug)]
 pub(crate) struct Node {
     me: PeerId,
@@ -138,7 +157,8 @@ impl Node {
 
     fn context(&mut self, peer: PeerId) -> Context<Note> {
         let old = &self.town.old;
-        let form = if old.contains(&peer) || old.contains(&self.me) { Form::Json } else { Form::Binary };
+        let form =
+            if old.contains(&peer) || old.contains(&self.me) { Form::Json } else { Form::Binary };
         let mut secret = [0; 32];
         self.rng.fill_bytes(&mut secret);
         Context {
@@ -174,6 +194,7 @@ impl Node {
         let cx = self.context(peer);
         let (subprotocols, limits) = (subprotocols(cx.form), requester::Limits::default());
         let held = || self.town.books[&peer].ids(&Prefix::default()).into_iter().collect();
+        let resumed = self.rests.contains_key(&peer);
         let (core, promised) = match self.rests.remove(&peer) {
             Some((rest, promised)) => (Requester::resume(subprotocols, limits, cx, rest), promised),
             None => (Requester::start(subprotocols, limits, cx), held()),
@@ -187,9 +208,10 @@ impl Node {
             turn: None,
             end: now.after(SESSION),
             promised,
+            resumed,
             storing: VecDeque::new(),
             through: Vec::new(),
-            waits: false,
+            waits: VecDeque::new(),
         };
         self.fetching.insert(peer, fetching);
         self.go_on(peer, now);
@@ -205,16 +227,16 @@ impl Node {
 
     /// Does what a session of ours wants done.
     fn go_on(&mut self, peer: PeerId, now: Instant) {
-        while let Some(fetching) = self.fetching.get_mut(&peer)
-            && let Some(effect) = fetching.core.poll_effect()
-        {
+        while let Some(fetching) = self.fetching.get_mut(&peer) {
             let session = fetching.session;
+            let Some(effect) = fetching.core.poll_effect() else {
+                fetching.turn = fetching.core.awaits_answer().then(|| now.after(TURN));
+                return;
+            };
             match effect {
                 requester::Effect::Send(request) => {
-                    let number = fetching.asked;
+                    let message = Message::Ask { session, number: fetching.asked, request };
                     fetching.asked += 1;
-                    fetching.turn = Some(now.after(TURN));
-                    let message = Message::Ask { session, number, request };
                     self.effects.push(Effect::Send { peer, message });
                 }
                 requester::Effect::Admit(entries) => {
@@ -222,7 +244,7 @@ impl Node {
                     fetching.storing.push_back((id, None));
                     self.effects.push(Effect::Start { id, job: Store(entries) });
                 }
-                requester::Effect::TakeRange => fetching.waits = true,
+                requester::Effect::TakeRange => fetching.waits.push_back(now),
                 requester::Effect::RangeDone(range) => fetching.through.push(range),
                 requester::Effect::GiveBack(range) => self.shards.give_back(peer, range),
                 requester::Effect::Report(fault) => {
@@ -231,7 +253,28 @@ impl Node {
                 requester::Effect::End(outcome) => self.end(peer, outcome, now),
             }
         }
-        self.share(now);
+    }
+
+    /// A session of ours is over. What was being stored for it comes to nothing.
+    fn end(&mut self, peer: PeerId, mut outcome: Outcome, now: Instant) {
+        let Some(fetching) = self.fetching.remove(&peer) else { return };
+        let Fetching { session, promised, resumed, storing, through, .. } = fetching;
+        if storing.is_empty() {
+            through.iter().for_each(|range| self.shards.through(peer, range));
+        }
+        self.shards.release(peer);
+        let message = Message::Over { session, by_requester: true };
+        self.effects.push(Effect::Send { peer, message });
+        let holds_all = promised.iter().all(|id| self.book().contains(id));
+        if let Some(rest) = outcome.rest.take() {
+            self.rests.insert(peer, (rest, promised));
+        }
+        // Where the envelope ends with the last page, the digests are compared in a session of its own.
+        let provable = outcome.ended == Ended::Paged && outcome.provable;
+        self.effects.push(Effect::Emit(Synced { outcome, holds_all, resumed }));
+        if provable && self.links.contains(&peer) {
+            self.begin(peer, now);
+        }
     }
 
     /// Gives ranges to those who wait for some, as far as there are any.
@@ -243,13 +286,226 @@ impl Node {
                 }
             }
         }
-        let waits = |(peer, fetching): (&PeerId, &Fetching)| fetching.waits.then_some(*peer);
-        while let Some(peer) = self.fetching.iter().find_map(waits)
-            && let Some(range) = self.shards.take(peer)
-        {
-            let Some(fetching) = self.fetching.get_mut(&peer) else { return };
-            fetching.waits = fetching.core.awaits_range();
+        let waits = |(peer, fetching): (&PeerId, &Fetching)| {
+            fetching.waits.front().map(|since| (*peer, now.since(*since) >= PATIENCE))
+        };
+        while let Some((peer, is_tired)) = self.fetching.iter().find_map(waits) {
+            let Some(range) = self.shards.take(peer).or(is_tired.then_some(None)) else { return };
+            if let Some(fetching) = self.fetching.get_mut(&peer) {
+                fetching.waits.pop_front();
+            }
             self.hear(peer, requester::Input::Range(range), now);
         }
+    }
+
+    /// A neighbour asks.
+    fn asked(
+        &mut self,
+        peer: PeerId,
+        session: u64,
+        number: u64,
+        request: RawRequest<Note>,
+        now: Instant,
+    ) {
+        if number == 0 {
+            let cx = self.context(peer);
+            let core = Provider::new(subprotocols(cx.form), provider::Limits::default(), cx);
+            let turn = now.after(TURN);
+            let serving = Serving { session, core, asked: 0, answered: 0, turn, storing: None };
+            self.serving.insert(peer, serving);
+        }
+        let Some(serving) =
+            self.serving.get_mut(&peer).filter(|serving| serving.session == session)
+        else {
+            return;
+        };
+        if serving.asked != number {
+            return self.stop_serving(peer);
+        }
+        serving.asked += 1;
+        serving.turn = now.after(TURN);
+        serving.core.handle(provider::Input::Received(request));
+        self.serve(peer);
+    }
+
+    /// Does what a session of a neighbour's wants done.
+    fn serve(&mut self, peer: PeerId) {
+        while let Some(serving) = self.serving.get_mut(&peer)
+            && let Some(effect) = serving.core.poll_effect()
+        {
+            match effect {
+                provider::Effect::Admit(entries) => {
+                    let id = self.jobs.issue();
+                    serving.storing = Some(id);
+                    self.effects.push(Effect::Start { id, job: Store(entries) });
+                }
+                provider::Effect::Report(fault) => {
+                    self.effects.push(Effect::Report { peer, fault });
+                }
+                provider::Effect::Respond(response) => {
+                    let (session, number) = (serving.session, serving.answered);
+                    serving.answered += 1;
+                    let message = Message::Answer { session, number, response };
+                    self.effects.push(Effect::Send { peer, message });
+                }
+                provider::Effect::End(Ok(())) => drop(self.serving.remove(&peer)),
+                provider::Effect::End(Err(_)) => self.stop_serving(peer),
+            }
+        }
+    }
+
+    fn stop_serving(&mut self, peer: PeerId) {
+        if let Some(Serving { session, .. }) = self.serving.remove(&peer) {
+            let message = Message::Over { session, by_requester: false };
+            self.effects.push(Effect::Send { peer, message });
+        }
+    }
+
+    fn received(&mut self, peer: PeerId, message: Message, now: Instant) {
+        match message {
+            Message::Ask { session, number, request } => {
+                self.asked(peer, session, number, request, now);
+            }
+            Message::Answer { session, number, response } => {
+                let Some(fetching) =
+                    self.fetching.get_mut(&peer).filter(|fetching| fetching.session == session)
+                else {
+                    return;
+                };
+                let is_next = fetching.answered == number;
+                fetching.answered += 1;
+                let broken = requester::Input::Broken(Break::Closed);
+                let received = requester::Input::Received(response);
+                self.hear(peer, if is_next { received } else { broken }, now);
+            }
+            Message::Over { session, by_requester: true } => {
+                if self.serving.get(&peer).is_some_and(|serving| serving.session == session) {
+                    self.serving.remove(&peer);
+                }
+            }
+            Message::Over { session, by_requester: false } => {
+                if self.fetching.get(&peer).is_some_and(|fetching| fetching.session == session) {
+                    self.hear(peer, requester::Input::Broken(Break::Closed), now);
+                }
+            }
+        }
+    }
+
+    /// What was to be stored is, unless nobody waits for it any more.
+    fn stored(&mut self, id: JobId, outcome: Result<Vec<Entry<Note>>, JobError>, now: Instant) {
+        let is_it = |storing: &&mut (JobId, Option<Vec<Admission>>)| storing.0 == id;
+        let fetching = self.fetching.iter().find_map(|(peer, fetching)| {
+            fetching.storing.iter().any(|(job, _)| *job == id).then_some(*peer)
+        });
+        let serving = self.serving.iter().find(|(_, serving)| serving.storing == Some(id));
+        let serving = serving.map(|(peer, _)| *peer);
+        if fetching.is_none() && serving.is_none() {
+            return;
+        }
+        let admissions = admit(self.book(), outcome);
+        if let Some(peer) = serving {
+            if let Some(serving) = self.serving.get_mut(&peer) {
+                serving.storing = None;
+                serving.core.handle(provider::Input::Admitted(admissions));
+            }
+            return self.serve(peer);
+        }
+        let Some(peer) = fetching else { return };
+        if let Some(fetching) = self.fetching.get_mut(&peer)
+            && let Some(storing) = fetching.storing.iter_mut().find(is_it)
+        {
+            storing.1 = Some(admissions);
+        }
+        while let Some(fetching) = self.fetching.get_mut(&peer)
+            && let Some((_, Some(_))) = fetching.storing.front()
+            && let Some((_, Some(admissions))) = fetching.storing.pop_front()
+        {
+            self.hear(peer, requester::Input::Admitted(admissions), now);
+        }
+    }
+
+    fn left(&mut self, peer: PeerId, now: Instant) {
+        self.links.remove(&peer);
+        self.serving.remove(&peer);
+        self.hear(peer, requester::Input::Broken(Break::Closed), now);
+    }
+}
+
+/// Puts notes into a book; those that could not be checked come another time.
+fn admit(book: &Book<Note>, outcome: Result<Vec<Entry<Note>>, JobError>) -> Vec<Admission> {
+    let Ok(entries) = outcome else {
+        let id = ItemId::ZERO;
+        let later = Rejected::Later { reason: "too much to do".to_owned() };
+        return vec![Admission { id, outcome: Err(later) }];
+    };
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let outcomes = hold(book, entries).into_iter().map(|inserted| match inserted {
+        Inserted::New { .. } => Ok(Admitted::New),
+        Inserted::Known => Ok(Admitted::Known),
+        Inserted::Full => Err(Rejected::Full),
+    });
+    ids.into_iter().zip(outcomes).map(|(id, outcome)| Admission { id, outcome }).collect()
+}
+
+pub(crate) fn hold(book: &Book<Note>, entries: Vec<Entry<Note>>) -> Vec<Inserted> {
+    let received = UnixTime::from_millis(0);
+    let hold = |entry| Holding { entry, received, pinned: false };
+    book.insert(entries.into_iter().map(hold).collect())
+}
+
+impl Machine for Node {
+    const NAMES: &'static [&'static str] = &["/town/1"];
+    type Message = Message;
+    type Command = Publish;
+    type Event = Synced;
+    type Fault = Fault;
+    type Job = Store;
+    type Done = Vec<Entry<Note>>;
+
+    fn handle(&mut self, input: Input<Self>, now: Instant) {
+        match input {
+            Input::Joined { peer, .. } => {
+                self.links.insert(peer);
+            }
+            Input::Left { peer } => self.left(peer, now),
+            Input::Received { peer, message } => self.received(peer, message, now),
+            Input::Undelivered { .. } | Input::Wall(_) => {}
+            Input::Command(Publish(numbers)) => {
+                let entries = numbers.into_iter().map(|number| Entry::new(note(number))).collect();
+                hold(self.book(), entries);
+            }
+            Input::Done { id, outcome } => self.stored(id, outcome, now),
+        }
+        self.share(now);
+    }
+
+    fn tick(&mut self, now: Instant) {
+        let late = |fetching: &Fetching| {
+            fetching.end <= now || fetching.turn.is_some_and(|turn| turn <= now)
+        };
+        let fetching = self.fetching.iter().filter(|(_, fetching)| late(fetching));
+        for peer in fetching.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            self.hear(peer, requester::Input::Broken(Break::TimedOut), now);
+        }
+        let serving = self.serving.iter().filter(|(_, serving)| serving.turn <= now);
+        for peer in serving.map(|(peer, _)| *peer).collect::<Vec<_>>() {
+            self.stop_serving(peer);
+        }
+        if self.round <= now {
+            self.begin_round(now);
+        }
+        self.share(now);
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let tired = |since: &Instant| since.after(PATIENCE);
+        let fetching = self.fetching.values().flat_map(|fetching| {
+            fetching.turn.into_iter().chain([fetching.end]).chain(fetching.waits.front().map(tired))
+        });
+        fetching.chain(self.serving.values().map(|serving| serving.turn)).chain([self.round]).min()
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect<Self>> {
+        self.effects.pop()
     }
 }
