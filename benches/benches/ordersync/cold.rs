@@ -82,7 +82,11 @@ pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Fail
     report("cold/bytes", each(bytes, orders.len()), 130.0, &details);
     let Limits { window, admitting_max, .. } = Limits::default();
     let bound = window + admitting_max;
-    let details = format!("{held} pages asked for or being stored at most, bound {bound}");
+    let bytes = held * talk.page * (size_of::<SignedOrder>() + size_of::<Entry<SignedOrder>>());
+    let details = format!(
+        "{held} pages asked for or being stored at most, bound {bound}; {:.1} MB once decoded",
+        number(bytes) / 1e6
+    );
     report("cold/pages_held", number(held), number(bound), &details);
     Ok(())
 }

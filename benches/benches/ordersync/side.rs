@@ -85,10 +85,10 @@ impl Side {
 /// What a node of ours offers.
 pub(crate) fn ours(form: Form) -> Result<Subprotocols<SignedOrder>, Failure> {
     let both = Subprotocols::new().with(riblt::Riblt)?.with(paging::V1::default())?;
-    Ok(if form == Form::Json { both.with(paging::V0::default())? } else { both })
+    Ok(if form == Form::Json { both.with(paging::V0)? } else { both })
 }
 
 /// What a node of 0x-Mesh offers.
 pub(crate) fn legacy() -> Result<Subprotocols<SignedOrder>, Failure> {
-    Ok(Subprotocols::new().with(paging::V1::default())?.with(paging::V0::default())?)
+    Ok(Subprotocols::new().with(paging::V1::default())?.with(paging::V0)?)
 }

@@ -35,7 +35,9 @@ use crate::exchange::Side;
 use crate::handler::{FromGate, Shared};
 use crate::messages::Version;
 use crate::rivals::Progress;
-use crate::{BanStore, Banned, Dialer, Event, Feature, Params, Refusal, SessionKind, Sessions, Theirs};
+use crate::{
+    BanStore, Banned, Dialer, Event, Feature, Params, Refusal, SessionKind, Sessions, Theirs,
+};
 
 /// Shows `B` only the connections on which both sides accepted the other's version.
 ///

@@ -27,7 +27,7 @@
 //! | [`service::Config::peer_scans`] | looks at the whole book for one peer | 0.1/s, burst 4 | |
 //! | [`requester::Limits::window`] | requests under way | 8; 1 in JSON | |
 //! | [`requester::Limits::attempts_max`] | attempts to agree | 3 | |
-//! | [`book::Config::items_max`] | items held | 100,000 | 4,194,304 |
+//! | [`book::Config::items_max`] | items held | 200,000 | 4,194,304 |
 //! | [`book::Config::cells`] | cells kept up to date | 16,384 | 32 to 1,048,576 |
 //! | [`book::Config::epoch`] | time that their key is in use | 10 min | 1 s to 1 day |
 //! | a frame of ours | bytes | | 1 MiB |

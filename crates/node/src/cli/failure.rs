@@ -55,6 +55,8 @@ pub(super) enum Failure {
     BadLines { bad: u64, lines: u64 },
     #[error("the sync came to nothing: {0}")]
     Sync(String),
+    #[error("synced with {synced} of the {wanted} peers asked for")]
+    SyncedWithFew { synced: u32, wanted: u32 },
     #[error("the sync did not end within {0:?}")]
     SyncTimedOut(Duration),
     #[error("cannot write the result")]
@@ -86,6 +88,7 @@ impl Failure {
             | Self::File { .. }
             | Self::BadLines { .. }
             | Self::Sync(_)
+            | Self::SyncedWithFew { .. }
             | Self::Output(_) => Exit::Failed,
         }
     }
@@ -138,7 +141,7 @@ impl Failure {
                  does no harm"
                     .into(),
             ),
-            Self::Sync(_) => Some(
+            Self::Sync(_) | Self::SyncedWithFew { .. } => Some(
                 "`meshwork peers list` tells who is connected; or name a peer with --from".into(),
             ),
             Self::SyncTimedOut(_) => {

@@ -44,6 +44,21 @@ async fn open(swarm: &mut Swarm<Behaviour>, node: &Node) -> Result<Substream, Op
     timeout(PATIENCE, opened).await.unwrap()
 }
 
+/// Dials a node and waits until that has closed the connection.
+async fn closed(node: &Node) {
+    let mut swarm = swarm();
+    let address: Multiaddr = node.address("tcp").parse().unwrap();
+    swarm.dial(address).unwrap();
+    let closed = async {
+        loop {
+            if let SwarmEvent::ConnectionClosed { .. } = swarm.select_next_some().await {
+                return;
+            }
+        }
+    };
+    timeout(PATIENCE, closed).await.unwrap();
+}
+
 /// Keeps a swarm going.
 fn drive(mut swarm: Swarm<Behaviour>) -> JoinSet<()> {
     let mut task = JoinSet::new();
@@ -77,8 +92,8 @@ async fn a_stranger_pages_through_the_orders_of_a_node() {
     let _driven = drive(swarm);
     let status = node.handle.status().await.unwrap();
     assert_eq!((status.strangers, status.inbound), (1, 0));
-    // Longer than a stranger may be idle without a session.
-    tokio::time::sleep(std::time::Duration::from_millis(2_500)).await;
+    // Who comes later and opens no session is closed as idle.
+    closed(&node).await;
 
     let first = json!({ "orderfilter": filter(), "minOrderHash": ZERO });
     let mut request = json!({

@@ -47,9 +47,16 @@ pub(super) fn write(out: &mut Writer, signed: &[impl Borrow<SignedOrder>]) {
     let mut addresses = Table::starting_with([Address::ZERO]);
     let mut assets = Table::starting_with([&nothing]);
     let mut networks = Table::starting_with([]);
-    let roles = ROLES.map(|role| indices(&orders, &mut addresses, role));
-    let traded = ASSETS.map(|asset| indices(&orders, &mut assets, asset));
-    let places = indices(&orders, &mut networks, |order| (order.chain_id, order.exchange));
+    let fields = ROLES.len().saturating_add(ASSETS.len());
+    let mut columns = Vec::with_capacity(fields.saturating_mul(orders.len()));
+    for role in ROLES {
+        columns.extend(orders.iter().map(|order| addresses.number(&role(order))));
+    }
+    for asset in ASSETS {
+        columns.extend(orders.iter().map(|order| assets.number(&asset(order))));
+    }
+    let place = |order: &&Order| networks.number(&(order.chain_id, order.exchange));
+    let places: Vec<_> = orders.iter().map(place).collect();
     let assets = assets.entries().get(1..).unwrap_or_default();
     let (parts, raw) = Assets::take_apart(assets, &mut addresses);
     let chains = networks.entries().iter().map(|(chain, _)| U256::from(*chain));
@@ -65,7 +72,7 @@ pub(super) fn write(out: &mut Writer, signed: &[impl Borrow<SignedOrder>]) {
     write_indices(out, exchanges.iter().copied());
     parts.write(out);
     write_indices(out, places.iter().copied());
-    for column in roles.iter().chain(&traded) {
+    for column in columns.chunks(orders.len().max(1)) {
         write_indices(out, column.iter().copied());
     }
     for field in AMOUNTS {
@@ -81,15 +88,6 @@ pub(super) fn write(out: &mut Writer, signed: &[impl Borrow<SignedOrder>]) {
     }
     out.bytes(&raw);
     signatures.write_bytes(out);
-}
-
-/// A column of indices for a field that has a table.
-fn indices<'a, T: Ord + Clone>(
-    orders: &[&'a Order],
-    table: &mut Table<T>,
-    field: impl Fn(&'a Order) -> T,
-) -> Vec<usize> {
-    orders.iter().map(|order| table.number(&field(order))).collect()
 }
 
 /// Everything behind the count of orders, which the caller has bounded.

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Most items held. 1 to 4,194,304.
+    /// Most items held. 1 to 4,194,304. The default leaves room for two books of 0x-Mesh, which
+    /// end at 100,000.
     pub items_max: usize,
     /// Cells that are kept up to date for those who ask: enough for about 0.7 times as many
     /// differences. 32 to 1,048,576.
@@ -75,6 +76,6 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { items_max: 100_000, cells: 16_384, epoch: Duration::from_mins(10) }
+        Self { items_max: 200_000, cells: 16_384, epoch: Duration::from_mins(10) }
     }
 }

@@ -8,6 +8,7 @@ mod mesh;
 mod narrow;
 mod page;
 mod pair;
+mod rounds;
 #[path = "../../src/sample.rs"]
 pub mod sample;
 mod sessions;

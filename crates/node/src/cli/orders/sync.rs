@@ -1,5 +1,7 @@
 //! `orders sync`: what peers have, fetched.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -7,6 +9,7 @@ use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::{Output, Report};
 use super::arguments::Sync;
+use crate::config::DialAddress;
 use crate::control::Client;
 use crate::generated::control::v1 as proto;
 use crate::generated::control::v1::orders_sync_reply::What;
@@ -91,7 +94,20 @@ pub(super) fn sync(context: &Context<'_>, asked: &Sync) -> Result<(), Failure> {
         timeout(asked.timeout, follow).await.unwrap_or(Err(Failure::SyncTimedOut(asked.timeout)))
     });
     output.progress("");
-    output.report(&Synced { synced: ended? })
+    let synced = ended?;
+    output.report(&Synced { synced })?;
+    let wanted = wanted(asked);
+    if synced < wanted {
+        return Err(Failure::SyncedWithFew { synced, wanted });
+    }
+    Ok(())
+}
+
+/// With how many peers it has to be done. What the node is set to is a wish: there may be fewer.
+fn wanted(asked: &Sync) -> u32 {
+    let named: BTreeSet<_> = asked.from.iter().map(DialAddress::peer).collect();
+    let named = u32::try_from(named.len()).unwrap_or(u32::MAX);
+    asked.min_peers.unwrap_or(named).max(1)
 }
 
 /// Tells how it goes until the end; says with how many peers it went well.

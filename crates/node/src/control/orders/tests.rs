@@ -42,7 +42,7 @@ async fn orders_go_in_and_out() {
     assert_eq!((bad.len(), bad[0].line, bad[0].code.as_str()), (1, 202, "syntax"));
 
     let status = served.client.orders_status().await.expect("an answer");
-    assert_eq!((status.count, status.count_max, status.digest.len()), (200, 100_000, 32));
+    assert_eq!((status.count, status.count_max, status.digest.len()), (200, 200_000, 32));
     assert_eq!((status.chain_id, status.schema.as_str()), (1, "{}"));
     let parts = all(served.client.orders_export().await.expect("told")).await.expect("told");
     assert_eq!(parts.iter().map(|part| part.count).sum::<u32>(), 200);

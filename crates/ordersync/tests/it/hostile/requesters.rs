@@ -112,8 +112,8 @@ fn all_cells(provider: &mut Puppet, key: Option<Key>) -> (usize, u32) {
                 assert!(cells <= BLOCK_MAX && packed.len() <= cells * reconcile::packed::CELL_MAX);
                 (first, answers) = (first + cells, answers + 1);
             }
-            refused => {
-                assert!(is_unavailable(&refused), "{refused:?}");
+            last => {
+                assert!(matches!(last, Ok(RibltResponse::Page { .. })), "{last:?}");
                 return (first, answers);
             }
         }

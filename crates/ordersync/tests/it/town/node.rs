@@ -286,10 +286,14 @@ impl Node {
                 }
             }
         }
-        let waits = |(peer, fetching): (&PeerId, &Fetching)| {
-            fetching.waits.front().map(|since| (*peer, now.since(*since) >= PATIENCE))
+        let longest = |node: &Self| {
+            let since = |(peer, fetching): (&PeerId, &Fetching)| {
+                fetching.waits.front().map(|since| (*since, *peer))
+            };
+            node.fetching.iter().filter_map(since).min()
         };
-        while let Some((peer, is_tired)) = self.fetching.iter().find_map(waits) {
+        while let Some((since, peer)) = longest(self) {
+            let is_tired = now.since(since) >= PATIENCE;
             let Some(range) = self.shards.take(peer).or(is_tired.then_some(None)) else { return };
             if let Some(fetching) = self.fetching.get_mut(&peer) {
                 fetching.waits.pop_front();

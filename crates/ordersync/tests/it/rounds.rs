@@ -1,0 +1,91 @@
+//! Whom a service asks, how often, and what it says when nobody answers.
+
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use machine::PeerId;
+use meshwork_ordersync::requester::{Break, Ended};
+use meshwork_ordersync::service::{Config, Protocol};
+use tokio::time::timeout;
+
+use crate::mesh::{Mesh, Node};
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn hasty() -> Config {
+    let backoff_min = Duration::from_millis(1);
+    Config { rounds_max: 3, backoff_min, ..Config::default() }
+}
+
+fn node(mesh: &Mesh, seed: u8) -> Node {
+    mesh.node(seed, Protocol::Binary, hasty())
+}
+
+#[tokio::test]
+async fn alone_there_are_no_orders() {
+    let mesh = Mesh::default();
+    let a = node(&mesh, 1);
+    let synced = timeout(PATIENCE, a.service.get_orders(1)).await.expect("in time");
+    let nobody = synced.expect_err("there is nobody");
+    assert_eq!(nobody.failed, []);
+    assert_eq!(nobody.to_string(), "no orders were received from any known peers");
+}
+
+#[tokio::test]
+async fn who_is_not_there_is_named() {
+    let mesh = Mesh::default();
+    let (a, gone) = (node(&mesh, 1), PeerId::random());
+    let synced = timeout(PATIENCE, a.service.get_orders_from(vec![gone])).await.expect("in time");
+    let failed = synced.expect_err("it is not there").failed;
+    let [(peer, failed)] = failed.as_slice() else { panic!("{failed:?}") };
+    assert_eq!((*peer, &failed.outcome.ended), (gone, &Ended::Broken(Break::Closed)));
+    assert_eq!(failed.to_string(), "no orders received from peer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fewer_peers_than_asked_for_are_said_to_be_fewer() {
+    let mesh = Mesh::default();
+    let (a, b) = (node(&mesh, 1), node(&mesh, 2));
+    b.hold(0..20).await;
+    let synced = timeout(PATIENCE, a.service.get_orders(5)).await.expect("in time").unwrap();
+    let peers: Vec<_> = synced.peers.iter().map(|(peer, _)| *peer).collect();
+    assert_eq!(peers, [b.me], "asked once, though there were three rounds");
+    assert_eq!(a.book.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sync_that_is_dropped_leaves_nothing_half_done() {
+    let mesh = Mesh::default();
+    let (a, b) = (node(&mesh, 1), node(&mesh, 2));
+    b.hold(0..2_000).await;
+    for polls in 0..200 {
+        let mut sync = Box::pin(a.service.get_orders(1));
+        for _ in 0..polls {
+            if (&mut sync).now_or_never().is_some() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+    let synced = timeout(PATIENCE, a.service.get_orders(1)).await.expect("in time").unwrap();
+    assert_eq!(synced.peers.len(), 1);
+    assert_eq!(a.book.summary(), b.book.summary());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_periodic_sync_brings_what_came_since() {
+    let mesh = Mesh::default();
+    let (a, b) = (node(&mesh, 1), node(&mesh, 2));
+    let follow = async {
+        for up_to in [10, 20, 30] {
+            b.hold(0..up_to).await;
+            while a.book.len() < b.book.len() {
+                a.book.changed(a.book.version()).await;
+            }
+        }
+    };
+    let periodic = a.service.periodically_get_orders(1, Duration::from_millis(20));
+    let both = futures::future::select(Box::pin(follow), Box::pin(periodic));
+    timeout(PATIENCE, both).await.expect("each is brought by a later sync");
+    assert_eq!(a.book.len(), 30);
+}
