@@ -1,6 +1,7 @@
 //! Lines of JSON in, batch by batch.
 
 use std::collections::VecDeque;
+use std::panic::resume_unwind;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use futures::{Stream, StreamExt, stream};
 use orders::OrderError;
 use orders::v3::SignedOrder;
 use ordersync::{Admitted, Entry, Origin, Rejected};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Orders;
@@ -74,7 +76,17 @@ impl Orders {
         let orders = self.clone();
         let take_in = move |uncounted: Result<Uncounted, E>| {
             let orders = orders.clone();
-            async move { Ok(orders.take_in(uncounted?).await) }
+            async move {
+                // On a task of its own: a batch that nobody waits for must not stand in the way of
+                // what others store.
+                let (mut task, uncounted) = (JoinSet::new(), uncounted?);
+                task.spawn(async move { orders.take_in(uncounted).await });
+                match task.join_next().await {
+                    Some(Ok(batch)) => Ok(batch),
+                    Some(Err(error)) => resume_unwind(error.into_panic()),
+                    None => Ok(Batch::default()),
+                }
+            }
         };
         Cutting::batches(parts).map(take_in).buffered(BATCHES)
     }

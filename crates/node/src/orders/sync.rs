@@ -1,13 +1,14 @@
 //! A sync that the operator asks for: between who asks, and who runs it.
 
 use std::future::Future;
-use std::pin::pin;
+use std::panic::resume_unwind;
 
 use libp2p::{Multiaddr, PeerId};
 use ordersync::requester::{Outcome, Tally};
 use ordersync::service::{Event, NoOrders, Protocol, Synced};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::Orders;
 use crate::config::DialAddress;
@@ -87,9 +88,12 @@ impl SyncRequest {
     pub async fn run(
         self,
         mut events: broadcast::Receiver<Event>,
-        sync: impl Future<Output = Result<Synced, SyncError>>,
+        sync: impl Future<Output = Result<Synced, SyncError>> + Send + 'static,
     ) {
-        let mut sync = pin!(sync);
+        // On a task of its own, which ends with this future: it holds what others wait for, and may
+        // not stand still while a report is waited with.
+        let mut task = JoinSet::new();
+        task.spawn(sync);
         let mut heard = true;
         let ended = loop {
             tokio::select! {
@@ -101,7 +105,11 @@ impl SyncRequest {
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => heard = false,
                 },
-                ended = &mut sync => break ended,
+                ended = task.join_next() => match ended {
+                    Some(Ok(ended)) => break ended,
+                    Some(Err(error)) => resume_unwind(error.into_panic()),
+                    None => return,
+                },
             }
         };
         while let Ok(event) = events.try_recv() {

@@ -196,7 +196,7 @@ async fn a_sync_is_reported_from_its_first_session_to_its_end() {
     assert_eq!(request.wish, SyncWish::Some(2));
     let (tell, events) = broadcast::channel(8);
     let peer = PeerId::random();
-    let sync = async {
+    let sync = async move {
         let fetched = Event::Fetched { peer, protocol: None, outcome: outcome() };
         tell.send(fetched).expect("somebody listens");
         Ok(Synced { peers: vec![(peer, outcome())], failed: Vec::new() })

@@ -39,7 +39,7 @@ impl Syncer {
 
     async fn run_one(self, request: SyncRequest) {
         let (events, wish) = (self.link.events(), request.wish.clone());
-        let sync = async {
+        let sync = async move {
             match wish {
                 SyncWish::Some(peers) => Ok(self.service.get_orders(peers).await?),
                 SyncWish::With(addresses) => self.sync_with(addresses).await,

@@ -49,23 +49,37 @@ impl FilterCache {
     ///
     /// As [`Filter::from_json`]. A text that is too long is not kept.
     pub fn get(&mut self, text: &str) -> Result<Arc<Filter>, BadFilter> {
-        let given = text.len();
-        if given > Filter::JSON_MAX {
-            return Err(BadFilter::TooLong { given, bound: Filter::JSON_MAX });
-        }
-        self.turn = self.turn.saturating_add(1);
-        let key = keccak256(text.as_bytes());
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.asked = self.turn;
-            return entry.outcome.clone();
+        if let Some(outcome) = self.kept(text) {
+            return outcome;
         }
         let outcome = Filter::from_json(text).map(Arc::new);
+        self.keep(text, outcome.clone());
+        outcome
+    }
+
+    /// What is known of that JSON text, without compiling it. Caches that are shared are not to be
+    /// locked for as long as that takes.
+    pub fn kept(&mut self, text: &str) -> Option<Result<Arc<Filter>, BadFilter>> {
+        let given = text.len();
+        if given > Filter::JSON_MAX {
+            return Some(Err(BadFilter::TooLong { given, bound: Filter::JSON_MAX }));
+        }
+        self.turn = self.turn.saturating_add(1);
+        let entry = self.entries.get_mut(&keccak256(text.as_bytes()))?;
+        entry.asked = self.turn;
+        Some(entry.outcome.clone())
+    }
+
+    /// Keeps what came of compiling `text`.
+    pub fn keep(&mut self, text: &str, outcome: Result<Arc<Filter>, BadFilter>) {
         let filter_bytes = outcome.as_ref().map_or(0, |filter| filter.memory());
         let bytes = size_of::<(Entry, [u8; 32])>().saturating_add(filter_bytes);
         self.make_room(bytes);
         self.bytes = self.bytes.saturating_add(bytes);
-        self.entries.insert(key, Entry { asked: self.turn, bytes, outcome: outcome.clone() });
-        outcome
+        let entry = Entry { asked: self.turn, bytes, outcome };
+        if let Some(before) = self.entries.insert(keccak256(text.as_bytes()), entry) {
+            self.bytes = self.bytes.saturating_sub(before.bytes);
+        }
     }
 
     /// Filters and refusals here.

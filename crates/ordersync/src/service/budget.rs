@@ -147,8 +147,10 @@ impl Budgets {
     /// Whether the whole book may be gone through for `peer` once more.
     pub(super) fn scan(&self, peer: PeerId) -> bool {
         self.with(peer, |state, now| {
-            let own = state.peers.get_mut(&peer).is_some_and(|entry| entry.scans.try_take(now));
-            own && state.scans.try_take(now)
+            let Some(entry) = state.peers.get_mut(&peer) else { return false };
+            entry.scans.refill(now);
+            // Its own is not spent where there is none for all.
+            entry.scans.level >= 1.0 && state.scans.try_take(now) && entry.scans.try_take(now)
         })
     }
 

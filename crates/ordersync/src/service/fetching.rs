@@ -1,8 +1,9 @@
 //! One session of ours: requests go out while answers come in and are stored.
 
 use std::collections::VecDeque;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::channel::mpsc;
@@ -133,7 +134,7 @@ impl<I: Item, N: Network> Service<I, N> {
             hand: shards.hand(),
             through: Vec::new(),
             taking: FuturesUnordered::new(),
-            admitting: FuturesOrdered::new(),
+            storing: Storing::default(),
             deadline: Delay::new(self.params().session_timeout),
         };
         let writing = pin!(write_all(writer, outbox, timeout));
@@ -171,6 +172,49 @@ async fn write_all<S: AsyncWrite + Unpin>(
 /// Time to say goodbye.
 const CLOSING: Duration = Duration::from_secs(2);
 
+/// Pages that are being stored. They are driven on whatever else is waited for: what they hold,
+/// others wait for.
+#[derive(Default)]
+struct Storing {
+    under_way: FuturesOrdered<BoxFuture<'static, Vec<Admission>>>,
+    stored: VecDeque<Vec<Admission>>,
+}
+
+impl Storing {
+    fn push(&mut self, page: BoxFuture<'static, Vec<Admission>>) {
+        self.under_way.push_back(page);
+    }
+
+    fn is_empty(&self) -> bool {
+        self.under_way.is_empty() && self.stored.is_empty()
+    }
+
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        while let Poll::Ready(Some(outcomes)) = self.under_way.poll_next_unpin(cx) {
+            self.stored.push_back(outcomes);
+        }
+    }
+
+    /// Waits for `work`.
+    async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            self.drive(cx);
+            work.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    /// The oldest page, once it is stored. Cancel safe.
+    async fn next(&mut self) -> Vec<Admission> {
+        poll_fn(|cx| {
+            self.drive(cx);
+            self.stored.pop_front().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
+
 struct Fetching<'a, I: Item, N: Network, S> {
     service: &'a Service<I, N>,
     peer: PeerId,
@@ -183,7 +227,7 @@ struct Fetching<'a, I: Item, N: Network, S> {
     through: Vec<Range>,
     /// Ranges that were asked for.
     taking: FuturesUnordered<BoxFuture<'static, Option<Range>>>,
-    admitting: FuturesOrdered<BoxFuture<'static, Vec<Admission>>>,
+    storing: Storing,
     /// Of the whole session.
     deadline: Delay,
 }
@@ -202,7 +246,8 @@ where
                 Some(input) => input,
                 None => self.hear(awaits_answer).await,
             };
-            let turned = on_pool(self.service.pool(), (talk, input), turn).await;
+            let stepping = on_pool(self.service.pool(), (talk, input), turn);
+            let turned = self.storing.beside(stepping).await;
             let Some(turned) = turned else { return broken(Break::Stopped) };
             talk = turned.talk;
             awaits_answer = turned.awaits_answer;
@@ -210,10 +255,11 @@ where
                 match act {
                     Act::Admit(entries) => {
                         let admitting = self.service.intake().admit(entries, Origin::Peer);
-                        self.admitting.push_back(admitting.boxed());
+                        self.storing.push(admitting.boxed());
                     }
                     Act::Write(letter) => {
-                        if self.letters.send(letter).await.is_err() {
+                        let sending = self.letters.send(letter);
+                        if self.storing.beside(sending).await.is_err() {
                             heard.push_back(Heard::Broken(Break::Closed));
                         }
                     }
@@ -222,14 +268,14 @@ where
                     Act::GiveBack(range) => self.hand.give_back(range),
                     Act::Report(fault) => self.report(fault),
                     Act::End(outcome) => {
-                        if self.admitting.is_empty() {
+                        if self.storing.is_empty() {
                             self.hand.through(std::mem::take(&mut self.through));
                         }
                         return outcome;
                     }
                 }
             }
-            if self.admitting.is_empty() {
+            if self.storing.is_empty() {
                 self.hand.through(std::mem::take(&mut self.through));
             }
             self.service.tell(Event::Progress { peer: self.peer, tally: turned.tally });
@@ -260,13 +306,8 @@ where
     /// What happens next: an answer, or something is stored.
     async fn hear(&mut self, awaits_answer: bool) -> Heard {
         let timeout = self.service.params().turn_timeout;
-        let Self { reader, admitting, taking, hand, deadline, .. } = self;
-        let stored = async {
-            match admitting.next().await {
-                Some(outcomes) => Heard::Admitted(outcomes),
-                None => pending().await,
-            }
-        };
+        let Self { reader, storing, taking, hand, deadline, .. } = self;
+        let stored = storing.next().map(Heard::Admitted);
         let taken = async {
             match taking.next().await {
                 Some(range) => {

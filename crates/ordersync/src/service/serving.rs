@@ -133,12 +133,15 @@ where
             };
             let turned = on_pool(self.service.pool(), (talk, input), timed_turn).await;
             let ((next, acts), taken) = turned.ok_or(ServeError::Broken)?;
-            let pause = self.service.budgets().compute(self.peer, taken);
+            let mut pause = self.service.budgets().compute(self.peer, taken);
             talk = next;
             self.tally = talk.core.tally();
             for act in acts {
                 match act {
                     Act::Admit(entries) => {
+                        let price = CHECKED
+                            .saturating_mul(u32::try_from(entries.len()).unwrap_or(u32::MAX));
+                        pause = pause.max(self.service.budgets().compute(self.peer, price));
                         let outcomes = self.service.intake().admit(entries, Origin::Peer).await;
                         heard = Some(Heard::Admitted(outcomes));
                     }
@@ -174,6 +177,9 @@ where
         Ok(())
     }
 }
+
+/// What it takes to check one item that was given away: about a signature.
+const CHECKED: Duration = Duration::from_micros(50);
 
 /// A step, and how long it took.
 fn timed_turn<I: Item>(step: (Talk<I>, Heard)) -> (Turn<I>, Duration) {

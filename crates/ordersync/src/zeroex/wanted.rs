@@ -84,8 +84,15 @@ impl Filter<SignedOrder> for Wanted {
         if raw.trim_ascii() == "null" {
             return Ok(Self::All);
         }
-        let mut compiled = COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
-        compiled.get(raw).map(Self::Passing).map_err(bad)
+        let compiled = || COMPILED.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = compiled().kept(raw);
+        let outcome = kept.unwrap_or_else(|| {
+            // Nobody waits for the lock while this one is compiled.
+            let outcome = OrderFilter::from_json(raw).map(Arc::new);
+            compiled().keep(raw, outcome.clone());
+            outcome
+        });
+        outcome.map(Self::Passing).map_err(bad)
     }
 
     fn to_bytes(&self) -> Vec<u8> {

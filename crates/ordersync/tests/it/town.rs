@@ -195,7 +195,11 @@ impl Story {
             }
             self.pass(PERIOD);
         }
-        panic!("{} different books after {periods_max} periods: {:?}", self.books(), self.count);
+        let (seed, books) = (self.seed, self.books());
+        panic!(
+            "seed {seed}: {books} different books after {periods_max} periods: {:?}",
+            self.count
+        );
     }
 }
 
@@ -249,8 +253,7 @@ fn through_loss_a_wall_and_new_starts_everybody_comes_to_hold_everything() {
         assert!(story.books() > 1, "there is a wall");
         story.net.heal();
         story.join_all();
-        let periods = story.settle(8);
-        println!("seed {seed} {periods} {:?} {:?}", story.count, story.net.counts());
+        story.settle(8);
         assert!(story.count.broken > 0, "some of it was hard: {:?}", story.count);
     }
 }

@@ -380,13 +380,11 @@ fn pager(
 ) -> impl FnMut(&mut Puppet, &RawRequest<Note>) -> Answers {
     move |_, request| {
         let form = form_of(request);
-        match asked_page(request) {
-            Some(after) => answer(form, after),
-            None => {
-                let summary = Summary { hash: [1; 32], count: 5_000 };
-                says(form, &RibltResponse::Page { summary })
-            }
+        if let Some(after) = asked_page(request) {
+            return answer(form, after);
         }
+        let summary = Summary { hash: [1; 32], count: 5_000 };
+        says(form, &RibltResponse::Page { summary })
     }
 }
 
@@ -497,7 +495,9 @@ fn a_subprotocol_that_was_not_offered_is_a_fault() {
     let is_it = |fault: &Fault| matches!(fault, Fault::NotOffered { name: given } if given == name);
     faulted(is_it, |theirs, request| {
         let mut answers = theirs.answers(request);
-        answers.iter_mut().for_each(|answer| name.clone_into(&mut answer.subprotocol));
+        for answer in &mut answers {
+            name.clone_into(&mut answer.subprotocol);
+        }
         answers
     });
     // One that was offered once, but not in this request.
@@ -535,7 +535,9 @@ fn a_last_word_that_leaves_something_open_is_not_everything() {
     let (ours, mut theirs) = (ours(), theirs(Form::Json));
     let siege = siege(&Manner::of(Form::Json), &ours, &mut |request| {
         let mut answers = theirs.answers(request);
-        answers.iter_mut().for_each(|answer| answer.complete = true);
+        for answer in &mut answers {
+            answer.complete = true;
+        }
         answers
     });
     assert!(!is_whole(&siege.outcome), "{:?}", siege.outcome);

@@ -50,12 +50,11 @@ fn broken(
 fn resume(ours: &Side, theirs: &mut Puppet, rest: Option<Rest>) {
     let limits = requester::Limits::default();
     let cx = Manner::of(Form::Json).context(ours);
-    let mut core = match rest {
-        Some(rest) => Requester::resume(subprotocols(Form::Json), limits, cx, rest),
-        None => {
-            let only_pages = Subprotocols::new().with(paging::V1::default()).unwrap();
-            Requester::start(only_pages, limits, cx)
-        }
+    let mut core = if let Some(rest) = rest {
+        Requester::resume(subprotocols(Form::Json), limits, cx, rest)
+    } else {
+        let only_pages = Subprotocols::new().with(paging::V1::default()).unwrap();
+        Requester::start(only_pages, limits, cx)
     };
     loop {
         match core.poll_effect().unwrap() {

@@ -28,11 +28,16 @@ use crate::sample::{Note, Prefix};
 /// Time for one turn in these tests.
 const TURN: Duration = Duration::from_millis(200);
 /// Nothing here takes longer, or it waits for something that does not come.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Bytes that a pipe holds.
 const PIPE: usize = 16 << 10;
 
 const JSON: Protocol = Protocol::Json(json::Envelope::Negotiated);
+
+/// With time enough for what takes some.
+fn patient() -> Config {
+    Config { turn_timeout: PATIENCE / 2, ..config() }
+}
 
 fn config() -> Config {
     Config { turn_timeout: TURN, serving_max: 1, rounds_max: 1, ..Config::default() }
@@ -74,7 +79,7 @@ async fn drip(mut stream: DuplexStream, bytes: &[u8]) {
         }
         tokio::time::sleep(TURN / 8).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Sends the same for ever.
@@ -83,7 +88,7 @@ async fn flood(mut stream: DuplexStream, first: &[u8], then: &[u8]) {
     while sent.is_ok() {
         sent = stream.write_all(then).await;
     }
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 #[tokio::test]
@@ -93,7 +98,7 @@ async fn who_asks_nothing_is_not_waited_for() {
         let (near, far) = duplex(PIPE);
         let silent = async move {
             let _near = near;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         assert_eq!(serve(&node, protocol, silent, far).await, Err(ServeError::TimedOut));
     }
@@ -130,7 +135,7 @@ async fn who_does_not_read_is_not_waited_for() {
     near.write_all(request().as_bytes()).await.unwrap();
     let deaf = async move {
         let _near = near;
-        std::future::pending().await
+        std::future::pending::<()>().await;
     };
     assert_eq!(serve(&node, JSON, deaf, far).await, Err(ServeError::TimedOut));
 }
@@ -144,7 +149,7 @@ async fn a_request_without_end_is_refused_at_its_bound() {
         (JSON, b"", b"                "),
         (JSON, b"", b"\xff\xfe\xfd\xfc"),
     ] {
-        let node = Mesh::default().node(1, protocol, config());
+        let node = Mesh::default().node(1, protocol, patient());
         let (near, far) = duplex(PIPE);
         let ended = serve(&node, protocol, flood(near, first, then), far).await;
         let Err(ServeError::Fault(fault)) = ended else { panic!("{protocol}: {ended:?}") };
@@ -295,7 +300,7 @@ async fn an_answer_that_is_none_is_a_fault() {
         (JSON, b"", b"\xff\xfe\xfd\xfc"),
         (JSON, b"", b"{\"type\":7}\n"),
     ] {
-        let ended = ask(protocol, move |stream| flood(stream, first, then)).await;
+        let ended = ask_with(patient(), protocol, move |stream| flood(stream, first, then)).await;
         assert!(matches!(ended, Ended::Faulted(_)), "{protocol}: {ended:?}");
     }
 }
@@ -304,8 +309,7 @@ async fn an_answer_that_is_none_is_a_fault() {
 async fn an_answer_without_end_is_refused_at_its_bound() {
     let endless = |stream| flood(stream, b"{\"type\":\"", &[b'x'; 4_096]);
     // Eight megabytes take their time.
-    let config = Config { turn_timeout: PATIENCE, ..config() };
-    let ended = ask_with(config, JSON, endless).await;
+    let ended = ask_with(patient(), JSON, endless).await;
     let max = u64::try_from(json::RESPONSE_BYTES_MAX).unwrap();
     let bytes = Fault::TooMuch { what: "bytes of a message", max };
     assert_eq!(ended, Ended::Faulted(bytes));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use machine::{
@@ -260,7 +261,9 @@ impl Node {
         let Some(fetching) = self.fetching.remove(&peer) else { return };
         let Fetching { session, promised, resumed, storing, through, .. } = fetching;
         if storing.is_empty() {
-            through.iter().for_each(|range| self.shards.through(peer, range));
+            for range in &through {
+                self.shards.through(peer, range);
+            }
         }
         self.shards.release(peer);
         let message = Message::Over { session, by_requester: true };
@@ -294,7 +297,11 @@ impl Node {
         };
         while let Some((since, peer)) = longest(self) {
             let is_tired = now.since(since) >= PATIENCE;
-            let Some(range) = self.shards.take(peer).or(is_tired.then_some(None)) else { return };
+            let range = match self.shards.take(peer) {
+                Poll::Ready(range) => range,
+                Poll::Pending if is_tired => None,
+                Poll::Pending => return,
+            };
             if let Some(fetching) = self.fetching.get_mut(&peer) {
                 fetching.waits.pop_front();
             }

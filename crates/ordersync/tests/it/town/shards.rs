@@ -1,6 +1,7 @@
 //! Ranges of the ids that the sessions of one round share.
 
 use std::collections::VecDeque;
+use std::task::Poll;
 
 use machine::PeerId;
 use meshwork_ordersync::Range;
@@ -16,11 +17,11 @@ impl Shards {
         Self { left: Range::shards(16).into(), out: Vec::new() }
     }
 
-    /// A range, or that there are none any more; `None` while others may give some back.
-    pub(super) fn take(&mut self, peer: PeerId) -> Option<Option<Range>> {
+    /// A range, or `None` once there are none any more. Pending while others may give some back.
+    pub(super) fn take(&mut self, peer: PeerId) -> Poll<Option<Range>> {
         let range = self.left.pop_front();
         self.out.extend(range.map(|range| (peer, range)));
-        (range.is_some() || self.out.is_empty()).then_some(range)
+        if range.is_none() && !self.out.is_empty() { Poll::Pending } else { Poll::Ready(range) }
     }
 
     pub(super) fn through(&mut self, peer: PeerId, range: &Range) {
