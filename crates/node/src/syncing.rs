@@ -5,8 +5,10 @@ mod counts;
 mod link;
 mod serving;
 mod spreading;
+mod told;
 mod wishes;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use handshake::Dialer;
@@ -14,6 +16,7 @@ use orders::v3::SignedOrder;
 use ordersync::{Service, Subprotocols, paging, riblt, service};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
+use transport::clock::Clock;
 use transport::pool::Pool;
 
 pub(crate) use self::counts::Counts;
@@ -21,6 +24,7 @@ pub use self::link::Port;
 pub(crate) use self::link::{Arrival, Ask, Desk, Incoming, Open, OpenReply, link};
 use self::link::{Link, Signals};
 pub(crate) use self::spreading::topic_of;
+use self::told::Told;
 use crate::config::Params;
 use crate::orders::{Orders, SyncRequest};
 
@@ -48,6 +52,9 @@ struct Syncer {
     link: Link,
     dialer: Dialer,
     signals: Signals,
+    /// Orders that went on, by the time of `clock`.
+    told: Arc<Mutex<Told>>,
+    clock: Clock,
 }
 
 impl Syncing {
@@ -71,7 +78,15 @@ impl Syncing {
             seed,
         );
         let every = params.config().orders.sync_every;
-        let syncer = Syncer { orders, service, link, dialer, signals };
+        let syncer = Syncer {
+            orders,
+            service,
+            link,
+            dialer,
+            signals,
+            told: Arc::default(),
+            clock: Clock::start(),
+        };
         Self { syncer, every, requests, incoming, arrivals }
     }
 

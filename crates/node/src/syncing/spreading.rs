@@ -1,7 +1,7 @@
 //! Live spread: the node's own new orders go out on a topic, and those of others come in.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,7 +33,7 @@ const CHECKS_MAX: usize = 4;
 
 /// How long after it came in an order that is heard again is passed on: a sync may have been faster
 /// than the message.
-const FRESH: Duration = Duration::from_mins(2);
+pub(super) const FRESH: Duration = Duration::from_mins(2);
 
 /// How long room is waited for before it is tried again.
 const BUSY: Duration = Duration::from_secs(5);
@@ -127,7 +127,7 @@ impl Syncer {
             Ok(entries) => {
                 self.link.counts.add("orders_heard", entries.len() as u64);
                 let admissions = self.orders.intake().admit(entries, Origin::Peer).await;
-                judge(&admissions, |id| self.is_fresh(id))
+                judge(&admissions, |id| self.is_told_first(id), |id| self.is_fresh(id))
             }
             Err(judgement) => judgement,
         };
@@ -135,6 +135,12 @@ impl Syncer {
             self.link.counts.add("messages_rejected", 1);
         }
         self.link.ask(Ask::Judge(id, judgement)).await;
+    }
+
+    /// Whether an order was not passed on lately.
+    fn is_told_first(&self, id: &ItemId) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.is_first(*id, self.clock.now())
     }
 
     /// Whether an order came in so lately that others may not have heard of it.
@@ -162,24 +168,29 @@ impl Syncer {
     }
 }
 
-/// What the topic is to do with a message: it goes on if there is news in it, and nothing that nobody
-/// can have made in good faith. What everybody has had for long is said again only to keep the
-/// network busy.
-fn judge(admissions: &[Admission], is_fresh: impl Fn(&ItemId) -> bool) -> Judgement {
-    let is_news = |admission: &Admission| match admission.outcome {
-        Ok(Admitted::New) => true,
-        Ok(Admitted::Known) => is_fresh(&admission.id),
+/// What the topic is to do with a message: it goes on if at least half of it is news, and nothing in
+/// it is what nobody can have made in good faith. What was told already, or everybody has had for
+/// long, is said again only to keep the network busy.
+fn judge(
+    admissions: &[Admission],
+    mut is_told_first: impl FnMut(&ItemId) -> bool,
+    is_fresh: impl Fn(&ItemId) -> bool,
+) -> Judgement {
+    let mut is_news = |admission: &&Admission| match admission.outcome {
+        Ok(Admitted::New) => {
+            is_told_first(&admission.id);
+            true
+        }
+        Ok(Admitted::Known) => is_fresh(&admission.id) && is_told_first(&admission.id),
         Err(_) => false,
     };
     let is_invalid =
         |admission: &Admission| matches!(admission.outcome, Err(Rejected::Invalid { .. }));
     if admissions.iter().any(is_invalid) {
-        Judgement::Reject
-    } else if admissions.iter().any(is_news) {
-        Judgement::Accept
-    } else {
-        Judgement::Ignore
+        return Judgement::Reject;
     }
+    let news = admissions.iter().filter(|admission| is_news(admission)).count();
+    if news > 0 && news * 2 >= admissions.len() { Judgement::Accept } else { Judgement::Ignore }
 }
 
 /// The orders as messages, halved until each fits.
@@ -237,7 +248,8 @@ mod tests {
         let judge = |outcomes: &[&Result<Admitted, Rejected>], is_fresh: bool| {
             let id = ItemId([0; 32]);
             let admission = |outcome: &&Result<_, _>| Admission { id, outcome: (*outcome).clone() };
-            judge(&outcomes.iter().map(admission).collect::<Vec<_>>(), |_| is_fresh)
+            let admissions: Vec<_> = outcomes.iter().map(admission).collect();
+            judge(&admissions, |_| true, |_| is_fresh)
         };
         let (expired, full) = (Err(Rejected::Expired), Err(Rejected::Full));
         assert_eq!(judge(&[&good, &expired], false), Judgement::Accept);
@@ -245,5 +257,6 @@ mod tests {
         assert_eq!(judge(&[&known], false), Judgement::Ignore, "nobody needs to hear it again");
         assert_eq!(judge(&[&known, &forged], true), Judgement::Reject);
         assert_eq!(judge(&[&full, &expired], true), Judgement::Ignore);
+        assert_eq!(judge(&[&good, &full, &expired], true), Judgement::Ignore, "mostly ballast");
     }
 }
