@@ -35,6 +35,8 @@ struct Plan {
     /// Notes that there are.
     notes: u32,
     loss_permille: u16,
+    /// How often the disk takes its time, in a hundred.
+    slow_percent: u32,
     page: usize,
 }
 
@@ -90,8 +92,9 @@ impl Story {
         let weather = Weather { loss_permille: plan.loss_permille, ..Weather::default() };
         let mut net = Net::new(seed, Setup { weather, ..Setup::default() });
         // Now and then the pool has no room.
-        net.jobs(|_, Store(entries), rng| {
-            let is_slow = rng.random_range(0..10) == 0;
+        let slow = plan.slow_percent;
+        net.jobs(move |_, Store(entries), rng| {
+            let is_slow = rng.random_range(0..100) < slow;
             let takes = if is_slow { 5_000..20_000 } else { 20..800 };
             let takes = Duration::from_millis(rng.random_range(takes));
             let has_room = rng.random_range(0..1000) >= 2;
@@ -205,11 +208,11 @@ impl Story {
 
 /// A calm town, and one with everything that can happen to it.
 fn calm() -> Plan {
-    Plan { nodes: 12, links: 4, old: 0, notes: 1_500, loss_permille: 0, page: 50 }
+    Plan { nodes: 12, links: 4, old: 0, notes: 1_500, loss_permille: 0, slow_percent: 0, page: 50 }
 }
 
 fn stormy() -> Plan {
-    Plan { old: 4, loss_permille: 15, ..calm() }
+    Plan { old: 4, loss_permille: 15, slow_percent: 10, ..calm() }
 }
 
 /// Seeds of which each is a town of its own. More of them with `MESHWORK_TOWNS=1000`.

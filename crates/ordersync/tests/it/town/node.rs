@@ -1,24 +1,26 @@
 //! A node of a simulated town: it syncs with its neighbours now and then, and lets them sync.
 
+mod running;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use machine::{
-    Effect, Effects, Input, Instant, JobError, JobId, JobIds, Machine, PeerId, UnixTime,
-};
+use machine::{Effect, Effects, Instant, JobError, JobId, JobIds, PeerId};
 use meshwork_ordersync::requester::{Break, Ended, Outcome, Rest};
 use meshwork_ordersync::{
-    Admission, Admitted, Book, Context, Entry, Fault, Form, Holding, Inserted, ItemId, Leave,
-    Provider, Range, RawRequest, RawResponse, Rejected, Requester, provider, requester,
+    Admission, Book, Context, Entry, Form, ItemId, Leave, Provider, Range, RawRequest, RawResponse,
+    Requester, provider, requester,
 };
 use rand::seq::SliceRandom as _;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
+use self::running::admit;
+pub(super) use self::running::hold;
 use super::shards::Shards;
-use crate::pair::{note, subprotocols};
+use crate::pair::subprotocols;
 use crate::sample::{Note, Prefix};
 
 /// Time for one turn.
@@ -439,84 +441,5 @@ impl Node {
         self.links.remove(&peer);
         self.serving.remove(&peer);
         self.hear(peer, requester::Input::Broken(Break::Closed), now);
-    }
-}
-
-/// Puts notes into a book; those that could not be checked come another time.
-fn admit(book: &Book<Note>, outcome: Result<Vec<Entry<Note>>, JobError>) -> Vec<Admission> {
-    let Ok(entries) = outcome else {
-        let id = ItemId::ZERO;
-        let later = Rejected::Later { reason: "too much to do".to_owned() };
-        return vec![Admission { id, outcome: Err(later) }];
-    };
-    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
-    let outcomes = hold(book, entries).into_iter().map(|inserted| match inserted {
-        Inserted::New { .. } => Ok(Admitted::New),
-        Inserted::Known => Ok(Admitted::Known),
-        Inserted::Full => Err(Rejected::Full),
-    });
-    ids.into_iter().zip(outcomes).map(|(id, outcome)| Admission { id, outcome }).collect()
-}
-
-pub(crate) fn hold(book: &Book<Note>, entries: Vec<Entry<Note>>) -> Vec<Inserted> {
-    let received = UnixTime::from_millis(0);
-    let hold = |entry| Holding { entry, received, pinned: false };
-    book.insert(entries.into_iter().map(hold).collect())
-}
-
-impl Machine for Node {
-    const NAMES: &'static [&'static str] = &["/town/1"];
-    type Message = Message;
-    type Command = Publish;
-    type Event = Synced;
-    type Fault = Fault;
-    type Job = Store;
-    type Done = Vec<Entry<Note>>;
-
-    fn handle(&mut self, input: Input<Self>, now: Instant) {
-        match input {
-            Input::Joined { peer, .. } => {
-                self.links.insert(peer);
-            }
-            Input::Left { peer } => self.left(peer, now),
-            Input::Received { peer, message } => self.received(peer, message, now),
-            Input::Undelivered { .. } | Input::Wall(_) => {}
-            Input::Command(Publish(numbers)) => {
-                let entries = numbers.into_iter().map(|number| Entry::new(note(number))).collect();
-                hold(self.book(), entries);
-            }
-            Input::Done { id, outcome } => self.stored(id, outcome, now),
-        }
-        self.share(now);
-    }
-
-    fn tick(&mut self, now: Instant) {
-        let late = |fetching: &Fetching| {
-            fetching.end <= now || fetching.turn.is_some_and(|turn| turn <= now)
-        };
-        let fetching = self.fetching.iter().filter(|(_, fetching)| late(fetching));
-        for peer in fetching.map(|(peer, _)| *peer).collect::<Vec<_>>() {
-            self.hear(peer, requester::Input::Broken(Break::TimedOut), now);
-        }
-        let serving = self.serving.iter().filter(|(_, serving)| serving.turn <= now);
-        for peer in serving.map(|(peer, _)| *peer).collect::<Vec<_>>() {
-            self.stop_serving(peer);
-        }
-        if self.round <= now {
-            self.begin_round(now);
-        }
-        self.share(now);
-    }
-
-    fn next_deadline(&self) -> Option<Instant> {
-        let tired = |since: &Instant| since.after(PATIENCE);
-        let fetching = self.fetching.values().flat_map(|fetching| {
-            fetching.turn.into_iter().chain([fetching.end]).chain(fetching.waits.front().map(tired))
-        });
-        fetching.chain(self.serving.values().map(|serving| serving.turn)).chain([self.round]).min()
-    }
-
-    fn poll_effect(&mut self) -> Option<Effect<Self>> {
-        self.effects.pop()
     }
 }
