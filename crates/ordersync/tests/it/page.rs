@@ -18,7 +18,7 @@ use orders::{Network, batch};
 use reconcile::{Digest, Encoder, Estimator, Key, packed};
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
-    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.as_ref().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
 }
 
 /// The page without its line ends, so that what is folded there is found.
