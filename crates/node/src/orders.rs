@@ -91,6 +91,14 @@ impl Orders {
             let count = restored.unreadable;
             tracing::warn!(count, "orders cannot be read and are left alone");
         }
+        if restored.left_out > 0 {
+            let count = restored.left_out;
+            tracing::warn!(
+                count,
+                "orders are kept and not shown: they are of another network or schema, or over \
+                 orders.items_max"
+            );
+        }
         tracing::debug!(?restored, "orders");
         let (syncs, queue) = mpsc::channel(SYNCS_MAX);
         let shared = Shared { intake, pool, network, wanted, min_peers, syncs };

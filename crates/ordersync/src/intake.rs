@@ -92,6 +92,12 @@ pub trait Validator<I>: Send + Sync + 'static {
     /// Judges each of `items`, in their order; they are judged together, so that work can be
     /// shared.
     fn check(&self, items: &[Entry<I>], now: UnixTime) -> Vec<Result<(), Rejected>>;
+
+    /// Whether an item that was good when it came may be in the book under the rules of today, which
+    /// may be others since the last start. Quick: no signature is looked at. Default: it may.
+    fn is_still_wanted(&self, _entry: &Entry<I>) -> bool {
+        true
+    }
 }
 
 /// Takes items into a book. Clones share everything.

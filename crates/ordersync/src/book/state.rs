@@ -19,9 +19,9 @@ const NEVER: UnixTime = UnixTime::from_millis(u64::MAX);
 pub(super) struct State<I> {
     items_max: usize,
     items: BTreeMap<ItemId, Row<I>>,
-    /// All that end, by when.
-    ends: BTreeSet<(UnixTime, ItemId)>,
-    /// All that are not pinned, by when they end: the last is the first to go.
+    /// The pinned ones that end, by when.
+    pinned: BTreeSet<(UnixTime, ItemId)>,
+    /// All others, by when they end: the last is the first to go.
     evictable: BTreeSet<(UnixTime, ItemId)>,
     digest: Digest,
     estimator: Estimator,
@@ -52,7 +52,7 @@ impl<I: Item> State<I> {
         Self {
             items_max: params.items_max,
             items: BTreeMap::new(),
-            ends: BTreeSet::new(),
+            pinned: BTreeSet::new(),
             evictable: BTreeSet::new(),
             digest: Digest::new(),
             estimator: Estimator::new(),
@@ -101,13 +101,15 @@ impl<I: Item> State<I> {
     }
 
     pub(super) fn next_expiry(&self) -> Option<UnixTime> {
-        self.ends.first().map(|(end, _)| *end)
+        let firsts = [self.pinned.first(), self.evictable.first()];
+        firsts.into_iter().flatten().map(|(end, _)| *end).min().filter(|end| *end != NEVER)
     }
 
     /// At most `max` of the items that have ended by `now`.
     pub(super) fn ended(&self, now: UnixTime, max: usize) -> Vec<ItemId> {
-        let ended = self.ends.iter().take_while(|(end, _)| *end <= now);
-        ended.take(max).map(|(_, id)| *id).collect()
+        let ended = |(end, _): &&(UnixTime, ItemId)| *end <= now && *end != NEVER;
+        let pinned = self.pinned.iter().take_while(ended);
+        pinned.chain(self.evictable.iter().take_while(ended)).take(max).map(|(_, id)| *id).collect()
     }
 
     /// At most `max` items from `from` to `until`, in their order.
@@ -160,7 +162,11 @@ impl<I: Item> State<I> {
         let id = newcomer.entry.id;
         if let Some(held) = self.items.get_mut(&id) {
             if newcomer.pinned && !mem::replace(&mut held.holding.pinned, true) {
-                self.evictable.remove(&(held.end, id));
+                let key = (held.end, id);
+                self.evictable.remove(&key);
+                if held.end != NEVER {
+                    self.pinned.insert(key);
+                }
             }
             count(&mut self.counts.known);
             return Inserted::Known;
@@ -171,11 +177,10 @@ impl<I: Item> State<I> {
         }
         let evicted = if self.items.len() < self.items_max { None } else { self.evict() };
         let end = end(&newcomer.entry);
-        if end != NEVER {
-            self.ends.insert((end, id));
-        }
         if !newcomer.pinned {
             self.evictable.insert((end, id));
+        } else if end != NEVER {
+            self.pinned.insert((end, id));
         }
         self.items.insert(id, Row { holding: newcomer, end });
         self.estimator.insert(id.as_bytes());
@@ -214,7 +219,7 @@ impl<I: Item> State<I> {
     fn drop_one(&mut self, id: ItemId, kind: UpdateKind) -> bool {
         let Some(gone) = self.items.remove(&id) else { return false };
         let key = (gone.end, id);
-        self.ends.remove(&key);
+        self.pinned.remove(&key);
         self.evictable.remove(&key);
         self.estimator.remove(id.as_bytes());
         self.changed(id, kind);

@@ -9,7 +9,7 @@ use transport::clock::Clock;
 use transport::pool::{Pool, PoolError};
 
 use super::desk::Desk;
-use super::{Intake, Shared};
+use super::{Intake, Shared, Validator};
 use crate::book::{Holding, Inserted};
 use crate::{Book, Entry, Item, Kept, StoreError};
 
@@ -24,11 +24,15 @@ pub struct Restored {
     pub expired: usize,
     /// Items for which the book has no room any more. They are removed.
     pub evicted: usize,
+    /// Items that the rules of today do not want, and own ones for which the book has no room. They
+    /// are left alone, and come back with other rules or more room.
+    pub left_out: usize,
 }
 
 /// What the parts of a load are read with.
 struct Reader<I: Item> {
     book: Arc<Book<I>>,
+    validator: Arc<dyn Validator<I>>,
     desk: Arc<Desk<I>>,
 }
 
@@ -53,8 +57,11 @@ impl<I: Item> Intake<I> {
 impl<I: Item> Shared<I> {
     async fn restore(&self) -> Result<Restored, StoreError> {
         let parts = Parts::default();
-        let reader =
-            Arc::new(Reader { book: Arc::clone(&self.book), desk: Arc::clone(&self.desk) });
+        let reader = Arc::new(Reader {
+            book: Arc::clone(&self.book),
+            validator: Arc::clone(&self.validator),
+            desk: Arc::clone(&self.desk),
+        });
         let (pool, under_way) = (self.pool.clone(), Arc::clone(&parts));
         let each = move |part| {
             let restored = reader.read_on(&pool, part);
@@ -68,6 +75,7 @@ impl<I: Item> Shared<I> {
             all.unreadable = all.unreadable.saturating_add(part.unreadable);
             all.expired = all.expired.saturating_add(part.expired);
             all.evicted = all.evicted.saturating_add(part.evicted);
+            all.left_out = all.left_out.saturating_add(part.left_out);
         }
         self.flush().await?;
         Ok(all)
@@ -106,14 +114,18 @@ impl<I: Item> Reader<I> {
                     restored.expired = restored.expired.saturating_add(1);
                     owed.push(entry.id);
                 }
+                Some(entry) if !self.validator.is_still_wanted(&entry) => {
+                    restored.left_out = restored.left_out.saturating_add(1);
+                }
                 Some(entry) => {
                     let Kept { received, pinned, .. } = *kept;
                     holdings.push(Holding { entry, received, pinned });
                 }
             }
         }
-        let ids: Vec<_> = holdings.iter().map(|holding| holding.entry.id).collect();
-        for (id, inserted) in ids.into_iter().zip(self.book.insert(holdings)) {
+        let ids: Vec<_> =
+            holdings.iter().map(|holding| (holding.entry.id, holding.pinned)).collect();
+        for ((id, pinned), inserted) in ids.into_iter().zip(self.book.insert(holdings)) {
             match inserted {
                 Inserted::New { evicted: None } => {
                     restored.items = restored.items.saturating_add(1);
@@ -122,6 +134,9 @@ impl<I: Item> Reader<I> {
                 Inserted::New { evicted: Some(evicted) } => {
                     restored.evicted = restored.evicted.saturating_add(1);
                     owed.push(evicted);
+                }
+                Inserted::Full if pinned => {
+                    restored.left_out = restored.left_out.saturating_add(1);
                 }
                 Inserted::Full => {
                     restored.evicted = restored.evicted.saturating_add(1);

@@ -53,6 +53,12 @@ impl Validator<SignedOrder> for Rules {
         let now = now.as_millis().div_euclid(1000);
         items.iter().map(|entry| self.check_one(entry, now)).collect()
     }
+
+    fn is_still_wanted(&self, entry: &Entry<SignedOrder>) -> bool {
+        let order = &entry.item.order;
+        let Network { chain_id, exchange } = self.network;
+        order.chain_id == chain_id && order.exchange == exchange && self.wanted.matches(&entry.item)
+    }
 }
 
 /// Only what no node may have taken, whatever its network and its rules, counts against a peer.

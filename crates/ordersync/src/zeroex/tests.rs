@@ -166,3 +166,14 @@ fn what_only_the_chain_can_check_is_taken_on_demand() {
     order.signature = Signature::from(vec![1]);
     assert!(code(&lenient, &order).1, "never valid");
 }
+
+#[test]
+fn an_order_of_another_network_is_not_wanted_after_a_change_of_it() {
+    let entry = Entry::new(sample().remove(0));
+    let wants = |network| {
+        let wanted = Wanted::new(network, "{}").unwrap();
+        Rules::new(network, wanted, false).is_still_wanted(&entry)
+    };
+    assert!(wants(Network::MAINNET));
+    assert!(!wants(Network::GANACHE));
+}

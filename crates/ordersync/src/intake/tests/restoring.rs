@@ -73,7 +73,20 @@ fn what_has_ended_or_finds_no_room_any_more_leaves_the_store() {
     let config = book::Config { items_max: 2, ..book::Config::default() };
     let node = Node::with(config, Config::default(), disk, 16);
     let restored = block_on(node.intake.restore()).unwrap();
-    assert_eq!(restored, Restored { items: 2, expired: 2, evicted: 2, unreadable: 0 });
+    assert_eq!(restored, Restored { items: 2, expired: 2, evicted: 2, ..Restored::default() });
     assert_eq!(node.book.ids(&All), [ending(4, 0).id, ending(5, 0).id]);
     node.assert_same();
+}
+
+#[test]
+fn own_items_without_room_are_left_in_the_store() {
+    let disk = Disk::default();
+    keep(&disk, [2, 4, 6].map(|number| row(&good(number))));
+    let config = book::Config { items_max: 2, ..book::Config::default() };
+    let node = Node::with(config, Config::default(), disk.clone(), 16);
+    let restored = block_on(node.intake.restore()).unwrap();
+    assert_eq!(restored, Restored { items: 2, left_out: 1, ..Restored::default() });
+    assert_eq!(disk.rows().len(), 3);
+    let roomy = Node::with(book::Config::default(), Config::default(), disk, 16);
+    assert_eq!(block_on(roomy.intake.restore()).unwrap().items, 3, "they come back with more room");
 }
