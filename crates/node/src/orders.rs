@@ -20,7 +20,6 @@ use ordersync::book::Counts;
 use ordersync::zeroex::Wanted;
 use ordersync::{Book, Holding, Intake, Store, StoreError};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
 use transport::pool::{Pool, PoolError};
 
 pub use self::changes::{Changed, Changes};
@@ -29,9 +28,6 @@ pub use self::import::{Batch, Refused};
 pub use self::list::{Listing, Query};
 pub use self::sync::{NoSync, SyncError, SyncReport, SyncRequest, SyncWish};
 use crate::config::OrdersParams;
-
-/// How long to wait before a full pool is asked again.
-const POOL_PAUSE: Duration = Duration::from_millis(5);
 
 /// Most syncs that wait for somebody to run them.
 const SYNCS_MAX: usize = 4;
@@ -152,14 +148,9 @@ impl Orders {
     pub(crate) async fn on_pool<T, F>(&self, work: F) -> Result<T, PoolError>
     where
         T: Send + 'static,
-        F: Fn() -> T + Clone + Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
     {
-        loop {
-            match self.shared.pool.run(work.clone()).await {
-                Err(PoolError::Full { .. }) => sleep(POOL_PAUSE).await,
-                done => return done,
-            }
-        }
+        self.shared.pool.run_patiently(Duration::MAX, work).await
     }
 }
 

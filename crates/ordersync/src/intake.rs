@@ -210,7 +210,7 @@ impl<I: Item> Intake<I> {
                 desk.owe(&expired);
                 expired.len()
             };
-            let expired = shared.on_pool(|| expire.clone()).await.map_err(verify::no_pool)?;
+            let expired = shared.on_pool(expire).await.map_err(verify::no_pool)?;
             shared.flush().await?;
             Ok(expired)
         }
@@ -231,14 +231,13 @@ impl<I: Item> Intake<I> {
         let shared = Arc::clone(&self.shared);
         async move {
             let (book, desk) = (Arc::clone(&shared.book), Arc::clone(&shared.desk));
-            let ids: Arc<[ItemId]> = ids.into();
             let forget = move || {
                 let held = book.remove(&ids);
                 // All of them: the store may have a row that the book could not read.
                 desk.owe(&ids);
                 held
             };
-            let held = shared.on_pool(|| forget.clone()).await.map_err(verify::no_pool)?;
+            let held = shared.on_pool(forget).await.map_err(verify::no_pool)?;
             shared.flush().await?;
             Ok(held)
         }

@@ -401,12 +401,6 @@ impl<I: Item> Requester<I> {
         self.stage != Stage::Ended && !self.waiting.is_empty()
     }
 
-    /// The subprotocol that the provider picked, if it has.
-    pub fn subprotocol(&self) -> Option<&str> {
-        let proving = self.proving.as_ref().map(|thread| thread.name.as_str());
-        proving.or_else(|| self.threads.values().next().map(|thread| thread.name.as_str()))
-    }
-
     fn window(&self) -> usize {
         match self.cx.form {
             // Bytes that come before the answer are lost on a reader of 0x-Mesh.

@@ -90,9 +90,9 @@ impl<I: Item> Subprotocol<I> for Riblt {
 
 /// Whether paging costs less than comparing cells.
 ///
-/// It does if the requester has nothing, if one side has over 30 % more than the other, or if more
-/// would be missing than half of what the provider has. It never does while a single page or two
-/// would do.
+/// It does if the requester has nothing, if the sides are apart by over 30 % of the larger, or if
+/// about as many items differ as half of the larger. It never does while the provider's items fit
+/// one page.
 pub(crate) fn pages_instead(ours: u64, theirs: u64, estimate: u64, page: usize) -> bool {
     let larger = ours.max(theirs);
     if theirs <= u64::try_from(page).unwrap_or(u64::MAX) {

@@ -1,7 +1,6 @@
 //! The entry point: syncs with peers, and lets peers sync.
 
 mod budget;
-mod compute;
 mod config;
 mod fetching;
 mod line;

@@ -13,9 +13,15 @@ use std::num::NonZeroUsize;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use futures::channel::oneshot;
+use futures_timer::Delay;
 use machine::JobError;
+
+/// How long to wait for a place at first, and at most, before asking again.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(20);
 
 /// Why a job has no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,6 +160,39 @@ impl Pool {
             accepted?;
             // The sender is dropped without a result only while a panic unwinds.
             outcome.await.map_err(|oneshot::Canceled| PoolError::Panicked)
+        }
+    }
+
+    /// Hands `work` to the pool as [`run`](Self::run) does, and while there is no place for it asks
+    /// again, for about as long as `patience`.
+    ///
+    /// # Errors
+    /// [`PoolError::Full`] when there was no place for that long, [`PoolError::Panicked`].
+    ///
+    /// # Cancel safety
+    /// That of [`run`](Self::run).
+    pub async fn run_patiently<F, T>(&self, patience: Duration, work: F) -> Result<T, PoolError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // A job that is refused is dropped, and the work must not be.
+        let work = Arc::new(Mutex::new(Some(work)));
+        let (mut pause, mut waited) = (PAUSE_MIN, Duration::ZERO);
+        loop {
+            let taken = Arc::clone(&work);
+            let job = move || {
+                let work = taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+                work.map(|work| work())
+            };
+            match self.run(job).await {
+                Err(PoolError::Full { .. }) if waited < patience => {}
+                // It is taken once, by the one job that was accepted.
+                outcome => return outcome.and_then(|value| value.ok_or(PoolError::Panicked)),
+            }
+            Delay::new(pause).await;
+            waited = waited.saturating_add(pause);
+            pause = pause.saturating_mul(2).min(PAUSE_MAX);
         }
     }
 

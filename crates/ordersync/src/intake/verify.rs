@@ -1,22 +1,15 @@
 //! Verification on the pool.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{StreamExt, stream};
-use futures_timer::Delay;
 use machine::UnixTime;
 use transport::pool::PoolError;
 
 use super::{Rejected, Shared, Validator};
 use crate::book::Holding;
 use crate::{Entry, Item, Kept, StoreError};
-
-/// The wait after the first refusal of the pool; doubled for each further one.
-const WAIT_MIN: Duration = Duration::from_millis(2);
-/// The longest wait between two tries.
-const WAIT_MAX: Duration = Duration::from_millis(64);
 
 impl<I: Item> Shared<I> {
     /// The bytes of each item that is good, in their order.
@@ -41,28 +34,18 @@ impl<I: Item> Shared<I> {
     ) -> Vec<Result<Bytes, Rejected>> {
         let count = part.len();
         let validator = Arc::clone(&self.validator);
-        let job = move || judge(&*validator, &part, now);
-        self.on_pool(|| job.clone())
+        self.on_pool(move || judge(&*validator, &part, now))
             .await
             .unwrap_or_else(|error| vec![Err(Rejected::Later { reason: error.to_string() }); count])
     }
 
     /// Runs a job, and waits for a place in the queue as long as the configuration says.
-    pub(super) async fn on_pool<F, T>(&self, job: impl Fn() -> F) -> Result<T, PoolError>
+    pub(super) async fn on_pool<F, T>(&self, job: F) -> Result<T, PoolError>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (mut wait, mut waited) = (WAIT_MIN, Duration::ZERO);
-        loop {
-            match self.pool.run(job()).await {
-                Err(PoolError::Full { .. }) if waited < self.params.patience => {}
-                result => return result,
-            }
-            Delay::new(wait).await;
-            waited = waited.saturating_add(wait);
-            wait = wait.saturating_mul(2).min(WAIT_MAX);
-        }
+        self.pool.run_patiently(self.params.patience, job).await
     }
 }
 

@@ -69,7 +69,7 @@ pub enum RibltResponse {
     Items {
         /// Those that the provider no longer has, ascending. At most [`WANTED_MAX`].
         gone: Vec<u64>,
-        /// Of what the provider has now.
+        /// Of what the provider has now; under a filter, of what was compared.
         summary: Summary,
     },
 }

@@ -158,11 +158,9 @@ impl<I: Item> Service<I> {
                 None => gone.push(*short),
             }
         }
-        let summary = if comparison.filter.is_everything() {
-            cx.book.summary()
-        } else {
-            Summary { hash: [0; 32], count: 0 }
-        };
+        // What a filter wants by now would take another look at the whole book.
+        let summary =
+            if comparison.filter.is_everything() { cx.book.summary() } else { comparison.summary };
         Ok((orders, RibltResponse::Items { gone, summary }))
     }
 }

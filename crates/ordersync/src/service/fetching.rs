@@ -13,7 +13,6 @@ use futures::{AsyncRead, AsyncWrite, SinkExt as _};
 use futures_timer::Delay;
 use machine::PeerId;
 
-use super::compute::on_pool;
 use super::line::{Letter, LineError, Reader, Writer, split, within};
 use super::network::{Network, Protocol, Score};
 use super::serving::{pack, pack_some};
@@ -119,8 +118,8 @@ impl<I: Item, N: Network> Service<I, N> {
             None => Requester::start(subprotocols, limits, cx),
         };
         // The first request takes as long as a look at the whole book.
-        let begun = on_pool(self.pool(), begin, |begin| begin()).await;
-        let Some(core) = begun else { return (Some(protocol), broken(Break::Stopped)) };
+        let begun = self.pool().run_patiently(Duration::MAX, begin).await;
+        let Ok(core) = begun else { return (Some(protocol), broken(Break::Stopped)) };
         let talk = Talk { core, protocol, asked: Serial::new(), answered: Serial::new() };
 
         let (reader, writer) = split(protocol, stream);
@@ -246,9 +245,10 @@ where
                 Some(input) => input,
                 None => self.hear(awaits_answer).await,
             };
-            let stepping = on_pool(self.service.pool(), (talk, input), turn);
+            let step = move || turn((talk, input));
+            let stepping = self.service.pool().run_patiently(Duration::MAX, step);
             let turned = self.storing.beside(stepping).await;
-            let Some(turned) = turned else { return broken(Break::Stopped) };
+            let Ok(turned) = turned else { return broken(Break::Stopped) };
             talk = turned.talk;
             awaits_answer = turned.awaits_answer;
             for act in turned.acts {

@@ -101,8 +101,9 @@ impl<I: Item, N: Network> Service<I, N> {
         let mut rounds = Rounds::default();
         let mut pause = self.params().backoff_min;
         for round in 1..=self.params().rounds_max.max(1) {
-            let mut peers = chosen.clone().unwrap_or_else(|| self.network().peers());
-            peers.retain(|peer| rounds.may_ask(peer));
+            let peers = chosen.clone().unwrap_or_else(|| self.network().peers());
+            let peers: BTreeSet<_> = peers.into_iter().collect();
+            let mut peers: Vec<_> = peers.into_iter().filter(|peer| rounds.may_ask(peer)).collect();
             self.with_rng(|rng| peers.shuffle(rng));
             self.round(peers, min_peers, &mut rounds).await;
             if rounds.synced.len() >= min_peers || round == self.params().rounds_max {
@@ -118,10 +119,10 @@ impl<I: Item, N: Network> Service<I, N> {
         Ok(Synced { peers: rounds.synced.into_iter().collect(), failed })
     }
 
-    /// Asks each of `peers` once, at most `min_peers` at a time, until enough have answered.
+    /// Asks each of `peers` once, in this order, at most `min_peers` at a time, until enough have answered.
     async fn round(&self, peers: Vec<PeerId>, min_peers: usize, rounds: &mut Rounds) {
         let shards = Shards::new();
-        let mut peers = peers.into_iter().collect::<BTreeSet<_>>().into_iter();
+        let mut peers = peers.into_iter();
         let mut sessions = FuturesUnordered::new();
         loop {
             while sessions.len().saturating_add(rounds.synced.len()) < min_peers {

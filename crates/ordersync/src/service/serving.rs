@@ -10,7 +10,6 @@ use futures_timer::Delay;
 use machine::{Instant, PeerId};
 use transport::clock::Clock;
 
-use super::compute::on_pool;
 use super::line::{Letter, LineError, Reader, Writer, split, within};
 use super::network::{Network, Protocol, Score, ServeError};
 use super::{Event, Service};
@@ -131,8 +130,9 @@ where
                     None => return Ok(()),
                 },
             };
-            let turned = on_pool(self.service.pool(), (talk, input), timed_turn).await;
-            let ((next, acts), taken) = turned.ok_or(ServeError::Broken)?;
+            let step = move || timed_turn((talk, input));
+            let turned = self.service.pool().run_patiently(Duration::MAX, step).await;
+            let ((next, acts), taken) = turned.map_err(|_| ServeError::Broken)?;
             let mut pause = self.service.budgets().compute(self.peer, taken);
             talk = next;
             self.tally = talk.core.tally();

@@ -1,5 +1,6 @@
 //! Whom a service asks, how often, and what it says when nobody answers.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::FutureExt as _;
@@ -51,6 +52,23 @@ async fn fewer_peers_than_asked_for_are_said_to_be_fewer() {
     let peers: Vec<_> = synced.peers.iter().map(|(peer, _)| *peer).collect();
     assert_eq!(peers, [b.me], "asked once, though there were three rounds");
     assert_eq!(a.book.len(), 20);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_peers_are_picked_at_random() {
+    let mesh = Mesh::default();
+    let a = node(&mesh, 1);
+    let others: Vec<_> = (2..6).map(|seed| node(&mesh, seed)).collect();
+    for other in &others {
+        other.hold(0..5).await;
+    }
+    let mut picked = BTreeSet::new();
+    // All the same in forty picks among four by accident: once in 10^24 runs.
+    for _ in 0..40 {
+        let synced = timeout(PATIENCE, a.service.get_orders(1)).await.expect("in time").unwrap();
+        picked.extend(synced.peers.into_iter().map(|(peer, _)| peer));
+    }
+    assert!(picked.len() > 1, "always {picked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

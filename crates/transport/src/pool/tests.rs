@@ -1,9 +1,9 @@
 //! Bounds, panics, cancellation, the end of the pool.
 
 use super::*;
+use futures::FutureExt as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Weak, mpsc};
-use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -174,6 +174,23 @@ async fn what_an_abandoned_job_holds_may_use_the_pool_when_dropped() {
     drop(end);
     soon(first).await.unwrap();
     assert_eq!(soon(last).await, Ok(7));
+}
+
+#[tokio::test]
+async fn work_waits_for_a_place_as_long_as_it_is_told_to() {
+    let pool = pool(1, 0);
+    let (job, started, end) = gated();
+    let first = pool.run(job);
+    started.recv_timeout(DEADLINE).unwrap();
+    let full = PoolError::Full { threads: 1, queue_max: 0 };
+    assert_eq!(soon(pool.run_patiently(Duration::ZERO, || 1)).await, Err(full));
+    let mut patient = Box::pin(pool.run_patiently(Duration::MAX, || 2));
+    assert!((&mut patient).now_or_never().is_none(), "there is no place yet");
+    drop(end);
+    soon(first).await.unwrap();
+    assert_eq!(soon(patient).await, Ok(2));
+    let panics = pool.run_patiently(Duration::MAX, || panic!("on purpose"));
+    assert_eq!(soon(panics).await, Err::<(), _>(PoolError::Panicked));
 }
 
 #[tokio::test]

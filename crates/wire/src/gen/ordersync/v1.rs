@@ -476,7 +476,7 @@ pub struct RibltItems {
     /// Of the items asked for, those that the provider no longer has. 8 bytes each.
     #[prost(bytes = "bytes", tag = "1")]
     pub gone: ::prost::bytes::Bytes,
-    /// Digest of what the provider has now. 32 bytes.
+    /// Digest of what the provider has now; under a filter, of what was compared. 32 bytes.
     #[prost(bytes = "bytes", tag = "2")]
     pub digest: ::prost::bytes::Bytes,
     /// How many items that is.
