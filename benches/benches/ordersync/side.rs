@@ -20,7 +20,7 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    /// A node with room for 100,000 orders, and these.
+    /// A node with the default room, and these orders.
     pub(crate) fn new(seed: u8, orders: &[Entry<SignedOrder>]) -> Result<Self, Failure> {
         let book = Arc::new(Book::new(book::Config::default().check()?, [seed; 32]));
         let side = Self { book, filter: Wanted::new(Network::MAINNET, "{}")? };

@@ -87,8 +87,8 @@ struct Guest {
     arrival: Option<Arrival>,
     stage: Stage,
     since: Instant,
-    /// A stranger that is turned out after all others.
-    spared: bool,
+    /// How often it was [spared](Gate::spare): a stranger that is turned out after all others.
+    spared: u32,
 }
 
 struct Arrival {
@@ -200,10 +200,15 @@ impl<B: NetworkBehaviour> Gate<B> {
     }
 
     /// Whether a stranger is to be turned out only after all that are not spared: it uses what
-    /// stands beside the gate. How many are spared at a time is the caller's to bound.
+    /// stands beside the gate. It is spared until this was taken back as often as it was said. How
+    /// many are spared at a time is the caller's to bound.
     pub fn spare(&mut self, connection: ConnectionId, spared: bool) {
         if let Some(guest) = self.guests.get_mut(&connection) {
-            guest.spared = spared;
+            guest.spared = if spared {
+                guest.spared.saturating_add(1)
+            } else {
+                guest.spared.saturating_sub(1)
+            };
         }
     }
 

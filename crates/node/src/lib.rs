@@ -21,14 +21,14 @@
 //! | questions that wait for the loop | questions | | 32 |
 //! | [`config::Control::request_timeout`] | time | 5 s | 100 ms to 60 s |
 //! | control request, reply | bytes | | 16 KiB, 4 MiB |
-//! | orders kept | orders | 100,000 | 1 to 4,194,304 |
+//! | orders kept | orders | 200,000 | 1 to 4,194,304 |
 //! | part of an import | bytes | | 64 KiB |
 //! | line of an import | bytes | | 32,000 |
 //! | batch of an import | lines, bytes | 500, 1 MiB | two under way |
 //! | changes remembered for those who watch | changes | | 1024 |
 //! | syncs that wait to be run | syncs | | 4 |
 //! | goodbye | time | | 3 s |
-//! | sessions of strangers that sync orders | sessions, time for one | | 8, 10 min |
+//! | sessions of strangers that sync orders | sessions | | 8, and half of the strangers |
 //! | own orders that wait to be published | orders | | 16,384 |
 //!
 //! ```

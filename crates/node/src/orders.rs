@@ -91,7 +91,7 @@ impl Orders {
             let count = restored.left_out;
             tracing::warn!(
                 count,
-                "orders are kept and not shown: they are of another network or schema, or over \
+                "orders are kept and not shown: of another network, schema or kind of signature, or over \
                  orders.items_max"
             );
         }
@@ -109,11 +109,6 @@ impl Orders {
     /// Which orders the node wants of its peers.
     pub fn wanted(&self) -> &Wanted {
         &self.shared.wanted
-    }
-
-    /// Where they are traded.
-    pub fn network(&self) -> Network {
-        self.shared.network
     }
 
     /// With how many peers a sync is, unless somebody says otherwise.

@@ -38,6 +38,8 @@ pub(crate) struct Syncing {
     syncer: Syncer,
     /// Once in about this time; never if zero.
     every: Duration,
+    /// Strangers that the node lets in.
+    strangers_max: usize,
     /// Of the operator.
     requests: mpsc::Receiver<SyncRequest>,
     incoming: mpsc::Receiver<Incoming>,
@@ -87,7 +89,8 @@ impl Syncing {
             told: Arc::default(),
             clock: Clock::start(),
         };
-        Self { syncer, every, requests, incoming, arrivals }
+        let strangers_max = params.config().limits.strangers_max;
+        Self { syncer, every, strangers_max, requests, incoming, arrivals }
     }
 
     /// Syncs until the swarm has ended; in effect, until it is dropped.
@@ -95,10 +98,10 @@ impl Syncing {
     /// # Cancel safety
     /// Dropped, every session ends; what was stored stays.
     pub(crate) async fn run(self) {
-        let Self { syncer, every, requests, incoming, arrivals } = self;
+        let Self { syncer, every, strangers_max, requests, incoming, arrivals } = self;
         let (waiting, to_publish) = mpsc::channel(spreading::WAITING_MAX);
         tokio::join!(
-            Box::pin(serving::serve(&syncer.service, &syncer.link, incoming)),
+            Box::pin(serving::serve(&syncer.service, &syncer.link, strangers_max, incoming)),
             Box::pin(syncer.fulfil(requests)),
             Box::pin(syncer.now_and_then(every)),
             Box::pin(syncer.notice(waiting)),

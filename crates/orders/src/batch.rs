@@ -55,8 +55,8 @@ mod tables;
 const VERSION: u8 = 1;
 
 /// Bytes of asset data and signatures that one batch may hold, counted for each order that has
-/// them. Any 500 orders that are short enough to be passed on have less.
-pub const DECODED_MAX: usize = 4 << 20;
+/// them. Any 1,024 orders that are short enough to be passed on have less.
+pub const DECODED_MAX: usize = 8 << 20;
 
 /// About as many bytes as an order takes, without the addresses and assets of a short batch.
 const ORDER_LEN: usize = 128;
@@ -123,7 +123,7 @@ pub enum BadBatch {
 ///
 /// # Bounds
 ///
-/// Up to 500 orders that are short enough to be passed on always decode again; of more see
+/// Up to 1,024 orders that are short enough to be passed on always decode again; of more see
 /// [`DECODED_MAX`].
 ///
 /// ```

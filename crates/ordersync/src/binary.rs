@@ -34,7 +34,8 @@ use crate::{
 };
 
 /// Most bytes of the metadata of one subprotocol: 512 KiB, so that half a frame is left for items.
-/// It holds 40,000 cells; with that many differences, paging has long been cheaper.
+/// The
+/// largest is a block of 20,480 cells, 440 KiB at most.
 pub const METADATA_MAX: usize = 512 << 10;
 
 /// One frame of a session, as the substream carries it.

@@ -19,16 +19,19 @@ use crate::outcome::Fault;
 
 pub(crate) use self::members::{Elements, Members, text};
 
+/// Most orders of this node in one response, as in 0x-Mesh: so many fit one when each is as long as it
+/// may be.
+pub const PAGE_MAX: usize = 500;
 /// Most bytes of a request: 64 KiB. A filter is the most of it.
 pub const REQUEST_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a response: 500 orders of 16,000 bytes, and 64 KiB for the rest.
-pub const RESPONSE_BYTES_MAX: usize = 500 * 16_000 + (64 << 10);
+pub const RESPONSE_BYTES_MAX: usize = PAGE_MAX * 16_000 + (64 << 10);
 /// Most objects and arrays inside each other.
 pub const DEPTH_MAX: u8 = 64;
 /// Most bytes of white space before an object.
 pub const SPACE_MAX: usize = 1024;
 /// Most orders in one response: eight times what 0x-Mesh sends, which has no bound of its own.
-pub const ORDERS_MAX: usize = 8 * 500;
+pub const ORDERS_MAX: usize = 8 * PAGE_MAX;
 /// Most bytes of a subprotocol's name.
 pub const NAME_BYTES_MAX: usize = 256;
 

@@ -106,7 +106,7 @@ impl<I: Item> Subprotocols<I> {
     /// Those that one protocol carries.
     pub(crate) fn of(&self, protocol: Protocol) -> Self {
         let carried = |subprotocol: &&Arc<dyn AnySubprotocol<I>>| match protocol {
-            Protocol::Binary => subprotocol.speaks(Form::Binary) && subprotocol.name() != ID_V4,
+            Protocol::Binary => subprotocol.speaks(Form::Binary),
             Protocol::Json(Envelope::Negotiated) => {
                 subprotocol.speaks(Form::Json) && subprotocol.name() != ID_V4
             }

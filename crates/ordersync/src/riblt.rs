@@ -5,7 +5,7 @@
 //!    which the size of the difference can be guessed;
 //! 2. equal digests end it at once. If too much differs, the provider says so, and paging costs less.
 //!    Otherwise it sends as many cells as the guess suggests, under the key of its present epoch, for
-//!    which it has them at hand, or under a key that the requester made up for this session;
+//!    which it has them at hand, or under one that either side made up for this session;
 //! 3. the requester makes the same cells of its own items and peels the difference; if they do not
 //!    suffice it asks for more;
 //! 4. it asks for what it lacks by short id, and gives away what the provider lacks;
@@ -37,7 +37,7 @@ pub const WANTED_MAX: usize = 1_024;
 /// Most cells in one response.
 pub const BLOCK_MAX: usize = 20_480;
 
-/// Most cells of a comparison under a key of the requester's.
+/// Most cells of a comparison under a session key, and most that a requester takes.
 pub const CELLS_MAX: usize = 131_072;
 
 /// Most items that a requester gives away in one session; the provider asks for the rest when it is

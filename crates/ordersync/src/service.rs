@@ -22,7 +22,9 @@ pub use self::config::{Allowance, Config, ConfigError, Params};
 pub use self::network::{Change, Event, Network, OpenFailed, Protocol, Score, ServeError};
 pub use self::rounds::{NoOrders, NoOrdersFromPeer, Synced};
 use crate::intake::Intake;
-use crate::{Book, Context, Form, Item, Leave, NoMatchingSubprotocols, RawRequest, Subprotocols};
+use crate::{
+    Book, Context, Form, Item, Leave, NoMatchingSubprotocols, RawRequest, Subprotocols, json,
+};
 
 /// Syncs with peers, and lets peers sync. Clones share everything.
 pub struct Service<I: Item, N> {
@@ -119,7 +121,10 @@ impl<I: Item, N> Service<I, N> {
             peer,
             form,
             filter: self.inner.filter.clone(),
-            page: self.inner.params.page,
+            page: match form {
+                Form::Json => self.inner.params.page.min(json::PAGE_MAX),
+                Form::Binary => self.inner.params.page,
+            },
             secret,
             scans: Leave::of(move || budgets.scan(peer)),
             push: self.inner.params.push,

@@ -39,7 +39,7 @@ impl<B: NetworkBehaviour> Gate<B> {
         let nonce = self.rng.random();
         let version = self.version(declared, nonce, address);
         let since = self.clock.now();
-        let (arrival, spared) = (None, false);
+        let (arrival, spared) = (None, 0);
         let guest = Guest { peer, side, declared, nonce, arrival, stage, since, spared };
         self.guests.insert(id, guest);
         let handler = Handler::new(self.shared.clone(), peer, side, version);
@@ -67,7 +67,7 @@ impl<B: NetworkBehaviour> Gate<B> {
         if inbound().count() <= max {
             return;
         }
-        let oldest = inbound().min_by_key(|(id, guest)| (guest.spared, guest.since, **id));
+        let oldest = inbound().min_by_key(|(id, guest)| (guest.spared > 0, guest.since, **id));
         if let Some((peer, id)) = oldest.map(|(id, guest)| (guest.peer, *id)) {
             self.stays_outside(id, Refusal::Disconnected);
             self.close(peer, id);

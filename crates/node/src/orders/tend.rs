@@ -10,7 +10,7 @@ use transport::clock::Clock;
 use super::Orders;
 
 /// How often it is looked whether an order has ended or a key is to be changed. An order that has
-/// ended is refused by others at once, so that a node which is much later would lose their trust.
+/// ended is refused by others at once, so that a node which is much later would not agree with them.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 
 impl Orders {

@@ -1,31 +1,27 @@
 //! Sessions that others open.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use orders::v3::SignedOrder;
 use ordersync::Service;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::link::{Ask, Incoming, Link};
 
-/// Most sessions of strangers at a time: half of the strangers that a node lets in by default, so
-/// that there is room for those who come to introduce themselves.
+/// Most sessions of strangers at a time, and never more than half of the strangers that the node lets
+/// in: there has to be room for those who come to introduce themselves.
 const STRANGERS_MAX: usize = 8;
-
-/// Longest session of a stranger. Paging 100,000 orders in JSON takes a fraction of it.
-const STRANGER_TIME: Duration = Duration::from_mins(10);
 
 /// Serves sessions as they come, each on a task of its own; how many at a time is the service's to
 /// bound. Ends with the swarm.
 pub(super) async fn serve(
     service: &Service<SignedOrder, Link>,
     link: &Link,
+    strangers_max: usize,
     mut incoming: mpsc::Receiver<Incoming>,
 ) {
-    let places = Arc::new(Semaphore::new(STRANGERS_MAX));
+    let places = Arc::new(Semaphore::new(STRANGERS_MAX.min(strangers_max / 2)));
     let mut sessions = JoinSet::new();
     loop {
         tokio::select! {
@@ -64,12 +60,9 @@ async fn serve_stranger(
     new: Incoming,
     place: OwnedSemaphorePermit,
 ) {
-    let (peer, connection) = (new.peer, new.connection);
+    let connection = new.connection;
     link.ask(Ask::Spare(connection, true)).await;
-    if timeout(STRANGER_TIME, serve_one(service, new)).await.is_err() {
-        tracing::info!(%peer, "the session of a stranger took too long");
-        link.counts.add("not_served_stranger_time", 1);
-    }
+    serve_one(service, new).await;
     link.ask(Ask::Spare(connection, false)).await;
     drop(place);
 }

@@ -1,11 +1,13 @@
 //! Live spread: the node's own new orders go out on a topic, and those of others come in.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use machine::Instant;
 use orders::Network;
 use orders::v3::SignedOrder;
 use ordersync::book::UpdateKind;
@@ -19,6 +21,7 @@ use transport::clock::Clock;
 
 use super::Syncer;
 use super::link::{Arrival, Ask};
+use super::told::Told;
 
 /// Orders that wait to be published. What is more is left to the next sync: an import is faster than
 /// a network can check.
@@ -127,7 +130,8 @@ impl Syncer {
             Ok(entries) => {
                 self.link.counts.add("orders_heard", entries.len() as u64);
                 let admissions = self.orders.intake().admit(entries, Origin::Peer).await;
-                judge(&admissions, |id| self.is_told_first(id), |id| self.is_fresh(id))
+                let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                judge(&admissions, &mut told, self.clock.now(), |id| self.is_fresh(id))
             }
             Err(judgement) => judgement,
         };
@@ -135,12 +139,6 @@ impl Syncer {
             self.link.counts.add("messages_rejected", 1);
         }
         self.link.ask(Ask::Judge(id, judgement)).await;
-    }
-
-    /// Whether an order was not passed on lately.
-    fn is_told_first(&self, id: &ItemId) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.is_first(*id, self.clock.now())
     }
 
     /// Whether an order came in so lately that others may not have heard of it.
@@ -169,28 +167,34 @@ impl Syncer {
 }
 
 /// What the topic is to do with a message: it goes on if at least half of it is news, and nothing in
-/// it is what nobody can have made in good faith. What was told already, or everybody has had for
-/// long, is said again only to keep the network busy.
+/// it is what nobody can have made in good faith. What was passed on already, or everybody has had
+/// for long, is said again only to keep the network busy.
 fn judge(
     admissions: &[Admission],
-    mut is_told_first: impl FnMut(&ItemId) -> bool,
+    told: &mut Told,
+    now: Instant,
     is_fresh: impl Fn(&ItemId) -> bool,
 ) -> Judgement {
-    let mut is_news = |admission: &&Admission| match admission.outcome {
-        Ok(Admitted::New) => {
-            is_told_first(&admission.id);
-            true
-        }
-        Ok(Admitted::Known) => is_fresh(&admission.id) && is_told_first(&admission.id),
-        Err(_) => false,
-    };
     let is_invalid =
         |admission: &Admission| matches!(admission.outcome, Err(Rejected::Invalid { .. }));
     if admissions.iter().any(is_invalid) {
         return Judgement::Reject;
     }
-    let news = admissions.iter().filter(|admission| is_news(admission)).count();
-    if news > 0 && news * 2 >= admissions.len() { Judgement::Accept } else { Judgement::Ignore }
+    let mut is_news = |admission: &&Admission| match admission.outcome {
+        Ok(Admitted::New) => true,
+        Ok(Admitted::Known) => is_fresh(&admission.id) && !told.has(&admission.id, now),
+        Err(_) => false,
+    };
+    let news = admissions.iter().filter(|admission| is_news(admission));
+    let news: BTreeSet<_> = news.map(|admission| admission.id).collect();
+    if news.is_empty() || news.len() * 2 < admissions.len() {
+        // Not remembered: beside other orders it may go on yet.
+        return Judgement::Ignore;
+    }
+    for id in news {
+        told.add(id, now);
+    }
+    Judgement::Accept
 }
 
 /// The orders as messages, halved until each fits.
@@ -240,23 +244,42 @@ mod tests {
         assert!(read.iter().eq(many.iter().map(|entry| &entry.id)), "all, in their order");
     }
 
+    /// The n-th order, and what became of it.
+    fn came(number: u8, outcome: Result<Admitted, Rejected>) -> Admission {
+        Admission { id: ItemId([number; 32]), outcome }
+    }
+
+    fn forged() -> Rejected {
+        Rejected::Invalid { code: "forged", detail: String::new() }
+    }
+
     #[test]
     fn a_message_goes_on_if_it_is_of_use_and_harmless() {
-        let good = Ok(Admitted::New);
-        let known = Ok(Admitted::Known);
-        let forged = Err(Rejected::Invalid { code: "forged", detail: String::new() });
-        let judge = |outcomes: &[&Result<Admitted, Rejected>], is_fresh: bool| {
-            let id = ItemId([0; 32]);
-            let admission = |outcome: &&Result<_, _>| Admission { id, outcome: (*outcome).clone() };
-            let admissions: Vec<_> = outcomes.iter().map(admission).collect();
-            judge(&admissions, |_| true, |_| is_fresh)
+        let judge = |admissions: &[Admission], is_fresh: bool| {
+            judge(admissions, &mut Told::default(), Instant::START, |_| is_fresh)
         };
-        let (expired, full) = (Err(Rejected::Expired), Err(Rejected::Full));
-        assert_eq!(judge(&[&good, &expired], false), Judgement::Accept);
-        assert_eq!(judge(&[&known], true), Judgement::Accept);
-        assert_eq!(judge(&[&known], false), Judgement::Ignore, "nobody needs to hear it again");
-        assert_eq!(judge(&[&known, &forged], true), Judgement::Reject);
-        assert_eq!(judge(&[&full, &expired], true), Judgement::Ignore);
-        assert_eq!(judge(&[&good, &full, &expired], true), Judgement::Ignore, "mostly ballast");
+        let new = |number| came(number, Ok(Admitted::New));
+        let known = |number| came(number, Ok(Admitted::Known));
+        let expired = |number| came(number, Err(Rejected::Expired));
+        assert_eq!(judge(&[new(1), expired(2)], false), Judgement::Accept);
+        assert_eq!(judge(&[known(1)], true), Judgement::Accept);
+        assert_eq!(judge(&[known(1)], false), Judgement::Ignore, "nobody needs to hear it again");
+        assert_eq!(judge(&[known(1), came(2, Err(forged()))], true), Judgement::Reject);
+        assert_eq!(judge(&[came(1, Err(Rejected::Full)), expired(2)], true), Judgement::Ignore);
+        assert_eq!(judge(&[new(1), expired(2), expired(3)], true), Judgement::Ignore, "ballast");
+        assert_eq!(judge(&[new(1), known(1), known(1)], true), Judgement::Ignore, "copies");
+    }
+
+    #[test]
+    fn an_order_goes_on_once_and_ballast_does_not_keep_it_from_that() {
+        let mut told = Told::default();
+        let mut judge =
+            |admissions: &[Admission]| judge(admissions, &mut told, Instant::START, |_| true);
+        let ballast = || came(9, Err(Rejected::Expired));
+        let new = came(1, Ok(Admitted::New));
+        assert_eq!(judge(&[new, ballast(), ballast()]), Judgement::Ignore);
+        let known = [came(1, Ok(Admitted::Known))];
+        assert_eq!(judge(&known), Judgement::Accept, "the honest message comes after all");
+        assert_eq!(judge(&known), Judgement::Ignore);
     }
 }

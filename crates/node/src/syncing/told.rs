@@ -19,29 +19,52 @@ pub(super) struct Told {
 }
 
 impl Told {
-    /// Remembers an order; whether it was not remembered.
-    pub(super) fn is_first(&mut self, id: ItemId, now: Instant) -> bool {
-        if now.since(self.since) > FRESH || self.now.len() >= TOLD_MAX {
-            self.before = std::mem::take(&mut self.now);
-            self.since = now;
+    /// Whether an order was passed on lately.
+    pub(super) fn has(&mut self, id: &ItemId, now: Instant) -> bool {
+        self.forget(now);
+        self.now.contains(id) || self.before.contains(id)
+    }
+
+    /// Remembers that an order is passed on.
+    pub(super) fn add(&mut self, id: ItemId, now: Instant) {
+        self.forget(now);
+        if self.now.len() >= TOLD_MAX {
+            self.turn(now);
         }
-        !self.before.contains(&id) && self.now.insert(id)
+        self.now.insert(id);
+    }
+
+    fn forget(&mut self, now: Instant) {
+        if now.since(self.since) > FRESH * 2 {
+            self.now.clear();
+        }
+        if now.since(self.since) > FRESH {
+            self.turn(now);
+        }
+    }
+
+    fn turn(&mut self, now: Instant) {
+        self.before = std::mem::take(&mut self.now);
+        self.since = now;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
-    fn an_order_is_told_once_and_forgotten_in_time() {
+    fn an_order_is_remembered_for_a_time() {
         let mut told = Told::default();
         let id = ItemId([1; 32]);
-        assert!(told.is_first(id, Instant::START));
-        assert!(!told.is_first(id, Instant::at(FRESH)));
-        assert!(!told.is_first(id, Instant::at(FRESH + FRESH / 2)), "not yet");
-        assert!(told.is_first(ItemId([2; 32]), Instant::at(FRESH * 3)));
-        assert!(told.is_first(id, Instant::at(FRESH * 5)));
+        assert!(!told.has(&id, Instant::START));
+        told.add(id, Instant::START);
+        for later in [Duration::ZERO, FRESH, FRESH + FRESH / 2] {
+            assert!(told.has(&id, Instant::at(later)), "after {later:?}");
+        }
+        assert!(!told.has(&id, Instant::at(FRESH * 4)));
     }
 
     #[test]
@@ -50,7 +73,7 @@ mod tests {
         for number in 0..200_000_u64 {
             let mut id = [0; 32];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            assert!(told.is_first(ItemId(id), Instant::START));
+            told.add(ItemId(id), Instant::START);
         }
         assert!(told.now.len() + told.before.len() <= 2 * TOLD_MAX);
     }

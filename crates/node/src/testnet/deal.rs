@@ -32,7 +32,7 @@ const SPREAD: Duration = Duration::from_secs(1);
 /// Lines that are read before they are dealt out.
 const HAND: usize = 4_096;
 
-/// Longest line that is dealt out: longer ones no node takes.
+/// Longest piece of a line that is dealt out; no node takes an order that long.
 const LINE_MAX: u64 = 1 << 16;
 
 /// How often the nodes are asked.
@@ -100,6 +100,10 @@ impl Testnet {
                 let mut line = Vec::new();
                 if (&mut lines).take(LINE_MAX).read_until(b'\n', &mut line)? == 0 {
                     break;
+                }
+                if line.last() != Some(&b'\n') {
+                    // Cut, or the last: what follows it in a hand is another line.
+                    line.push(b'\n');
                 }
                 read = read.saturating_add(1);
                 let first = self.uneven(nodes);

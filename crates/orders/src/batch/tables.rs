@@ -142,7 +142,7 @@ impl Assets {
 
     /// Puts the assets together again.
     pub(super) fn put_together(
-        &self,
+        self,
         from: &mut Reader<'_>,
         addresses: &[Address],
     ) -> Result<Vec<AssetData>, BadBatch> {

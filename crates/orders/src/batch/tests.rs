@@ -155,13 +155,14 @@ fn what_would_decode_to_too_much_is_refused() {
     // One asset of 7 kB, in a few bytes for each order that trades it.
     order.order.maker_asset_data = vec![0xee; 7_001].into();
     order.signature = Signature::from(vec![6]);
-    let mut orders = vec![order; 700];
+    let mut orders = vec![order; 1_300];
     let bytes = encode(&orders);
-    assert!(bytes.len() < 10_000);
-    assert_eq!(decode(&bytes, 700), Err(BadBatch::TooLarge { bound: DECODED_MAX }));
+    assert!(bytes.len() < 20_000);
+    assert_eq!(decode(&bytes, 1_300), Err(BadBatch::TooLarge { bound: DECODED_MAX }));
     let (bytes, count) = encode_some(&orders, usize::MAX);
-    assert_eq!(decode(&bytes, 700), Ok(orders[..count].to_vec()));
-    assert_eq!(decode(&encode(&orders[..500]), 700), Ok(orders[..500].to_vec()));
+    assert_eq!(decode(&bytes, 1_300), Ok(orders[..count].to_vec()));
+    // As many as a frame of ordersync holds.
+    assert_eq!(decode(&encode(&orders[..1_024]), 1_024), Ok(orders[..1_024].to_vec()));
     // More than the caller wants.
     let found = decode(&encode(&orders[..500]), 499);
     assert_eq!(found, Err(BadBatch::Count { bound: 499 }));

@@ -7,7 +7,8 @@ use crate::{provider, requester};
 /// The bounds of a service.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// Items in one response of this node. Default 500, as in 0x-Mesh; 1 to 1,024.
+    /// Items in one response of this node. Default 500, as in 0x-Mesh; 1 to 1,024, and in its
+    /// envelopes 500 at most.
     pub page: usize,
     /// Time for one turn: for the next request of a requester, for the answer of a provider, for a
     /// message to be taken off our hands. Default 30 s.

@@ -395,19 +395,19 @@ impl<I: Item> Talk<I> {
 
     /// The response in a letter, or why the provider will not give one.
     fn open(&mut self, letter: Letter) -> Result<Result<RawResponse<I>, Break>, Fault> {
-        let problem =
-            |problem: &dyn std::fmt::Display| Fault::Message { problem: problem.to_string() };
         match (self.protocol, letter) {
             (Protocol::Binary, Letter::Packed(packed)) => match Frame::unpack(packed)? {
                 Frame::Response { id, response } => {
-                    self.answered.take(id).map_err(|error| problem(&error))?;
+                    self.answered
+                        .take(id)
+                        .map_err(|error| Fault::Message { problem: error.to_string() })?;
                     Ok(Ok(response))
                 }
                 Frame::Error { denial, .. } => Ok(Err(refused(&denial))),
                 Frame::Request { .. } | Frame::End => Err(Fault::Unasked),
             },
             (Protocol::Json(envelope), Letter::Text(text)) => {
-                envelope.decode_response(&text).map(Ok).map_err(|error| problem(&error))
+                envelope.decode_response(&text).map(Ok).map_err(Fault::from)
             }
             (Protocol::Binary, Letter::Text(_)) | (Protocol::Json(_), Letter::Packed(_)) => {
                 Err(Fault::Unasked)
@@ -417,6 +417,7 @@ impl<I: Item> Talk<I> {
 }
 
 fn refused(denial: &Denial) -> Break {
+    tracing::debug!(%denial, "the provider refuses");
     Break::Refused(match denial.reason {
         Reason::NoMatch { .. } => RefusedBy::NoMatch,
         Reason::Metadata | Reason::Malformed => RefusedBy::Metadata,

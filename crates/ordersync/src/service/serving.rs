@@ -230,19 +230,19 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
 impl<I: Item> Talk<I> {
     /// The request in a letter; `None` if the requester says that it is through.
     fn open(&mut self, letter: Letter) -> Result<Option<RawRequest<I>>, Fault> {
-        let problem =
-            |problem: &dyn std::fmt::Display| Fault::Message { problem: problem.to_string() };
         match (self.protocol, letter) {
             (Protocol::Binary, Letter::Packed(packed)) => match Frame::unpack(packed)? {
                 Frame::Request { id, request } => {
-                    self.asked.take(id).map_err(|error| problem(&error))?;
+                    self.asked
+                        .take(id)
+                        .map_err(|error| Fault::Message { problem: error.to_string() })?;
                     Ok(Some(request))
                 }
                 Frame::End => Ok(None),
                 Frame::Response { .. } | Frame::Error { .. } => Err(Fault::Unasked),
             },
             (Protocol::Json(envelope), Letter::Text(text)) => {
-                envelope.decode_request(&text).map(Some).map_err(|error| problem(&error))
+                envelope.decode_request(&text).map(Some).map_err(Fault::from)
             }
             (Protocol::Binary, Letter::Text(_)) | (Protocol::Json(_), Letter::Packed(_)) => {
                 Err(Fault::Unasked)

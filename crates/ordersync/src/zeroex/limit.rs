@@ -107,10 +107,18 @@ impl Validator<SignedOrder> for LimitRules {
         };
         items.iter().map(check).collect()
     }
+
+    fn is_still_wanted(&self, entry: &Entry<SignedOrder>) -> bool {
+        let order = &entry.item.order;
+        let Network { chain_id, exchange } = self.network;
+        order.chain_id == chain_id && order.verifying_contract == exchange
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use orders::Address;
+
     use super::*;
 
     /// The order of the reference, signed by its maker.
@@ -128,11 +136,29 @@ mod tests {
 
     #[test]
     fn an_order_that_has_ended_is_not_taken() {
-        let order = <SignedOrder as Item>::from_json(ORDER).expect("an order");
+        let mut order = <SignedOrder as Item>::from_json(ORDER).expect("an order");
         assert_eq!(order.expires(), Some(UnixTime::from_millis(1_001_000)));
-        let network = Network { chain_id: 8008, exchange: order.order.verifying_contract };
-        let late = UnixTime::from_millis(1_002_000);
-        let checked = LimitRules { network }.check(&[Entry::new(order)], late);
-        assert!(matches!(checked.as_slice(), [Err(_)]), "{checked:?}");
+        (order.order.sender, order.order.taker) = (Address::ZERO, Address::ZERO);
+        let exchange = order.order.verifying_contract;
+        let check = |chain_id, millis| {
+            let rules = LimitRules { network: Network { chain_id, exchange } };
+            rules.check(&[Entry::new(order.clone())], UnixTime::from_millis(millis))
+        };
+        assert_eq!(check(8008, 1_001_000), [Err(Rejected::Expired)]);
+        // In time, but no longer what its maker has signed.
+        assert!(matches!(check(8008, 1_000_000)[..], [Err(Rejected::Invalid { .. })]));
+        assert!(matches!(check(1, 1_000_000)[..], [Err(Rejected::Unwanted { .. })]));
+    }
+
+    #[test]
+    fn an_order_of_another_network_is_not_wanted_after_a_change_of_it() {
+        let order = <SignedOrder as Item>::from_json(ORDER).expect("an order");
+        let exchange = order.order.verifying_contract;
+        let entry = Entry::new(order);
+        let wants = |chain_id| {
+            LimitRules { network: Network { chain_id, exchange } }.is_still_wanted(&entry)
+        };
+        assert!(wants(8008));
+        assert!(!wants(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use machine::UnixTime;
 use orders::v3::SignedOrder;
-use orders::{Network, OrderHash, Refusal, SignatureCheck};
+use orders::{Network, OrderHash, Refusal, SignatureCheck, SignatureKind};
 
 use super::Wanted;
 use crate::{Entry, Filter, Rejected, Validator};
@@ -57,7 +57,12 @@ impl Validator<SignedOrder> for Rules {
     fn is_still_wanted(&self, entry: &Entry<SignedOrder>) -> bool {
         let order = &entry.item.order;
         let Network { chain_id, exchange } = self.network;
-        order.chain_id == chain_id && order.exchange == exchange && self.wanted.matches(&entry.item)
+        let kind = entry.item.signature.kind();
+        let is_checkable = matches!(kind, Some(SignatureKind::Eip712 | SignatureKind::EthSign));
+        order.chain_id == chain_id
+            && order.exchange == exchange
+            && (self.accept_unverifiable || is_checkable)
+            && self.wanted.matches(&entry.item)
     }
 }
 

@@ -177,3 +177,13 @@ fn an_order_of_another_network_is_not_wanted_after_a_change_of_it() {
     assert!(wants(Network::MAINNET));
     assert!(!wants(Network::GANACHE));
 }
+
+#[test]
+fn a_signature_that_only_a_contract_can_check_is_wanted_as_long_as_the_rules_say_so() {
+    let signature = Signature::from(vec![6]);
+    let entry = Entry::new(SignedOrder { signature, ..sample().remove(0) });
+    for lenient in [false, true] {
+        let rules = Rules::new(Network::MAINNET, everything(), lenient);
+        assert_eq!(rules.is_still_wanted(&entry), lenient);
+    }
+}

@@ -776,7 +776,7 @@ impl Bounded for super::ordersync::v1::Response {
 impl Bounded for super::ordersync::v1::RibltBlock {
     const SCHEMA: &'static Schema = &Schema::new(
         "riblt_block",
-        950_272,
+        458_752,
         size_of::<Self>(),
         &[
             Field {
@@ -812,7 +812,7 @@ impl Bounded for super::ordersync::v1::RibltBlock {
                 path: "riblt_block.packed",
                 slot: 4,
                 count_max: None,
-                shape: Shape::Bytes { len_max: 917_504 },
+                shape: Shape::Bytes { len_max: 450_560 },
             },
         ],
     );
@@ -924,7 +924,7 @@ impl Bounded for super::ordersync::v1::RibltOpen {
                 path: "riblt_open.estimator",
                 slot: 3,
                 count_max: None,
-                shape: Shape::Bytes { len_max: 512 },
+                shape: Shape::Bytes { len_max: 96 },
             },
             Field {
                 number: 5,
@@ -995,7 +995,7 @@ impl Bounded for super::ordersync::v1::RibltRequest {
 impl Bounded for super::ordersync::v1::RibltResponse {
     const SCHEMA: &'static Schema = &Schema::new(
         "riblt_response",
-        983_040,
+        475_136,
         size_of::<Self>(),
         &[
             Field {
