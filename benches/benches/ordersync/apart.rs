@@ -1,8 +1,8 @@
 //! Syncs of sides that differ a little, beside the paging of 0x-Mesh.
 
-use orders::v3::SignedOrder;
 use ordersync::Entry;
 use ordersync::requester::Ended;
+use ordersync::zeroex::Order;
 use rand::seq::index;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,7 +35,7 @@ struct Sum {
     chained: usize,
 }
 
-pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Failure> {
+pub(crate) fn run(orders: &[Entry<Order>], quick: bool) -> Result<(), Failure> {
     let mut rng = ChaCha8Rng::seed_from_u64(5);
     let sides = [Side::new(1, orders)?, Side::new(2, orders)?];
     equal(&sides)?;
@@ -68,7 +68,7 @@ fn equal([requester, provider]: &[Side; 2]) -> Result<(), Failure> {
 fn part(
     rng: &mut ChaCha8Rng,
     sides: &[Side; 2],
-    orders: &[Entry<SignedOrder>],
+    orders: &[Entry<Order>],
     differences: usize,
     first: usize,
 ) -> Entries {
@@ -85,7 +85,7 @@ fn part(
 fn one(
     rng: &mut ChaCha8Rng,
     sides: &[Side; 2],
-    orders: &[Entry<SignedOrder>],
+    orders: &[Entry<Order>],
     differences: usize,
     first: usize,
     sum: &mut Sum,
@@ -143,7 +143,7 @@ fn compare(differences: usize, sum: &Sum) {
 fn paged(
     rng: &mut ChaCha8Rng,
     sides: &[Side; 2],
-    orders: &[Entry<SignedOrder>],
+    orders: &[Entry<Order>],
     differences: usize,
     sum: &Sum,
 ) -> Result<(), Failure> {

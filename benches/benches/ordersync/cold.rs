@@ -2,18 +2,19 @@
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
+use std::pin::pin;
 use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::executor::block_on;
+use futures::future::{Either, select};
 use futures::stream::FuturesOrdered;
 use machine::UnixTime;
 use orders::Network;
-use orders::v3::SignedOrder;
 use ordersync::requester::{Effect, Ended, Input, Limits, Outcome};
-use ordersync::zeroex::{Rules, Wanted};
+use ordersync::zeroex::{Order, Rules, Wanted};
 use ordersync::{
     Change, Entry, Form, Intake, Item as _, Kept, MemoryStore, Origin, Range, Requester, Store,
     Validator as _, intake,
@@ -33,10 +34,12 @@ use crate::{Failure, each, number, processor, report};
 const THREADS: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 /// Jobs that wait for a thread: as in a node.
 const QUEUE: usize = 1024;
+/// Orders that are verified by one job of the pool: as in a node.
+const JOB: usize = 250;
 /// Processor time that the requester may take, as a multiple of the floor.
 const AIM: f64 = 1.25;
 
-pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Failure> {
+pub(crate) fn run(orders: &[Entry<Order>], quick: bool) -> Result<(), Failure> {
     let talk = Talk::ours([2; 32])?;
     let recorded = {
         let (requester, provider) = (Side::new(1, &[])?, Side::new(2, orders)?);
@@ -71,7 +74,7 @@ pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Fail
     report("cold/bytes", each(bytes, orders.len()), 130.0, &details);
     let Limits { window, admitting_max, .. } = Limits::default();
     let bound = window + admitting_max;
-    let bytes = held * talk.page * (size_of::<SignedOrder>() + size_of::<Entry<SignedOrder>>());
+    let bytes = held * talk.page * (size_of::<Order>() + size_of::<Entry<Order>>());
     let details = format!(
         "{held} pages asked for or being stored at most, bound {bound}; {:.1} MB once decoded",
         number(bytes) / 1e6
@@ -81,7 +84,7 @@ pub(crate) fn run(orders: &[Entry<SignedOrder>], quick: bool) -> Result<(), Fail
 }
 
 /// What the parts of the way take, each alone on one thread, as shares of the floor.
-fn steps(recorded: &Talked, orders: &[Entry<SignedOrder>], floor: f64) -> Result<(), Failure> {
+fn steps(recorded: &Talked, orders: &[Entry<Order>], floor: f64) -> Result<(), Failure> {
     let share = |name: &str, seconds: f64| {
         let details = format!("{seconds:.2} s, recovery and hash alone {floor:.2} s");
         report(&format!("cold/step/{name}"), seconds, floor, &details);
@@ -91,11 +94,14 @@ fn steps(recorded: &Talked, orders: &[Entry<SignedOrder>], floor: f64) -> Result
         recorded.responses.iter().try_for_each(read)
     })?;
     share("read_and_hash", read);
-    let rules = Rules::new(Network::MAINNET, Wanted::All, false);
+    let rules = Rules::new(Network::MAINNET, Wanted::ALL, false);
     let now = UnixTime::from_millis(0);
-    let (good, verify) = processor::timed(|| Ok(rules.check(orders, now)))?;
+    let (good, verify) = processor::timed(|| {
+        let good = |part: &[_]| rules.check(part, now).iter().all(Result::is_ok);
+        Ok(orders.chunks(JOB).all(good))
+    })?;
     share("verify", verify);
-    if good.iter().any(Result::is_err) {
+    if !good {
         return Err("an order is refused".into());
     }
     let (kept, encode) = processor::timed(|| Ok(orders.iter().map(keep).collect::<Vec<_>>()))?;
@@ -108,8 +114,8 @@ fn steps(recorded: &Talked, orders: &[Entry<SignedOrder>], floor: f64) -> Result
     Ok(())
 }
 
-fn keep(entry: &Entry<SignedOrder>) -> Change {
-    let bytes = SignedOrder::encode_batch(&[&entry.item]).into();
+fn keep(entry: &Entry<Order>) -> Change {
+    let bytes = Order::encode_batch(&[&entry.item]).into();
     Change::Put(Kept { id: entry.id, bytes, received: UnixTime::from_millis(0), pinned: false })
 }
 
@@ -126,7 +132,7 @@ impl Best {
         &mut self,
         talk: &Talk,
         recorded: &Talked,
-        orders: &[Entry<SignedOrder>],
+        orders: &[Entry<Order>],
     ) -> Result<usize, Failure> {
         let ((), floor) = processor::timed(|| floor(orders))?;
         let store = Arc::new(MemoryStore::default());
@@ -144,7 +150,7 @@ impl Best {
 }
 
 /// What nobody can do without: the signer and the hash of each order.
-fn floor(orders: &[Entry<SignedOrder>]) -> Result<(), Failure> {
+fn floor(orders: &[Entry<Order>]) -> Result<(), Failure> {
     let part = orders.len().div_ceil(THREADS.get()).max(1);
     let recovered = thread::scope(|scope| {
         let workers: Vec<_> =
@@ -154,9 +160,9 @@ fn floor(orders: &[Entry<SignedOrder>]) -> Result<(), Failure> {
     if recovered == orders.len() { Ok(()) } else { Err("a signer was not recovered".into()) }
 }
 
-fn recovered(orders: &[Entry<SignedOrder>]) -> usize {
-    let signer = |entry: &Entry<SignedOrder>| {
-        let signed = &*entry.item;
+fn recovered(orders: &[Entry<Order>]) -> usize {
+    let signer = |entry: &Entry<Order>| {
+        let Order::V3(signed) = &*entry.item else { return None };
         recover(signed.hash().0, signed.signature.as_bytes())
     };
     orders.iter().filter_map(signer).map(black_box).count()
@@ -179,7 +185,7 @@ fn start(talk: &Talk, recorded: &Talked, store: Arc<dyn Store>) -> Result<usize,
     let wanted = Wanted::new(Network::MAINNET, "{}")?;
     let rules = Arc::new(Rules::new(Network::MAINNET, wanted, false));
     let params = intake::Config::default().check()?;
-    let intake = Intake::new(Arc::clone(&side.book), store, rules, pool, params);
+    let (intake, mut driver) = Intake::new(Arc::clone(&side.book), store, rules, pool, params);
     let mut replay = Replay {
         core: talk.requester(&side),
         form: talk.form,
@@ -190,7 +196,10 @@ fn start(talk: &Talk, recorded: &Talked, store: Arc<dyn Store>) -> Result<usize,
         ranges: Range::shards(4),
         held: 0,
     };
-    let outcome = block_on(replay.run(&intake))?;
+    let outcome = match block_on(select(pin!(replay.run(&intake)), pin!(driver.run()))) {
+        Either::Left((outcome, _)) => outcome?,
+        Either::Right((never, _)) => match never {},
+    };
     let all = side.book.summary().count == outcome.tally.valid;
     if outcome.ended == Ended::Agreed && all {
         Ok(replay.held)
@@ -201,7 +210,7 @@ fn start(talk: &Talk, recorded: &Talked, store: Arc<dyn Store>) -> Result<usize,
 
 /// A requester to which a recorded provider answers.
 struct Replay<'a> {
-    core: Requester<SignedOrder>,
+    core: Requester<Order>,
     form: Form,
     line: Line,
     recorded: &'a Talked,
@@ -214,7 +223,7 @@ struct Replay<'a> {
 }
 
 impl Replay<'_> {
-    async fn run(&mut self, intake: &Intake<SignedOrder>) -> Result<Outcome, Failure> {
+    async fn run(&mut self, intake: &Intake<Order>) -> Result<Outcome, Failure> {
         let mut admitting = FuturesOrdered::new();
         loop {
             while let Some(effect) = self.core.poll_effect() {

@@ -4,7 +4,7 @@ use std::{env, fs};
 
 use orders::generate::Salts;
 use orders::sample::SAMPLE_V3;
-use orders::v3::SignedOrder;
+use ordersync::zeroex::Order;
 use ordersync::{Entry, Item};
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -16,14 +16,14 @@ use crate::{Failure, each, report};
 /// Orders together, and bytes that each may take.
 const AIMS: [(usize, f64); 2] = [(100, 150.0), (500, 130.0)];
 
-pub(crate) fn run(mixed: &[Entry<SignedOrder>]) -> Result<(), Failure> {
+pub(crate) fn run(mixed: &[Entry<Order>]) -> Result<(), Failure> {
     let (name, lines) = match env::var("ORDERS_FILE") {
         Ok(path) => ("file", fs::read_to_string(path)?),
         Err(_) => ("sample", SAMPLE_V3.to_owned()),
     };
     let mut read = Vec::new();
     for line in lines.lines() {
-        read.push(Entry::new(SignedOrder::from_json(line)?));
+        read.push(Entry::new(Order::read(line)?));
     }
     compare(name, read);
     compare("mixed_salts", mixed.iter().take(10_000).cloned().collect());
@@ -40,7 +40,7 @@ fn compare(name: &str, mut orders: Entries) {
         let (mut bytes, mut json, mut count) = (0, 0, 0);
         for batch in orders.chunks_exact(together.max(1)) {
             let items: Vec<_> = batch.iter().map(|entry| &*entry.item).collect();
-            bytes += SignedOrder::encode_batch(&items).len();
+            bytes += Order::encode_batch(&items).len();
             json += items.iter().map(|item| item.to_json().len()).sum::<usize>();
             count += items.len();
         }

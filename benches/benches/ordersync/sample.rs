@@ -3,11 +3,11 @@
 use std::thread;
 
 use orders::generate::{Config, Generator, Salts};
-use orders::v3::SignedOrder;
 use ordersync::Entry;
+use ordersync::zeroex::Order;
 
 /// Orders, entered under their ids.
-pub(crate) type Entries = Vec<Entry<SignedOrder>>;
+pub(crate) type Entries = Vec<Entry<Order>>;
 
 /// `count` orders of the same makers: with salts of time, and with random ones, in turns.
 pub(crate) fn orders(count: usize) -> Entries {
@@ -22,5 +22,5 @@ pub(crate) fn orders(count: usize) -> Entries {
 /// Orders with salts of one kind.
 pub(crate) fn made(salts: Salts, count: usize) -> Entries {
     let config = Config { salts, ..Config::default() };
-    Generator::new([4; 32], config).take(count).map(Entry::new).collect()
+    Generator::new([4; 32], config).take(count).map(|made| Entry::new(made.into())).collect()
 }

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use orders::v3::SignedOrder;
 use ordersync::requester::{self, Break, Outcome};
+use ordersync::zeroex::Order;
 use ordersync::{Form, Provider, Range, Requester, Subprotocols, provider};
 
 use crate::side::Side;
@@ -14,7 +14,7 @@ use crate::{Failure, side};
 /// How two sides talk.
 pub(crate) struct Talk {
     pub(crate) form: Form,
-    pub(crate) subprotocols: Subprotocols<SignedOrder>,
+    pub(crate) subprotocols: Subprotocols<Order>,
     pub(crate) page: usize,
     pub(crate) window: usize,
     pub(crate) secret: [u8; 32],
@@ -47,7 +47,7 @@ impl Talk {
     }
 
     /// The requester of such a session.
-    pub(crate) fn requester(&self, side: &Side) -> Requester<SignedOrder> {
+    pub(crate) fn requester(&self, side: &Side) -> Requester<Order> {
         let limits = requester::Limits { window: self.window, ..requester::Limits::default() };
         let cx = side.context(self.form, self.page, self.secret);
         Requester::start(self.subprotocols.clone(), limits, cx)
@@ -102,7 +102,7 @@ impl Talk {
 
 /// The requester's end.
 struct Asking<'a> {
-    core: Requester<SignedOrder>,
+    core: Requester<Order>,
     side: &'a Side,
     ranges: VecDeque<Range>,
     outcome: Option<Outcome>,
@@ -137,7 +137,7 @@ impl Asking<'_> {
 
 /// The provider's end.
 struct Giving<'a> {
-    core: Provider<SignedOrder>,
+    core: Provider<Order>,
     side: &'a Side,
     broken: bool,
 }
@@ -145,7 +145,7 @@ struct Giving<'a> {
 impl Giving<'_> {
     fn answer(
         &mut self,
-        request: ordersync::RawRequest<SignedOrder>,
+        request: ordersync::RawRequest<Order>,
         line: &mut Line,
     ) -> Result<Vec<Bytes>, Failure> {
         let mut answers = Vec::new();

@@ -2,8 +2,8 @@
 
 use std::thread::{self, ScopedJoinHandle};
 
-use orders::v3::SignedOrder;
 use ordersync::requester::{Ended, Outcome};
+use ordersync::zeroex::Order;
 use ordersync::{Entry, Form};
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
@@ -17,7 +17,7 @@ use crate::{Failure, number, report};
 /// Orders that sessions are about.
 const POOL: usize = 2_000;
 
-pub(crate) fn run(orders: &[Entry<SignedOrder>], sessions: usize) -> Result<(), Failure> {
+pub(crate) fn run(orders: &[Entry<Order>], sessions: usize) -> Result<(), Failure> {
     let pool: Vec<_> = orders.iter().take(POOL).cloned().collect();
     let workers = thread::available_parallelism()?.get();
     let counts = thread::scope(|scope| {
@@ -53,7 +53,7 @@ struct Counts {
 /// The sessions of these seeds.
 fn count(
     seeds: impl Iterator<Item = usize>,
-    mut pool: Vec<Entry<SignedOrder>>,
+    mut pool: Vec<Entry<Order>>,
 ) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
     for seed in seeds {
@@ -77,7 +77,7 @@ struct Held {
     cut: bool,
 }
 
-fn session(rng: &mut ChaCha8Rng, pool: &mut [Entry<SignedOrder>]) -> Result<Held, Failure> {
+fn session(rng: &mut ChaCha8Rng, pool: &mut [Entry<Order>]) -> Result<Held, Failure> {
     let (common, ours) = (rng.random_range(0..600), rng.random_range(0..60));
     let theirs =
         if rng.random_ratio(1, 3) { rng.random_range(200..700) } else { rng.random_range(0..60) };
@@ -125,6 +125,6 @@ fn is_whole(form: Form, outcome: &Outcome) -> bool {
     }
 }
 
-fn number_of(orders: &[Entry<SignedOrder>]) -> u64 {
+fn number_of(orders: &[Entry<Order>]) -> u64 {
     u64::try_from(orders.len()).unwrap_or(u64::MAX)
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use machine::{PeerId, UnixTime};
 use orders::Network;
-use orders::v3::SignedOrder;
-use ordersync::zeroex::Wanted;
+use ordersync::zeroex::{Order, Wanted};
 use ordersync::{
     Admission, Admitted, Book, Context, Entry, Form, Holding, Inserted, ItemId, Leave, Rejected,
     Subprotocols, book, paging, riblt,
@@ -15,28 +14,29 @@ use crate::Failure;
 
 /// One of two nodes.
 pub(crate) struct Side {
-    pub(crate) book: Arc<Book<SignedOrder>>,
+    pub(crate) book: Arc<Book<Order>>,
     filter: Wanted,
 }
 
 impl Side {
     /// A node with the default room, and these orders.
-    pub(crate) fn new(seed: u8, orders: &[Entry<SignedOrder>]) -> Result<Self, Failure> {
-        let book = Arc::new(Book::new(book::Config::default().check()?, [seed; 32]));
-        let side = Self { book, filter: Wanted::new(Network::MAINNET, "{}")? };
+    pub(crate) fn new(seed: u8, orders: &[Entry<Order>]) -> Result<Self, Failure> {
+        let filter = Wanted::new(Network::MAINNET, "{}")?;
+        let book = Book::new(book::Config::default().check()?, [seed; 32]);
+        let side = Self { book: Arc::new(book.holding_only(filter.clone())), filter };
         side.hold(orders);
         Ok(side)
     }
 
     /// Holds these too.
-    pub(crate) fn hold(&self, orders: &[Entry<SignedOrder>]) -> Vec<Inserted> {
+    pub(crate) fn hold(&self, orders: &[Entry<Order>]) -> Vec<Inserted> {
         let received = UnixTime::from_millis(0);
         let hold = |entry: &Entry<_>| Holding { entry: entry.clone(), received, pinned: false };
         self.book.insert(orders.iter().map(hold).collect())
     }
 
     /// Takes orders in without checking them.
-    pub(crate) fn admit(&self, orders: &[Entry<SignedOrder>]) -> Vec<Admission> {
+    pub(crate) fn admit(&self, orders: &[Entry<Order>]) -> Vec<Admission> {
         let admitted = |(entry, inserted): (&Entry<_>, Inserted)| {
             let outcome = match inserted {
                 Inserted::New { .. } => Ok(Admitted::New),
@@ -63,12 +63,7 @@ impl Side {
     }
 
     /// What a session is told.
-    pub(crate) fn context(
-        &self,
-        form: Form,
-        page: usize,
-        secret: [u8; 32],
-    ) -> Context<SignedOrder> {
+    pub(crate) fn context(&self, form: Form, page: usize, secret: [u8; 32]) -> Context<Order> {
         Context {
             book: Arc::clone(&self.book),
             peer: PeerId::random(),
@@ -83,12 +78,12 @@ impl Side {
 }
 
 /// What a node of ours offers.
-pub(crate) fn ours(form: Form) -> Result<Subprotocols<SignedOrder>, Failure> {
+pub(crate) fn ours(form: Form) -> Result<Subprotocols<Order>, Failure> {
     let both = Subprotocols::new().with(riblt::Riblt)?.with(paging::V1::default())?;
     Ok(if form == Form::Json { both.with(paging::V0)? } else { both })
 }
 
 /// What a node of 0x-Mesh offers.
-pub(crate) fn legacy() -> Result<Subprotocols<SignedOrder>, Failure> {
+pub(crate) fn legacy() -> Result<Subprotocols<Order>, Failure> {
     Ok(Subprotocols::new().with(paging::V1::default())?.with(paging::V0)?)
 }

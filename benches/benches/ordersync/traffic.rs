@@ -3,10 +3,10 @@
 use std::ops::AddAssign;
 
 use bytes::{Bytes, BytesMut};
-use orders::v3::SignedOrder;
 use ordersync::binary::{Frame, Packed, Serial};
 use ordersync::json::Envelope;
 use ordersync::riblt::{self, RibltRequest, RibltResponse};
+use ordersync::zeroex::Order;
 use ordersync::{Entry, Form, Item, Metadata, Raw, RawRequest, RawResponse, RequestMetadata};
 
 use crate::Failure;
@@ -70,10 +70,7 @@ impl Line {
     }
 
     /// The bytes of a request, and how many of its orders stay behind.
-    pub(crate) fn ask(
-        &mut self,
-        request: RawRequest<SignedOrder>,
-    ) -> Result<(Bytes, usize), Failure> {
+    pub(crate) fn ask(&mut self, request: RawRequest<Order>) -> Result<(Bytes, usize), Failure> {
         let Form::Binary = self.form else {
             let text = Envelope::Negotiated.encode_request(&request)? + "\n";
             self.traffic.up += text.len();
@@ -95,7 +92,7 @@ impl Line {
     }
 
     /// The bytes of a response.
-    pub(crate) fn answer(&mut self, response: RawResponse<SignedOrder>) -> Result<Bytes, Failure> {
+    pub(crate) fn answer(&mut self, response: RawResponse<Order>) -> Result<Bytes, Failure> {
         let Form::Binary = self.form else {
             let text = Envelope::Negotiated.encode_response(&response)? + "\n";
             self.traffic.down += text.len();
@@ -119,22 +116,22 @@ impl Line {
     /// The requester has nothing more to say.
     pub(crate) fn end(&mut self) -> Result<(), Failure> {
         if self.form == Form::Binary {
-            self.traffic.up += prefixed(&Frame::<SignedOrder>::End.pack()?.frame)?.len();
+            self.traffic.up += prefixed(&Frame::<Order>::End.pack()?.frame)?.len();
         }
         Ok(())
     }
 
-    fn carry(&mut self, orders: &[Entry<SignedOrder>], taken: usize) {
+    fn carry(&mut self, orders: &[Entry<Order>], taken: usize) {
         let taken: Vec<_> = orders.iter().take(taken).map(|entry| &*entry.item).collect();
         if !taken.is_empty() {
-            self.traffic.orders += SignedOrder::encode_batch(&taken).len();
+            self.traffic.orders += Order::encode_batch(&taken).len();
             self.traffic.carried += taken.len();
         }
     }
 }
 
 /// The request in these bytes.
-pub(crate) fn read_request(form: Form, bytes: &Bytes) -> Result<RawRequest<SignedOrder>, Failure> {
+pub(crate) fn read_request(form: Form, bytes: &Bytes) -> Result<RawRequest<Order>, Failure> {
     match form {
         Form::Json => Ok(Envelope::Negotiated.decode_request(std::str::from_utf8(bytes)?)?),
         Form::Binary => match Frame::unpack(packed(bytes)?)? {
@@ -145,10 +142,7 @@ pub(crate) fn read_request(form: Form, bytes: &Bytes) -> Result<RawRequest<Signe
 }
 
 /// The response in these bytes.
-pub(crate) fn read_response(
-    form: Form,
-    bytes: &Bytes,
-) -> Result<RawResponse<SignedOrder>, Failure> {
+pub(crate) fn read_response(form: Form, bytes: &Bytes) -> Result<RawResponse<Order>, Failure> {
     match form {
         Form::Json => Ok(Envelope::Negotiated.decode_response(std::str::from_utf8(bytes)?)?),
         Form::Binary => match Frame::unpack(packed(bytes)?)? {

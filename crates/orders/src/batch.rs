@@ -124,7 +124,7 @@ pub enum BadBatch {
 /// # Bounds
 ///
 /// Up to 1,024 orders that are short enough to be passed on always decode again; of more see
-/// [`DECODED_MAX`].
+/// [`DECODED_MAX`]. One such order alone takes less than 9,000 bytes.
 ///
 /// ```
 /// use meshwork_orders::{batch, sample, v3::SignedOrder};
@@ -145,32 +145,6 @@ pub fn encode(orders: &[impl Borrow<SignedOrder>]) -> Vec<u8> {
     }
     out.align();
     out.finish()
-}
-
-/// Encodes as many of the first orders as fit `bytes_max` and [`DECODED_MAX`], but at least one.
-/// Returns the bytes and how many orders they hold.
-///
-/// # Bounds
-///
-/// One order alone takes less than 9,000 bytes, if it is short enough to be passed on.
-pub fn encode_some(orders: &[impl Borrow<SignedOrder>], bytes_max: usize) -> (Vec<u8>, usize) {
-    let mut decoded: usize = 0;
-    let fits = |order: &&_| {
-        let order: &SignedOrder = Borrow::borrow(*order);
-        decoded = decoded.saturating_add(loose_bytes(order));
-        decoded <= DECODED_MAX
-    };
-    let mut count = orders.iter().take_while(fits).count();
-    loop {
-        count = count.max(1).min(orders.len());
-        let bytes = encode(orders.get(..count).unwrap_or_default());
-        if bytes.len() <= bytes_max || count <= 1 {
-            return (bytes, count);
-        }
-        // As many as fit if all cost the same; one fewer at least, so that this ends.
-        let proportional = count.saturating_mul(bytes_max).checked_div(bytes.len()).unwrap_or(0);
-        count = proportional.min(count.saturating_sub(1));
-    }
 }
 
 /// Decodes a batch of at most `orders_max` orders.

@@ -1,7 +1,7 @@
 //! The checks that orders of both versions share.
 
 use crate::network::FLASH_WALLET;
-use crate::{Address, Network, Refusal, SignatureCheck};
+use crate::{Address, Claim, Network, OrderHash, Refusal, SignatureCheck, Verifier};
 
 /// Whether an order is for `network`.
 pub(crate) fn network(chain_id: u64, exchange: Address, network: &Network) -> Result<(), Refusal> {
@@ -42,4 +42,16 @@ pub(crate) fn signed(check: SignatureCheck) -> Result<(), Refusal> {
         SignatureCheck::Invalid(bad) => Err(bad.into()),
         SignatureCheck::NotCheckableOffline(kind) => Err(Refusal::NotCheckableOffline { kind }),
     }
+}
+
+/// Which of many orders hold, by what their claims come to.
+pub(crate) fn signed_together(
+    orders: Vec<Result<(OrderHash, Claim), Refusal>>,
+) -> Vec<Result<OrderHash, Refusal>> {
+    let claims: Vec<_> = orders.iter().flatten().map(|(_, claim)| *claim).collect();
+    let mut checks = Verifier::new().check(&claims).into_iter();
+    let mut signed = |(hash, claim): (OrderHash, Claim)| {
+        signed(checks.next().unwrap_or_else(|| claim.check())).map(|()| hash)
+    };
+    orders.into_iter().map(|order| order.and_then(&mut signed)).collect()
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::keccak::{self, Word, keccak256, keccak256_of};
-use crate::{Address, OrderHash, U256};
+use crate::{Address, OrderHash, U256, Version};
 
 /// `EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)`, hashed.
 const TYPE_HASH: Word = [
@@ -42,13 +42,6 @@ const V4: [Word; 2] = [
 /// Separators that each thread remembers: an honest book has one or two domains, and a remote that
 /// names a new one with each order makes us hash five blocks more for it, no worse.
 const REMEMBERED: usize = 4;
-
-/// Which of the two kinds of order.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Version {
-    V3,
-    V4,
-}
 
 /// The domain of an order.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -38,6 +38,9 @@ pub enum Defect {
     /// There more than once.
     #[error("is there twice")]
     Duplicate,
+    /// There beside the same of the other version of the protocol.
+    #[error("is there in an order of version 3")]
+    OtherVersion,
     /// There under a key that differs in case, which some would take for it and some not.
     #[error("is there under another spelling of its key")]
     Spelling,

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use secp256k1::{PublicKey, SecretKey};
 
 use crate::v3::{Order, SignedOrder};
-use crate::{Address, AssetData, Network, Signing, U256, signature};
+use crate::{Address, AssetData, Network, Signing, U256, signature, v4};
 
 /// What a salt is like; it decides how far an order can be compressed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -109,9 +109,35 @@ impl Generator {
         order.sign(self.config.signing, &key)
     }
 
+    /// The next one as a limit order of version 4, whose exchange is the proxy.
+    pub fn limit_order(&mut self) -> v4::SignedOrder {
+        let pays = self.made.is_multiple_of(4);
+        self.made = self.made.wrapping_add(1);
+        let (maker, key) = *pick(&self.makers, &mut self.rng);
+        let order = v4::LimitOrder {
+            chain_id: self.config.network.chain_id,
+            verifying_contract: self.config.network.exchange,
+            maker_token: *pick(&self.tokens, &mut self.rng),
+            taker_token: *pick(&self.tokens, &mut self.rng),
+            maker_amount: self.units(),
+            taker_amount: self.units(),
+            taker_token_fee_amount: if pays { self.units() } else { 0 },
+            maker,
+            fee_recipient: if pays { *pick(&self.relayers, &mut self.rng) } else { Address::ZERO },
+            expiry: self.expiry(),
+            salt: self.salt(),
+            ..v4::LimitOrder::default()
+        };
+        order.sign(self.config.signing, &key)
+    }
+
     fn amount(&mut self) -> U256 {
+        U256::from(self.units())
+    }
+
+    fn units(&mut self) -> u128 {
         let thousandths: u64 = self.rng.random_range(1..=1_000_000);
-        U256::from(thousandths).wrapping_mul(U256::from(1_000_000_000_000_000_u64))
+        u128::from(thousandths).saturating_mul(1_000_000_000_000_000)
     }
 
     fn token(&mut self) -> AssetData {

@@ -6,11 +6,13 @@
 //!    reader would repair is an [`OrderError`] that names the field;
 //! 2. a [`filter::Filter`] says whether anybody asked for it;
 //! 3. [`v3::SignedOrder::verify`] says whether this [`Network`] trades it now and whether its maker
-//!    signed it, and gives the [`OrderHash`] by which it is known from here on, or a [`Refusal`];
+//!    signed it, and gives the [`OrderHash`] by which it is known from here on, or a [`Refusal`]; of
+//!    many orders a [`Verifier`] checks the signatures in a fraction of the time;
 //! 4. it is passed on as the one JSON that everybody writes of it ([`v3::SignedOrder::to_json`]), or
 //!    with others in a [`batch`].
 //!
-//! Limit orders of version 4 go the same way, without filters and batches: [`v4::SignedOrder`].
+//! Limit orders of version 4 go the same way, without filters, and as bytes in records of
+//! [`v4::RECORD_LEN`]: [`v4::SignedOrder`]. [`Version::of_json`] tells one from the other.
 //!
 //! | quantity | unit | value |
 //! |---|---|---|
@@ -22,6 +24,8 @@
 //! | [`asset::Asset::DEPTH_MAX`], [`asset::Asset::PARTS_MAX`] | assets within assets | 4 deep, 128 in all |
 //! | a v3 order in memory | bytes | 472, and nothing on the heap for ERC-20 and a key's signature |
 //! | separators remembered by a thread | domains | 4 |
+//! | [`Verifier::MAKERS_MAX`] | makers whose keys are remembered | 8,192, about 1 MB |
+//! | [`Verifier::TOGETHER_MAX`] | signatures checked as one | 1,024, and at least 64 |
 //!
 //! ```
 //! use meshwork_orders::sample::SAMPLE_V3;
@@ -61,6 +65,7 @@ mod address;
 pub mod asset;
 pub mod batch;
 mod check;
+mod claim;
 mod decimal;
 mod domain;
 mod error;
@@ -69,19 +74,25 @@ pub mod generate;
 mod hex;
 mod json;
 mod keccak;
+mod multiples;
 pub mod network;
 mod refusal;
 pub mod sample;
 mod signature;
 pub mod v3;
 pub mod v4;
+mod verifier;
+mod version;
 
 pub use ruint::aliases::U256;
 
 pub use self::address::{Address, OrderHash};
 pub use self::asset::AssetData;
+pub use self::claim::Claim;
 pub use self::error::{Defect, OrderError};
 pub use self::json::ORDER_LEN_MAX;
 pub use self::network::Network;
 pub use self::refusal::Refusal;
 pub use self::signature::{BadSignature, SignatureCheck, SignatureKind, Signing};
+pub use self::verifier::Verifier;
+pub use self::version::Version;

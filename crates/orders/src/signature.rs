@@ -1,7 +1,7 @@
 //! What can be said of a signature without asking a chain.
 
-use secp256k1::Message;
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
+use secp256k1::{Message, PublicKey};
 
 use crate::keccak::{Word, keccak256, keccak256_of};
 use crate::{Address, OrderHash};
@@ -168,7 +168,7 @@ pub(crate) struct Ecdsa {
 }
 
 /// The address of a key.
-pub(crate) fn address(key: &secp256k1::PublicKey) -> Address {
+pub(crate) fn address(key: &PublicKey) -> Address {
     let [_format, point @ ..] = key.serialize_uncompressed();
     let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(&point);
     Address(address)
@@ -190,28 +190,28 @@ impl Ecdsa {
         (half(), half())
     }
 
-    /// Who signed `digest`.
-    fn signer(&self, digest: Word) -> Result<Address, BadSignature> {
-        let which = match self.v {
-            27 => RecoveryId::Zero,
-            28 => RecoveryId::One,
+    /// Which of two points made it, of which the other has the opposite ordinate: 1 for the odd one.
+    ///
+    /// # Errors
+    /// [`BadSignature::Recovery`], and [`BadSignature::HighS`].
+    pub(crate) fn parity(&self) -> Result<u8, BadSignature> {
+        let parity = match self.v {
+            27 => 0,
+            28 => 1,
             v => return Err(BadSignature::Recovery { v }),
         };
         if self.rs.last_chunk().is_none_or(|s: &[u8; 32]| *s > S_MAX) {
             return Err(BadSignature::HighS);
         }
-        let signature = RecoverableSignature::from_compact(&self.rs, which);
-        let key = signature.and_then(|signature| signature.recover(Message::from_digest(digest)));
-        key.map(|key| address(&key)).map_err(|_| BadSignature::NoKey)
+        Ok(parity)
     }
 
-    /// Whether `maker` signed `digest`.
-    pub(crate) fn check(&self, digest: Word, maker: &Address) -> SignatureCheck {
-        match self.signer(digest) {
-            Ok(signer) if signer == *maker => SignatureCheck::Valid,
-            Ok(recovered) => SignatureCheck::Invalid(BadSignature::Signer { recovered }),
-            Err(bad) => SignatureCheck::Invalid(bad),
-        }
+    /// The key that signed `digest`.
+    pub(crate) fn recover(&self, digest: Word) -> Result<PublicKey, BadSignature> {
+        let which = RecoveryId::from_u8_masked(self.parity()?);
+        let signature = RecoverableSignature::from_compact(&self.rs, which);
+        let key = signature.and_then(|signature| signature.recover(Message::from_digest(digest)));
+        key.map_err(|_| BadSignature::NoKey)
     }
 
     /// Signs `digest`, with the lower `s`.
@@ -236,7 +236,7 @@ mod tests {
         let over = max.wrapping_add(U256::from(1)).to_be_bytes();
         for (s, high) in [(S_MAX, false), (over, true)] {
             let made = Ecdsa::join(27, &[1; 32], &s);
-            assert_eq!(made.signer([7; 32]) == Err(BadSignature::HighS), high);
+            assert_eq!(made.recover([7; 32]) == Err(BadSignature::HighS), high);
         }
     }
 }

@@ -1,15 +1,18 @@
 //! Limit orders of version 4 of the protocol.
 
 mod json;
+mod record;
 
 use std::fmt;
 
-use crate::domain::{Domain, Version};
+pub use self::record::RECORD_LEN;
+
+use crate::domain::Domain;
 use crate::keccak::{Word, address, keccak256, number};
 use crate::signature::Ecdsa;
 use crate::{
-    Address, BadSignature, Network, OrderError, OrderHash, Refusal, SignatureCheck, SignatureKind,
-    Signing, U256, check,
+    Address, BadSignature, Claim, Network, OrderError, OrderHash, Refusal, SignatureCheck,
+    SignatureKind, Signing, U256, Version, check,
 };
 
 /// `LimitOrder(address makerToken,…,uint256 salt)`, hashed.
@@ -106,6 +109,11 @@ impl Signature {
     /// Whether `maker` signed the order of this hash: [`SignedOrder::signature_check`] for whoever has
     /// the hash already.
     pub fn check(&self, hash: &OrderHash, maker: &Address) -> SignatureCheck {
+        self.claim(hash, maker).check()
+    }
+
+    /// That `maker` signed the order of this hash, to be checked together with others.
+    pub fn claim(&self, hash: &OrderHash, maker: &Address) -> Claim {
         let how = match SignatureKind::from_byte(self.kind) {
             Some(SignatureKind::Eip712) => Signing::Eip712,
             Some(SignatureKind::EthSign) => Signing::EthSign,
@@ -117,9 +125,12 @@ impl Signature {
                 | SignatureKind::PreSigned
                 | SignatureKind::Eip1271Wallet,
             )
-            | None => return SignatureCheck::Invalid(BadSignature::Kind { byte: self.kind }),
+            | None => {
+                let bad = BadSignature::Kind { byte: self.kind };
+                return Claim::settled(SignatureCheck::Invalid(bad));
+            }
         };
-        Ecdsa::join(self.v, &self.r, &self.s).check(how.digest(hash), maker)
+        Claim::new(how, hash, Ecdsa::join(self.v, &self.r, &self.s), maker)
     }
 }
 
@@ -213,5 +224,23 @@ pub fn verify_batch(
     network: &Network,
     now: u64,
 ) -> Vec<Result<OrderHash, Refusal>> {
-    orders.iter().map(|order| order.verify(network, now)).collect()
+    let claim = |order: &SignedOrder| {
+        order.check(network, now)?;
+        let hash = order.hash();
+        Ok((hash, order.signature.claim(&hash, &order.order.maker)))
+    };
+    check::signed_together(orders.iter().map(claim).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_is_hashed_as_the_page_has_it() {
+        let page = include_str!("../../../docs/protocols/ordersync.md");
+        let mut types = page.lines().filter(|line| line.starts_with("LimitOrder("));
+        let of_type = types.next().expect("it stands on the page");
+        assert_eq!(keccak256(of_type.as_bytes()), TYPE_HASH);
+    }
 }

@@ -122,29 +122,13 @@ fn odd_orders_come_back_byte_for_byte() {
 }
 
 #[test]
-fn as_many_as_fit_are_encoded() {
-    let orders = sample();
-    let (bytes, count) = encode_some(&orders, usize::MAX);
-    assert_eq!((bytes, count), (encode(&orders), 200));
-    for bytes_max in [0, 300, 5_000, 10_000] {
-        let (bytes, count) = encode_some(&orders, bytes_max);
-        assert_eq!(bytes, encode(&orders[..count]));
-        assert!(count == 1 || bytes.len() <= bytes_max);
-        // Not wastefully few: what is left over would not have held many more.
-        assert!(bytes_max < 5_000 || bytes.len() > bytes_max * 8 / 10);
-    }
-    let nothing: [SignedOrder; 0] = [];
-    assert_eq!(encode_some(&nothing, 10), (vec![1, 0], 0));
-}
-
-#[test]
 fn one_order_is_never_longer_than_its_bound() {
     let mut order = sample().swap_remove(0);
     for len in (6_000..8_000).step_by(4) {
         let random = (0..len).map(|at: u32| at.wrapping_mul(0x9e37_79b9).to_be_bytes()[0] | 0x80);
         order.order.maker_asset_data = random.collect::<Vec<u8>>().into();
         if order.json_len() <= ORDER_LEN_MAX {
-            assert!(encode_some(&[&order], 0).0.len() < 9_000);
+            assert!(encode(&[&order]).len() < 9_000);
         }
     }
 }
@@ -159,8 +143,6 @@ fn what_would_decode_to_too_much_is_refused() {
     let bytes = encode(&orders);
     assert!(bytes.len() < 20_000);
     assert_eq!(decode(&bytes, 1_300), Err(BadBatch::TooLarge { bound: DECODED_MAX }));
-    let (bytes, count) = encode_some(&orders, usize::MAX);
-    assert_eq!(decode(&bytes, 1_300), Ok(orders[..count].to_vec()));
     // As many as a frame of ordersync holds.
     assert_eq!(decode(&encode(&orders[..1_024]), 1_024), Ok(orders[..1_024].to_vec()));
     // More than the caller wants.

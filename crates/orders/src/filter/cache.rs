@@ -38,23 +38,8 @@ impl Default for FilterCache {
 }
 
 impl FilterCache {
-    /// A cache for so many filters and bytes.
-    pub fn new(filters_max: usize, bytes_max: usize) -> Self {
+    fn new(filters_max: usize, bytes_max: usize) -> Self {
         Self { filters_max, bytes_max, bytes: 0, turn: 0, entries: BTreeMap::new() }
-    }
-
-    /// The filter of that JSON text, compiled unless it is here.
-    ///
-    /// # Errors
-    ///
-    /// As [`Filter::from_json`]. A text that is too long is not kept.
-    pub fn get(&mut self, text: &str) -> Result<Arc<Filter>, BadFilter> {
-        if let Some(outcome) = self.kept(text) {
-            return outcome;
-        }
-        let outcome = Filter::from_json(text).map(Arc::new);
-        self.keep(text, outcome.clone());
-        outcome
     }
 
     /// What is known of that JSON text, without compiling it. Caches that are shared are not to be
@@ -82,16 +67,6 @@ impl FilterCache {
         }
     }
 
-    /// Filters and refusals here.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether nothing is here.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Forgets what was not asked for the longest, until one more of `bytes` fits.
     fn make_room(&mut self, bytes: usize) {
         while self.entries.len() >= self.filters_max.max(1)
@@ -116,17 +91,27 @@ mod tests {
         Filter::new(Network::MAINNET, &schema).unwrap().to_json()
     }
 
+    /// The filter of that text, compiled unless it is there.
+    fn get(cache: &mut FilterCache, text: &str) -> Result<Arc<Filter>, BadFilter> {
+        if let Some(outcome) = cache.kept(text) {
+            return outcome;
+        }
+        let outcome = Filter::from_json(text).map(Arc::new);
+        cache.keep(text, outcome.clone());
+        outcome
+    }
+
     #[test]
     fn a_filter_is_compiled_once_while_it_is_asked_for() {
         let mut cache = FilterCache::new(2, usize::MAX);
         let (a, b, c) = (filter('1'), filter('2'), filter('3'));
-        let first = cache.get(&a).unwrap();
-        cache.get(&b).unwrap();
-        assert!(Arc::ptr_eq(&first, &cache.get(&a).unwrap()));
+        let first = get(&mut cache, &a).unwrap();
+        get(&mut cache, &b).unwrap();
+        assert!(Arc::ptr_eq(&first, &get(&mut cache, &a).unwrap()));
         // The third drives out the second, which was not asked for the longest.
-        cache.get(&c).unwrap();
-        assert_eq!(cache.len(), 2);
-        assert!(Arc::ptr_eq(&first, &cache.get(&a).unwrap()));
+        get(&mut cache, &c).unwrap();
+        assert_eq!(cache.entries.len(), 2);
+        assert!(Arc::ptr_eq(&first, &get(&mut cache, &a).unwrap()));
     }
 
     #[test]
@@ -135,22 +120,22 @@ mod tests {
         let bytes_max = 3 * one;
         let mut cache = FilterCache::new(100, bytes_max);
         for letter in "0123456789".chars() {
-            cache.get(&filter(letter)).unwrap();
-            assert!(cache.bytes <= bytes_max && !cache.is_empty());
+            get(&mut cache, &filter(letter)).unwrap();
+            assert!(cache.bytes <= bytes_max && !cache.entries.is_empty());
         }
         // One that is larger than the cache stands alone in it.
         let mut cache = FilterCache::new(100, 1);
-        cache.get(&filter('1')).unwrap();
-        cache.get(&filter('2')).unwrap();
-        assert_eq!(cache.len(), 1);
+        get(&mut cache, &filter('1')).unwrap();
+        get(&mut cache, &filter('2')).unwrap();
+        assert_eq!(cache.entries.len(), 1);
     }
 
     #[test]
     fn refusals_are_kept_as_well() {
         let mut cache = FilterCache::default();
-        let refused = cache.get("{}").unwrap_err();
+        let refused = get(&mut cache, "{}").unwrap_err();
         assert_eq!(refused, BadFilter::Missing { key: "customOrderSchema" });
-        assert_eq!(cache.get("{}"), Err(refused));
-        assert_eq!(cache.len(), 1);
+        assert_eq!(get(&mut cache, "{}"), Err(refused));
+        assert_eq!(cache.entries.len(), 1);
     }
 }

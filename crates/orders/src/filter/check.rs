@@ -2,6 +2,10 @@
 
 use super::fields::{Text, View};
 use super::pattern::Pattern;
+use crate::v3::SignedOrder;
+
+/// What a check costs beside the letters that it reads, in letters.
+const EACH: usize = 6;
 
 /// A test of one order. Keywords about the chain, about which fields exist and about their types
 /// were decided when the schema was compiled, so only texts and their combinations are left.
@@ -132,5 +136,61 @@ impl Check {
             }
         };
         inner.saturating_add(1)
+    }
+}
+
+/// What a check costs for an order whose texts are of given lengths, in letters read, if all of it has
+/// to be looked at.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Price {
+    /// Whatever the order.
+    fixed: usize,
+    /// How often each text is gone through, the writing of it included.
+    reads: Vec<(Text, usize)>,
+}
+
+impl Price {
+    pub(super) fn of(check: &Check) -> Self {
+        let mut price = Self::default();
+        price.add(check);
+        price
+    }
+
+    /// That of one order. At most the letters that it has, so often.
+    pub(super) fn for_order(&self, order: &SignedOrder) -> usize {
+        let read = |(text, times): &(Text, usize)| text.length_in(order).saturating_mul(*times);
+        self.reads.iter().map(read).fold(self.fixed, usize::saturating_add)
+    }
+
+    fn add(&mut self, check: &Check) {
+        self.fixed = self.fixed.saturating_add(EACH);
+        match check {
+            Check::Always | Check::Never => {}
+            Check::All(checks) | Check::Any(checks) | Check::ExactlyOne(checks) => {
+                for check in checks {
+                    self.add(check);
+                }
+            }
+            Check::Not(check) => self.add(check),
+            Check::If(parts) => {
+                for check in &**parts {
+                    self.add(check);
+                }
+            }
+            Check::Matches(text, _) => self.reads(*text, 1),
+            Check::Length(text, ..) => self.reads(*text, 0),
+            Check::OneOf(text, _) => {
+                self.reads(*text, 0);
+                self.fixed = self.fixed.saturating_add(check.steps());
+            }
+        }
+    }
+
+    /// A text is written once, and then read so often.
+    fn reads(&mut self, text: Text, times: usize) {
+        match self.reads.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, known)) => *known = known.saturating_add(times),
+            None => self.reads.push((text, times.saturating_add(1))),
+        }
     }
 }

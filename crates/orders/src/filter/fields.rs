@@ -90,6 +90,32 @@ impl Text {
         }
     }
 
+    /// Letters that it has in an order, or, of those that cannot be long, may have.
+    pub(super) fn length_in(self, signed: &SignedOrder) -> usize {
+        let order = &signed.order;
+        let data = |data: &AssetData| data.with_bytes(<[u8]>::len);
+        let bytes = match self {
+            Self::MakerAssetData => data(&order.maker_asset_data),
+            Self::MakerFeeAssetData => data(&order.maker_fee_asset_data),
+            Self::TakerAssetData => data(&order.taker_asset_data),
+            Self::TakerFeeAssetData => data(&order.taker_fee_asset_data),
+            Self::Signature => signed.signature.as_bytes().len(),
+            Self::Exchange
+            | Self::Maker
+            | Self::MakerAssetAmount
+            | Self::MakerFee
+            | Self::Taker
+            | Self::TakerAssetAmount
+            | Self::TakerFee
+            | Self::Sender
+            | Self::FeeRecipient
+            | Self::Expiration
+            | Self::Salt => return self.length_max(),
+        };
+        // 0x, and two digits for each byte.
+        bytes.saturating_mul(2).saturating_add(2)
+    }
+
     fn index(self) -> usize {
         TEXT_NAMES.iter().position(|(_, text)| *text == self).unwrap_or(TEXTS)
     }
@@ -161,7 +187,9 @@ mod tests {
                 Field::ChainId => assert_eq!(json[name], order.order.chain_id),
                 Field::Text(text) => {
                     assert_eq!(json[name], view.text(text), "{name}");
-                    assert!(view.text(text).len() <= text.length_max());
+                    let len = view.text(text).len();
+                    assert!(len <= text.length_in(&order), "{name}");
+                    assert!(text.length_in(&order) <= text.length_max(), "{name}");
                 }
             }
         }

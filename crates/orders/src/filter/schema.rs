@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::Filter;
-use super::check::Check;
+use super::check::{Check, Price};
 use super::error::{BadFilter, quote};
 use super::fields::{Field, Text};
 use super::json::Json;
@@ -47,6 +47,8 @@ pub(super) struct Schema {
     pub(super) memory: usize,
     /// Steps for the costliest order.
     pub(super) steps: usize,
+    /// What tells the steps for a given one.
+    pub(super) price: Price,
 }
 
 impl Schema {
@@ -58,7 +60,8 @@ impl Schema {
             return Err(BadFilter::TooCostly { given, bound: Filter::STEPS_MAX });
         }
         let Compiler { patterns, memory, .. } = compiler;
-        Ok(Self { check, patterns, memory, steps: given })
+        let price = Price::of(&check);
+        Ok(Self { check, patterns, memory, steps: given, price })
     }
 }
 

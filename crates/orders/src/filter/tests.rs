@@ -358,6 +358,25 @@ fn every_cost_is_bounded_before_the_first_order() {
 }
 
 #[test]
+fn the_price_of_an_order_follows_what_there_is_to_read() {
+    let (short, costly) = (order(), r#"{"properties":{"makerFeeAssetData":{"allOf":[CHECKS]}}}"#);
+    let checks: Vec<_> = (0..100).map(|at| format!(r#"{{"pattern":"z{at}"}}"#)).collect();
+    let costly = filter(&costly.replace("CHECKS", &checks.join(",")));
+    let mut long = short.clone();
+    long.order.maker_fee_asset_data = vec![7; 7_000].into();
+    assert!(costly.price(&short) < 2_000, "{}", costly.price(&short));
+    assert!((1_400_000..1_500_000).contains(&costly.price(&long)), "{}", costly.price(&long));
+    // To ask for the length of a text it has to be written.
+    let length = filter(r#"{"properties":{"makerFeeAssetData":{"maxLength":3}}}"#);
+    assert!((14_000..15_000).contains(&length.price(&long)), "{}", length.price(&long));
+    assert_eq!(filter("{}").price(&long), 6);
+    for schema in MATCHES {
+        let filter = filter(schema);
+        assert!(filter.price(&long) <= 8 * filter.steps() + 16 * crate::ORDER_LEN_MAX, "{schema}");
+    }
+}
+
+#[test]
 fn errors_quote_only_the_start_of_what_a_remote_wrote() {
     let name = "x".repeat(10_000);
     for schema in [

@@ -65,6 +65,11 @@ impl<'a, const N: usize> Reader<'a, N> {
         })
     }
 
+    /// Whether the next field is there, whatever it is.
+    pub(crate) fn is_there(&mut self) -> bool {
+        self.fields.next().is_some_and(|(_, value)| value.is_some())
+    }
+
     /// The next field, the number of a chain.
     pub(crate) fn chain_id(&mut self) -> Result<u64, OrderError> {
         self.next(|value| match value {

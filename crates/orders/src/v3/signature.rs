@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::signature::Ecdsa;
-use crate::{Address, BadSignature, OrderHash, SignatureCheck, SignatureKind, Signing};
+use crate::{Address, BadSignature, Claim, OrderHash, SignatureCheck, SignatureKind, Signing};
 
 /// The length of a signature that was made with a key.
 const ECDSA_LEN: usize = 66;
@@ -61,10 +61,16 @@ impl Signature {
     /// Whether `maker` signed the order of this hash: [`super::SignedOrder::signature_check`] for
     /// whoever has the hash already.
     pub fn check(&self, hash: &OrderHash, maker: &Address) -> SignatureCheck {
-        self.shape().map_or_else(SignatureCheck::Invalid, |shape| match shape {
-            Shape::Key(how, made) => made.check(how.digest(hash), maker),
-            Shape::Contract(kind) => SignatureCheck::NotCheckableOffline(kind),
-        })
+        self.claim(hash, maker).check()
+    }
+
+    /// That `maker` signed the order of this hash, to be checked together with others.
+    pub fn claim(&self, hash: &OrderHash, maker: &Address) -> Claim {
+        match self.shape() {
+            Ok(Shape::Key(how, made)) => Claim::new(how, hash, made, maker),
+            Ok(Shape::Contract(kind)) => Claim::settled(SignatureCheck::NotCheckableOffline(kind)),
+            Err(bad) => Claim::settled(SignatureCheck::Invalid(bad)),
+        }
     }
 
     /// What there is to check.

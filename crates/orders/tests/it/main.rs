@@ -12,6 +12,7 @@ mod assets;
 mod changes;
 mod checks;
 mod common;
+mod file;
 mod malformed;
 mod round_trips;
 mod vectors;
