@@ -23,13 +23,13 @@ pub use self::config::{Config, ConfigError, Params};
 pub use self::epoch::Epoch;
 pub use self::holding::{Counts, Holding, Inserted};
 pub use self::notice::Changed;
-pub use self::scan::{Overview, Page, Snapshot};
+pub use self::scan::{LOOK_MAX, Overview, Page, Snapshot, Survey};
 pub use self::updates::{Lagged, UPDATES_MAX, Update, UpdateKind};
 
 use self::notice::Notice;
 use self::rotation::Keys;
 use self::state::State;
-use crate::{Entry, Item, ItemId};
+use crate::{Entry, Filter, Item, ItemId};
 
 /// Items that one hold of the lock deals with, so that nobody waits long for it.
 const PART: usize = 512;
@@ -46,10 +46,11 @@ const PART: usize = 512;
 /// may be.
 ///
 /// # Bounds
-/// At most [`Config::items_max`] items, and three names for each. The index of the previous epoch is
-/// kept beside that of the current one.
+/// At most [`Config::items_max`] items, and three names for each.
 pub struct Book<I: Item> {
     params: Params,
+    /// What the filter of the node lets in, if it has one.
+    scope: Option<I::Filter>,
     state: RwLock<State<I>>,
     notice: Arc<Notice>,
     keys: Mutex<Keys>,
@@ -60,7 +61,25 @@ impl<I: Item> Book<I> {
     pub fn new(params: Params, seed: [u8; 32]) -> Self {
         let mut keys = Keys::new(ChaCha20Rng::from_seed(seed));
         let state = State::new(&params, keys.draw());
-        Self { params, state: RwLock::new(state), notice: Arc::default(), keys: Mutex::new(keys) }
+        Self {
+            params,
+            scope: None,
+            state: RwLock::new(state),
+            notice: Arc::default(),
+            keys: Mutex::new(keys),
+        }
+    }
+
+    /// Has it hold only what `scope` wants, as whoever inserts sees to: whoever wants all of that is
+    /// answered with what is kept up to date.
+    #[must_use]
+    pub fn holding_only(self, scope: I::Filter) -> Self {
+        Self { scope: Some(scope), ..self }
+    }
+
+    /// Whether `filter` wants every item that it can hold.
+    pub fn is_all(&self, filter: &I::Filter) -> bool {
+        filter.is_everything() || self.scope.as_ref().is_some_and(|scope| filter.covers(scope))
     }
 
     /// Items held.
@@ -98,12 +117,6 @@ impl<I: Item> Book<I> {
     /// Costs as much as its sketch has blocks, whatever the number of items.
     pub fn epoch(&self) -> Epoch {
         self.read().epoch()
-    }
-
-    /// The epoch before the current one, with the items as they were when it ended. `None` before
-    /// the first rotation.
-    pub fn previous_epoch(&self) -> Option<Epoch> {
-        self.read().previous_epoch().cloned()
     }
 
     /// The item of this name.

@@ -1,30 +1,28 @@
 //! The way of items into the book: known?, room?, valid?, durable, then in.
 
+mod batch;
 mod config;
 mod desk;
-mod places;
+mod driver;
 mod restore;
 #[cfg(test)]
 mod tests;
-mod verify;
+mod writing;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
-use futures::future::BoxFuture;
-use futures::lock::Mutex;
+use futures::channel::oneshot;
 use machine::UnixTime;
 use transport::clock::Clock;
-use transport::pool::Pool;
+use transport::pool::{Pool, PoolError};
 
 pub use self::config::{Config, ConfigError, Params};
+pub use self::driver::Driver;
 pub use self::restore::Restored;
 
-use self::desk::{Desk, Ready};
-use self::places::Places;
-use crate::book::Holding;
+use self::desk::Desk;
 use crate::{Book, Entry, Item, ItemId, Store, StoreError};
 
 /// What became of an item that somebody offered.
@@ -102,6 +100,9 @@ pub trait Validator<I>: Send + Sync + 'static {
 
 /// Takes items into a book. Clones share everything.
 ///
+/// The work is done by its [`Driver`], which has to run: who offers items only waits, and holds
+/// nothing that others wait for.
+///
 /// The life of a batch:
 /// 1. it waits until fewer than [`Config::batches_max`] others are under way;
 /// 2. what the book holds, what has ended and what finds no room is sorted out;
@@ -123,40 +124,21 @@ struct Shared<I: Item> {
     validator: Arc<dyn Validator<I>>,
     pool: Pool,
     params: Params,
-    places: Places,
-    desk: Arc<Desk<I>>,
-    /// The transaction under way. One whose caller is gone stays here, and who comes next ends it.
-    writing: Mutex<Option<Writing>>,
-}
-
-/// A transaction, and what follows from it.
-type Writing = BoxFuture<'static, Result<(), StoreError>>;
-
-/// What is known of an item of a batch before it is verified.
-enum Triage {
-    /// The end of it.
-    Settled(Result<Admitted, Rejected>),
-    /// It is the n-th of those to be verified.
-    Candidate(usize),
-    /// It equals the n-th of those to be verified.
-    Twin(usize),
+    desk: Desk<I>,
 }
 
 impl<I: Item> Intake<I> {
-    /// The way into `book`, of which `store` keeps what has to survive. No other may insert into
-    /// them.
+    /// The way into `book`, of which `store` keeps what has to survive, and who does the work of it.
+    /// No other may insert into them.
     pub fn new(
         book: Arc<Book<I>>,
         store: Arc<dyn Store>,
         validator: Arc<dyn Validator<I>>,
         pool: Pool,
         params: Params,
-    ) -> Self {
-        let places = Places::new(params.batches_max);
-        let desk = Arc::new(Desk::new(Arc::clone(&book), Arc::clone(&store), params.batch));
-        let writing = Mutex::default();
-        let shared = Shared { book, store, validator, pool, params, places, desk, writing };
-        Self { shared: Arc::new(shared) }
+    ) -> (Self, Driver<I>) {
+        let shared = Arc::new(Shared { book, store, validator, pool, params, desk: Desk::new() });
+        (Self { shared: Arc::clone(&shared) }, Driver::new(shared))
     }
 
     /// The book that it fills.
@@ -171,9 +153,8 @@ impl<I: Item> Intake<I> {
     /// batches are under way.
     ///
     /// # Cancel safety
-    /// When the future is dropped, each item was taken or was not; the book shows none that is not
-    /// durable. What was with the store already gets into the book with the next call of this
-    /// intake, [`sweep`](Self::sweep) at the latest.
+    /// When the future is dropped, each item is taken or is not; the book shows none that is not
+    /// durable, and all that the store was given.
     pub fn admit(
         &self,
         entries: Vec<Entry<I>>,
@@ -188,7 +169,11 @@ impl<I: Item> Intake<I> {
                 if batch.is_empty() {
                     return admissions;
                 }
-                admissions.extend(shared.admit(batch, origin).await);
+                let ids: Vec<_> = batch.iter().map(|entry| entry.id).collect();
+                let lost =
+                    |_| ids.into_iter().map(|id| Admission { id, outcome: lost() }).collect();
+                let told: Vec<_> = shared.desk.offer(batch, origin).await.unwrap_or_else(lost);
+                admissions.extend(told);
             }
         }
     }
@@ -204,19 +189,20 @@ impl<I: Item> Intake<I> {
     pub fn sweep(&self) -> impl Future<Output = Result<usize, StoreError>> + Send + use<I> {
         let shared = Arc::clone(&self.shared);
         async move {
-            let (book, desk) = (Arc::clone(&shared.book), Arc::clone(&shared.desk));
+            let of_job = Arc::clone(&shared);
             let expire = move || {
-                let expired = book.expire(Clock::wall());
-                desk.owe(&expired);
+                let expired = of_job.book.expire(Clock::wall());
+                of_job.desk.owe(&expired);
                 expired.len()
             };
-            let expired = shared.on_pool(expire).await.map_err(verify::no_pool)?;
-            shared.flush().await?;
+            let expired = shared.on_pool(expire).await.map_err(no_pool)?;
+            flushed(shared.desk.flush().await)?;
             Ok(expired)
         }
     }
 
-    /// Gives up items, in the book first and then durably. Says which of them the book held.
+    /// Gives up items, in the book first and then durably. Says which of them the book held. For who
+    /// knows more of an item than the item says: that an order was filled on the chain, for example.
     ///
     /// # Errors
     /// [`StoreError`], as with [`sweep`](Self::sweep).
@@ -230,90 +216,41 @@ impl<I: Item> Intake<I> {
     ) -> impl Future<Output = Result<Vec<ItemId>, StoreError>> + Send + use<I> {
         let shared = Arc::clone(&self.shared);
         async move {
-            let (book, desk) = (Arc::clone(&shared.book), Arc::clone(&shared.desk));
+            let of_job = Arc::clone(&shared);
             let forget = move || {
-                let held = book.remove(&ids);
+                let held = of_job.book.remove(&ids);
                 // All of them: the store may have a row that the book could not read.
-                desk.owe(&ids);
+                of_job.desk.owe(&ids);
                 held
             };
-            let held = shared.on_pool(forget).await.map_err(verify::no_pool)?;
-            shared.flush().await?;
+            let held = shared.on_pool(forget).await.map_err(no_pool)?;
+            flushed(shared.desk.flush().await)?;
             Ok(held)
         }
     }
 }
 
 impl<I: Item> Shared<I> {
-    async fn admit(&self, batch: Vec<Entry<I>>, origin: Origin) -> Vec<Admission> {
-        let _place = self.places.take().await;
-        let now = Clock::wall();
-        let ids: Vec<_> = batch.iter().map(|entry| entry.id).collect();
-        let (triage, candidates) = self.sort(batch, origin, now);
-        let verdicts = self.verify(&candidates, now).await;
-        let mut outcomes = Vec::with_capacity(candidates.len());
-        let mut ready = Vec::new();
-        for (holding, verdict) in candidates.into_iter().zip(verdicts) {
-            outcomes.push(verdict.map(|bytes| ready.push(Ready { holding, bytes })));
-        }
-        let mut written = self.write(ready).await.into_iter();
-        let outcomes: Vec<_> = outcomes
-            .into_iter()
-            .map(|verdict| verdict.and_then(|()| written.next().unwrap_or_else(lost)))
-            .collect();
-        let outcome = |triage| match triage {
-            Triage::Settled(outcome) => outcome,
-            Triage::Candidate(index) => outcomes.get(index).cloned().unwrap_or_else(lost),
-            Triage::Twin(index) => {
-                outcomes.get(index).cloned().unwrap_or_else(lost).map(|_| Admitted::Known)
-            }
-        };
-        let admissions = ids.into_iter().zip(triage.into_iter().map(outcome));
-        admissions.map(|(id, outcome)| Admission { id, outcome }).collect()
-    }
-
-    /// Sorts out what need not be verified.
-    fn sort(
-        &self,
-        batch: Vec<Entry<I>>,
-        origin: Origin,
-        now: UnixTime,
-    ) -> (Vec<Triage>, Vec<Holding<I>>) {
-        let pinned = origin == Origin::Own;
-        let mut candidates: Vec<Holding<I>> = Vec::new();
-        let mut first_of: BTreeMap<ItemId, usize> = BTreeMap::new();
-        let mut sort = |entry: Entry<I>| {
-            if let Some(held) = self.book.holding(&entry.id) {
-                if held.pinned || !pinned {
-                    return Triage::Settled(Ok(Admitted::Known));
-                }
-                // What is kept is what the book shows, not what is offered now.
-                candidates.push(Holding { pinned, ..held });
-                return Triage::Candidate(candidates.len().saturating_sub(1));
-            }
-            if entry.item.expires().is_some_and(|end| end <= now) {
-                return Triage::Settled(Err(Rejected::Expired));
-            }
-            if !self.book.would_take(&entry, pinned) {
-                return Triage::Settled(Err(Rejected::Full));
-            }
-            let index = candidates.len();
-            let first = *first_of.entry(entry.id).or_insert(index);
-            if candidates.get(first).is_some_and(|first| are_equal(&first.entry, &entry)) {
-                return Triage::Twin(first);
-            }
-            candidates.push(Holding { entry, received: now, pinned });
-            Triage::Candidate(index)
-        };
-        let triage = batch.into_iter().map(&mut sort).collect();
-        (triage, candidates)
+    /// Runs a job, and waits for a place in the queue as long as the configuration says.
+    async fn on_pool<F, T>(&self, job: F) -> Result<T, PoolError>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.pool.run_patiently(self.params.patience, job).await
     }
 }
 
-/// Whether two items of one id are the same in all else.
-fn are_equal<I: Item>(one: &Entry<I>, other: &Entry<I>) -> bool {
-    Arc::ptr_eq(&one.item, &other.item)
-        || I::encode_batch(&[&one.item]) == I::encode_batch(&[&other.item])
+/// The disk was not even asked.
+fn no_pool(error: PoolError) -> StoreError {
+    StoreError { message: error.to_string() }
+}
+
+/// What the driver says of a flush, or that it is gone.
+fn flushed(result: Result<Result<(), StoreError>, oneshot::Canceled>) -> Result<(), StoreError> {
+    result.unwrap_or_else(|oneshot::Canceled| {
+        Err(StoreError { message: "the intake does not run any more".to_owned() })
+    })
 }
 
 fn lost<T>() -> Result<T, Rejected> {

@@ -52,16 +52,6 @@ impl<S: Symbol> Encoder<S> {
     pub fn position(&self) -> usize {
         self.next
     }
-
-    /// How many symbols are in the set.
-    pub fn len(&self) -> usize {
-        self.walkers.len()
-    }
-
-    /// Whether the set is empty.
-    pub fn is_empty(&self) -> bool {
-        self.walkers.is_empty()
-    }
 }
 
 /// Hands out the cells of a set one at a time, without end.

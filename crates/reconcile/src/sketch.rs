@@ -97,7 +97,7 @@ impl<S: Symbol> Sketch<S> {
         self.frozen.width
     }
 
-    /// How many symbols are in the set.
+    /// How many symbols are in the set, as [`packed::pack`](crate::packed::pack) wants to know it.
     pub fn len(&self) -> u64 {
         self.frozen.len
     }
@@ -124,7 +124,7 @@ impl<S: Symbol> Frozen<S> {
         self.width
     }
 
-    /// How many symbols were in the set.
+    /// How many symbols were in the set, as [`packed::pack`](crate::packed::pack) wants to know it.
     pub fn len(&self) -> u64 {
         self.len
     }

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// What the operator sets, not yet checked.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// Most items held. 1 to 4,194,304. The default leaves room for two books of 0x-Mesh, which
     /// end at 100,000.
@@ -15,7 +12,6 @@ pub struct Config {
     /// differences. 32 to 1,048,576.
     pub cells: usize,
     /// How long the key of an epoch is in use. 1 s to 1 day.
-    #[serde(with = "humantime_serde")]
     pub epoch: Duration,
 }
 

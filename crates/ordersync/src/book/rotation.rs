@@ -49,8 +49,8 @@ impl<I: Item> Book<I> {
         self.rotate(key)
     }
 
-    /// Begins a new epoch under `key`; the current one becomes the previous one, and that one is
-    /// given up. Says no if that is being done already, or if the book changed as a whole meanwhile.
+    /// Begins a new epoch under `key`. The current one goes on to live with those who have taken it.
+    /// Says no if that is being done already, or if the book changed as a whole meanwhile.
     ///
     /// Takes time that grows with the number of items, of which it holds the lock only for parts.
     pub fn rotate(&self, key: Key) -> bool {

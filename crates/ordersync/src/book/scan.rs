@@ -42,36 +42,92 @@ pub struct Page<I> {
     pub end: bool,
 }
 
+/// Most that one job goes through on behalf of a peer, in looks at an item ([`Filter::cost`]): some
+/// 50 ms at most.
+pub const LOOK_MAX: usize = 65_536;
+
+/// Looks at an item that one takes to count in digest and estimator.
+const COUNTED: usize = 3;
+
+/// The items that a filter wants, as far as they have been gone through.
+#[derive(Clone, Debug)]
+pub struct Survey {
+    /// Their digest.
+    pub digest: Digest,
+    /// What tells about how much another set differs.
+    pub estimator: Estimator,
+    /// Their names, ascending; those beyond the bound are left off.
+    pub ids: Vec<ItemId>,
+    ids_max: usize,
+    from: Bound<ItemId>,
+}
+
+impl Survey {
+    /// Nothing was looked at yet, and at most `ids_max` names are to be kept.
+    pub fn new(ids_max: usize) -> Self {
+        let (digest, estimator) = (Digest::new(), Estimator::new());
+        Self { digest, estimator, ids: Vec::new(), ids_max, from: Bound::Unbounded }
+    }
+
+    fn count(&mut self, id: ItemId) {
+        self.digest.insert(id.as_bytes());
+        self.estimator.insert(id.as_bytes());
+        if self.ids.len() < self.ids_max {
+            self.ids.push(id);
+        }
+    }
+}
+
 impl<I: Item> Book<I> {
+    /// Goes on with a survey of what `filter` wants until `effort` is spent, in looks at an item
+    /// ([`Filter::cost`]), or until all was looked at; whether it was. At least one item is looked at,
+    /// and nothing is locked between two parts.
+    pub fn survey(&self, survey: &mut Survey, filter: &I::Filter, effort: usize) -> bool {
+        let mut left = effort.max(1);
+        loop {
+            let part = self.part(survey.from, ItemId::MAX, PART.min(left));
+            if part.is_empty() {
+                return true;
+            }
+            for entry in part {
+                let mut cost = filter.cost(&entry.item).max(1);
+                survey.from = Bound::Excluded(entry.id);
+                if filter.matches(&entry.item) {
+                    survey.count(entry.id);
+                    cost = cost.saturating_add(COUNTED);
+                }
+                left = left.saturating_sub(cost);
+                if left == 0 {
+                    return self.part(survey.from, ItemId::MAX, 1).is_empty();
+                }
+            }
+        }
+    }
+
     /// What the items that `filter` wants look like together.
     ///
     /// What is kept up to date answers a filter that wants everything; for any other the whole set
     /// is gone through.
     pub fn overview(&self, filter: &I::Filter) -> Overview {
-        if filter.is_everything() {
+        if self.is_all(filter) {
             let state = self.read();
             let (digest, estimator) = (state.digest().clone(), state.estimator().clone());
             drop(state);
             return Overview { count: digest.count(), digest, estimator };
         }
-        let (mut digest, mut estimator) = (Digest::new(), Estimator::new());
-        for entry in self.entries().filter(|entry| filter.matches(&entry.item)) {
-            digest.insert(entry.id.as_bytes());
-            estimator.insert(entry.id.as_bytes());
-        }
+        let mut survey = Survey::new(0);
+        self.survey(&mut survey, filter, usize::MAX);
+        let Survey { digest, estimator, .. } = survey;
         Overview { count: digest.count(), digest, estimator }
     }
 
     /// The names of the items that `filter` wants, with the digest of exactly these. Goes through
     /// the whole set.
     pub fn snapshot(&self, filter: &I::Filter) -> Snapshot {
-        if !filter.is_everything() {
-            let ids = self.ids(filter);
-            let digest = ids.iter().map(ItemId::as_bytes).collect();
-            let mut estimator = Estimator::new();
-            for id in &ids {
-                estimator.insert(id.as_bytes());
-            }
+        if !self.is_all(filter) {
+            let mut survey = Survey::new(usize::MAX);
+            self.survey(&mut survey, filter, usize::MAX);
+            let Survey { digest, estimator, ids, .. } = survey;
             return Snapshot { ids, digest, estimator };
         }
         let begun = self.version();
@@ -95,27 +151,24 @@ impl<I: Item> Book<I> {
     }
 
     /// The next items above `after`, up to and with `until`: at most `limit` that `filter` wants, of
-    /// at most `scan_max` that are looked at.
+    /// those that are looked at until `effort` is spent, in looks at an item ([`Filter::cost`]).
     ///
     /// Who goes on from [`Page::scanned`] until [`Page::end`] gets each wanted item that is held
-    /// throughout exactly once. An empty page that is not the end means that `scan_max` items in a
-    /// row are not wanted.
+    /// throughout exactly once. An empty page that is not the end means that all of `effort` was spent
+    /// on items that are not wanted.
     pub fn page(
         &self,
         after: &ItemId,
         until: &ItemId,
         limit: usize,
         filter: &I::Filter,
-        scan_max: usize,
+        effort: usize,
     ) -> Page<I> {
         let mut page = Page { entries: Vec::new(), scanned: None, end: false };
-        let mut left = scan_max;
+        let (all, mut left) = (self.is_all(filter), effort);
         while page.entries.len() < limit && left > 0 {
-            let wanted = if filter.is_everything() {
-                limit.saturating_sub(page.entries.len()).min(PART)
-            } else {
-                PART
-            };
+            let missing = limit.saturating_sub(page.entries.len());
+            let wanted = if all { missing.min(PART) } else { PART };
             let from = Bound::Excluded(page.scanned.unwrap_or(*after));
             let part = self.part(from, *until, left.min(wanted));
             page.end = part.is_empty();
@@ -123,13 +176,14 @@ impl<I: Item> Book<I> {
                 return page;
             }
             for entry in part {
+                let cost = if all { 1 } else { filter.cost(&entry.item).max(1) };
                 page.scanned = Some(entry.id);
-                left = left.saturating_sub(1);
+                left = left.saturating_sub(cost);
                 if filter.matches(&entry.item) {
                     page.entries.push(entry);
-                    if page.entries.len() >= limit {
-                        break;
-                    }
+                }
+                if left == 0 || page.entries.len() >= limit {
+                    break;
                 }
             }
         }
@@ -140,7 +194,7 @@ impl<I: Item> Book<I> {
 
     /// The names of all items that `filter` wants, ascending. Goes through the whole set.
     pub fn ids(&self, filter: &I::Filter) -> Vec<ItemId> {
-        if filter.is_everything() {
+        if self.is_all(filter) {
             return self.all_ids();
         }
         let wanted = self.entries().filter(|entry| filter.matches(&entry.item));

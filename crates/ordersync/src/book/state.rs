@@ -26,7 +26,6 @@ pub(super) struct State<I> {
     digest: Digest,
     estimator: Estimator,
     live: Live,
-    previous: Option<Epoch>,
     /// What has changed since the next epoch began to be built.
     journal: Option<Journal>,
     updates: Updates,
@@ -57,7 +56,6 @@ impl<I: Item> State<I> {
             digest: Digest::new(),
             estimator: Estimator::new(),
             live: Live::new(key, params.cells, &[]),
-            previous: None,
             journal: None,
             updates: Updates::default(),
             counts: Counts::default(),
@@ -78,10 +76,6 @@ impl<I: Item> State<I> {
 
     pub(super) fn epoch(&self) -> Epoch {
         self.live.freeze(&self.digest, &self.estimator)
-    }
-
-    pub(super) fn previous_epoch(&self) -> Option<&Epoch> {
-        self.previous.as_ref()
     }
 
     pub(super) fn get(&self, id: &ItemId) -> Option<&Holding<I>> {
@@ -274,13 +268,10 @@ impl<I: Item> State<I> {
         Some(part)
     }
 
-    /// Puts the next epoch in place of the current one, and that in place of the previous one,
-    /// which is returned.
-    pub(super) fn begin_epoch(&mut self, next: Live) -> Option<Epoch> {
-        let gone = self.previous.replace(self.epoch());
-        self.live = next;
+    /// Puts the next epoch in place of the current one, which is returned.
+    pub(super) fn begin_epoch(&mut self, next: Live) -> Live {
         count(&mut self.counts.rotations);
-        gone
+        mem::replace(&mut self.live, next)
     }
 }
 

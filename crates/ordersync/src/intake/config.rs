@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 /// What the operator sets, not yet checked.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// Batches under way; others wait. 1 to 64.
     pub batches_max: usize,
@@ -17,7 +14,6 @@ pub struct Config {
     /// Jobs of one batch that are at the pool. 1 to 64. Fewer than its threads leave some idle.
     pub jobs_max: usize,
     /// How long a job waits for a place in the queue of the pool. At most 5 min.
-    #[serde(with = "humantime_serde")]
     pub patience: Duration,
 }
 
@@ -100,6 +96,12 @@ impl Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { batches_max: 8, batch: 500, job: 32, jobs_max: 8, patience: Duration::from_secs(30) }
+        Self {
+            batches_max: 8,
+            batch: 500,
+            job: 250,
+            jobs_max: 8,
+            patience: Duration::from_secs(30),
+        }
     }
 }

@@ -1,17 +1,16 @@
 //! From the store into the book, at the start.
 
-use std::future::Future;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, join_all};
+use futures::future::{BoxFuture, Either, join_all, select};
 use transport::clock::Clock;
-use transport::pool::{Pool, PoolError};
+use transport::pool::PoolError;
 
-use super::desk::Desk;
-use super::{Intake, Shared, Validator};
+use super::{Driver, Shared, flushed};
 use crate::book::{Holding, Inserted};
-use crate::{Book, Entry, Item, Kept, StoreError};
+use crate::{Entry, Item, Kept, StoreError};
 
 /// What became of the rows of the store.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -29,17 +28,10 @@ pub struct Restored {
     pub left_out: usize,
 }
 
-/// What the parts of a load are read with.
-struct Reader<I: Item> {
-    book: Arc<Book<I>>,
-    validator: Arc<dyn Validator<I>>,
-    desk: Arc<Desk<I>>,
-}
-
 /// The parts that the pool is reading. At most as many as the store has parts.
 type Parts = Arc<Mutex<Vec<BoxFuture<'static, Restored>>>>;
 
-impl<I: Item> Intake<I> {
+impl<I: Item> Driver<I> {
     /// Fills the book from the store. What is there was verified when it came, and is not verified
     /// again; a row is read only as the item whose id it has.
     ///
@@ -48,23 +40,22 @@ impl<I: Item> Intake<I> {
     ///
     /// # Cancel safety
     /// When the future is dropped, part of the items are in the book.
-    pub fn restore(&self) -> impl Future<Output = Result<Restored, StoreError>> + Send + use<I> {
-        let shared = Arc::clone(&self.shared);
-        async move { shared.restore().await }
+    pub async fn restore(&mut self) -> Result<Restored, StoreError> {
+        let restored = self.shared.load().await?;
+        let flush = pin!(self.shared.desk.flush());
+        match select(flush, pin!(self.run())).await {
+            Either::Left((flush, _)) => flushed(flush).map(|()| restored),
+            Either::Right((never, _)) => match never {},
+        }
     }
 }
 
 impl<I: Item> Shared<I> {
-    async fn restore(&self) -> Result<Restored, StoreError> {
-        let parts = Parts::default();
-        let reader = Arc::new(Reader {
-            book: Arc::clone(&self.book),
-            validator: Arc::clone(&self.validator),
-            desk: Arc::clone(&self.desk),
-        });
-        let (pool, under_way) = (self.pool.clone(), Arc::clone(&parts));
+    async fn load(self: &Arc<Self>) -> Result<Restored, StoreError> {
+        let (shared, parts) = (Arc::clone(self), Parts::default());
+        let under_way = Arc::clone(&parts);
         let each = move |part| {
-            let restored = reader.read_on(&pool, part);
+            let restored = shared.read_on_pool(part);
             under_way.lock().unwrap_or_else(PoisonError::into_inner).push(restored);
         };
         let unreadable = self.store.load(Box::new(each)).await?;
@@ -77,25 +68,19 @@ impl<I: Item> Shared<I> {
             all.evicted = all.evicted.saturating_add(part.evicted);
             all.left_out = all.left_out.saturating_add(part.left_out);
         }
-        self.flush().await?;
         Ok(all)
     }
-}
 
-impl<I: Item> Reader<I> {
     /// Has a part read by the pool; by the thread of the store if the pool has no place for it, so
     /// that the store goes no faster than both.
-    fn read_on(self: &Arc<Self>, pool: &Pool, part: Vec<Kept>) -> BoxFuture<'static, Restored> {
-        let (reader, part) = (Arc::clone(self), Arc::new(part));
+    fn read_on_pool(self: &Arc<Self>, part: Vec<Kept>) -> BoxFuture<'static, Restored> {
         let rows = part.len();
-        let job = {
-            let (reader, part) = (Arc::clone(&reader), Arc::clone(&part));
-            move || reader.read(&part)
-        };
-        let mut result = pool.run(job).boxed();
+        let (part, shared) = (Arc::new(part), Arc::clone(self));
+        let of_job = Arc::clone(&part);
+        let mut result = self.pool.run(move || shared.read(&of_job)).boxed();
         match (&mut result).now_or_never() {
             Some(Err(PoolError::Full { .. })) => {
-                let restored = reader.read(&part);
+                let restored = self.read(&part);
                 futures::future::ready(restored).boxed()
             }
             Some(done) => futures::future::ready(or_unreadable(done, rows)).boxed(),
@@ -107,6 +92,7 @@ impl<I: Item> Reader<I> {
         let now = Clock::wall();
         let mut restored = Restored::default();
         let (mut holdings, mut owed) = (Vec::with_capacity(part.len()), Vec::new());
+        let mut own = Vec::new();
         for kept in part {
             match read_one::<I>(kept) {
                 None => restored.unreadable = restored.unreadable.saturating_add(1),
@@ -137,6 +123,7 @@ impl<I: Item> Reader<I> {
                 }
                 Inserted::Full if pinned => {
                     restored.left_out = restored.left_out.saturating_add(1);
+                    own.push(id);
                 }
                 Inserted::Full => {
                     restored.evicted = restored.evicted.saturating_add(1);
@@ -146,6 +133,7 @@ impl<I: Item> Reader<I> {
             }
         }
         self.desk.owe(&owed);
+        self.desk.leave_out(own);
         restored
     }
 }

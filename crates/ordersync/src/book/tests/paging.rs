@@ -81,3 +81,24 @@ fn what_is_held_throughout_comes_exactly_once_whatever_else_changes() {
     assert!(next > 1_000 && times.values().all(|times| *times == 1));
     assert!((0..300).all(|n| times.contains_key(&note(n, 0).id)));
 }
+
+#[test]
+fn a_survey_in_many_parts_is_one_of_the_whole() {
+    let book = book(2_000);
+    fill(&book, 0..1_300);
+    for filter in [Prefix::default(), Prefix("b".to_owned()), Prefix("c".repeat(640))] {
+        for (effort, ids_max) in [(1, 9_999), (7, 20), (100, 0), (usize::MAX, 9_999)] {
+            let mut survey = Survey::new(ids_max);
+            let mut parts = 1;
+            while !book.survey(&mut survey, &filter, effort) {
+                parts += 1;
+            }
+            let (whole, ids) = (book.overview(&filter), book.ids(&filter));
+            assert_eq!(survey.digest.finish(), whole.digest.finish());
+            assert_eq!(survey.estimator.to_bytes(), whole.estimator.to_bytes());
+            assert_eq!(survey.ids, ids[..ids.len().min(ids_max)]);
+            let cost = 1_300 * (filter.0.len() / 16 + 1);
+            assert!(parts > cost / effort.saturating_add(41), "{parts} parts");
+        }
+    }
+}

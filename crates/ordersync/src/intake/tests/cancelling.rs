@@ -1,11 +1,13 @@
-//! Callers that go away.
+//! Callers that go away, or stay and do not ask.
+
+use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::executor::block_on;
 
 use super::support::*;
 use crate::intake::Config;
-use crate::{Admitted, Origin, book};
+use crate::{Admitted, Origin, Rejected, book};
 
 #[test]
 fn wherever_an_admission_is_dropped_the_book_shows_only_what_is_durable() {
@@ -13,10 +15,10 @@ fn wherever_an_admission_is_dropped_the_book_shows_only_what_is_durable() {
         let config = Config { batches_max: 1, batch: 4, job: 2, ..Config::default() };
         let node = Node::with(book::Config::default(), config, Disk::default(), 16);
         let future = node.intake.admit((1..=10).map(good).collect(), Origin::Peer).boxed();
-        let ended = block_on(Until { future, polls, stop: || false }).is_some();
+        let ended = node.wait_until(future, polls, || false).is_some();
         let rows = node.disk.rows();
         assert!(node.book.ids(&All).iter().all(|id| rows.contains_key(id)), "{polls} polls");
-        block_on(node.intake.sweep()).unwrap();
+        node.sweep().unwrap();
         node.assert_same();
         assert!(!ended || node.book.len() == 10);
         // No place is lost, and nothing is in the way of a second try.
@@ -27,30 +29,71 @@ fn wherever_an_admission_is_dropped_the_book_shows_only_what_is_durable() {
 }
 
 #[test]
-fn a_transaction_whose_caller_is_gone_is_ended_by_the_next() {
+fn a_transaction_whose_caller_is_gone_comes_to_its_end() {
     let node = Node::new();
     node.disk.set(Mode::Holds);
     let mut gone = node.intake.admit(vec![good(1)], Origin::Peer).boxed();
-    until_held(&mut gone, &node.disk);
+    node.wait_until_held(&mut gone);
     drop(gone);
     node.disk.release();
     assert!(node.book.is_empty());
-    assert_eq!(node.admit(vec![good(2)]), [Ok(Admitted::New)]);
-    assert!(node.book.contains(&good(1).id));
+    let shown = node.book.changed(0);
+    assert_eq!(node.wait(shown), 1);
     node.assert_same();
 }
 
 #[test]
-fn a_sweep_alone_ends_it_too() {
+fn who_does_not_ask_for_his_answer_stops_nobody_while_the_disk_writes() {
     let node = Node::new();
     node.disk.set(Mode::Holds);
-    let mut gone = node.intake.admit(vec![good(1)], Origin::Peer).boxed();
-    until_held(&mut gone, &node.disk);
-    drop(gone);
+    let mut first = node.intake.admit(vec![good(1)], Origin::Peer).boxed();
+    node.wait_until_held(&mut first);
     node.disk.release();
-    assert_eq!(block_on(node.intake.sweep()), Ok(0));
+    assert_eq!(node.admit(vec![good(2)]), [Ok(Admitted::New)]);
+    assert_eq!(node.sweep(), Ok(0));
+    assert_eq!(node.book.len(), 2);
+    assert_eq!(outcomes(node.wait(first)), [Ok(Admitted::New)]);
+}
+
+#[test]
+fn who_does_not_ask_for_his_answer_keeps_no_place() {
+    let config = Config { batches_max: 2, ..Config::default() };
+    let node = Node::with(book::Config::default(), config, Disk::default(), 16);
+    node.disk.set(Mode::Holds);
+    let admit = |number| node.intake.admit(vec![good(number)], Origin::Peer).boxed();
+    // One is being written, one has the other place, one waits for a place.
+    let mut frozen = [admit(1), admit(2), admit(3)];
+    let [writing, verifying, waiting] = &mut frozen;
+    node.wait_until_held(writing);
+    assert!(node.wait_until(verifying, 2, || false).is_none());
+    assert!(node.wait_until(waiting, 2, || false).is_none());
+    node.disk.release();
+    assert_eq!(node.admit(vec![good(4)]), [Ok(Admitted::New)]);
+    for admission in frozen {
+        assert_eq!(outcomes(node.wait(admission)), [Ok(Admitted::New)]);
+    }
     node.assert_same();
-    assert_eq!(node.book.len(), 1);
+}
+
+#[test]
+fn without_its_driver_an_intake_takes_nothing_and_says_so() {
+    let node = Node::new();
+    node.disk.set(Mode::Holds);
+    let mut writing = node.intake.admit(vec![good(1)], Origin::Peer).boxed();
+    node.wait_until_held(&mut writing);
+    let mut sweeping = node.intake.sweep().boxed();
+    assert!(node.wait_until(&mut sweeping, 1, || false).is_none());
+    // Its job, which the pool has had before this one, is done.
+    node.wait(node.pool.run(|| ())).unwrap();
+    assert!(node.wait_until(&mut sweeping, 1, || false).is_none());
+    let (intake, book) = (node.intake.clone(), Arc::clone(&node.book));
+    drop(node);
+    let later = |admissions| matches!(outcomes(admissions)[..], [Err(Rejected::Later { .. })]);
+    assert!(later(block_on(writing)));
+    assert!(block_on(sweeping).is_err());
+    assert!(later(block_on(intake.admit(vec![good(2)], Origin::Own))));
+    assert!(block_on(intake.sweep()).is_err());
+    assert!(book.is_empty());
 }
 
 #[test]
@@ -58,13 +101,13 @@ fn a_batch_whose_caller_is_gone_before_its_turn_is_not_written() {
     let node = Node::new();
     node.disk.set(Mode::Holds);
     let mut first = node.intake.admit(vec![good(1)], Origin::Peer).boxed();
-    until_held(&mut first, &node.disk);
+    node.wait_until_held(&mut first);
     let gone = node.intake.admit(vec![good(2)], Origin::Peer).boxed();
     let stop = || node.looked_at() == 2;
-    assert!(block_on(Until { future: gone, polls: usize::MAX, stop }).is_none());
+    assert!(node.wait_until(gone, usize::MAX, stop).is_none());
     node.disk.release();
-    assert_eq!(outcomes(block_on(first)), [Ok(Admitted::New)]);
-    block_on(node.intake.sweep()).unwrap();
+    assert_eq!(outcomes(node.wait(first)), [Ok(Admitted::New)]);
+    node.sweep().unwrap();
     assert_eq!(node.book.len(), 1);
     node.assert_same();
 }

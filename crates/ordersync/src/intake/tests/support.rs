@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
@@ -10,12 +10,12 @@ use std::task::{Context, Poll};
 use futures::FutureExt;
 use futures::channel::oneshot;
 use futures::executor::block_on;
-use futures::future::{BoxFuture, ready};
+use futures::future::{BoxFuture, Either, ready, select};
 use machine::UnixTime;
 use transport::pool::Pool;
 
 use crate::book::{self, Book};
-use crate::intake::{Config, Intake};
+use crate::intake::{Config, Driver, Intake, Restored};
 use crate::{
     Admission, Admitted, BadItem, Change, Entry, Filter, Item, ItemId, Kept, Loader, MemoryStore,
     Origin, Rejected, Store, StoreError, Validator,
@@ -57,6 +57,7 @@ impl Item for Sealed {
     fn encode_batch(items: &[&Self]) -> Vec<u8> {
         let mut bytes = Vec::new();
         for item in items {
+            assert_ne!(item.seal, BROKEN, "an item whose own code fails");
             bytes.extend(item.number.to_be_bytes());
             bytes.extend(item.end_millis.to_be_bytes());
             bytes.push(item.seal);
@@ -103,6 +104,7 @@ pub(super) const GOOD: u8 = 0;
 pub(super) const ALSO_GOOD: u8 = 2;
 pub(super) const FORGED: u8 = 1;
 pub(super) const HEAVY: u8 = 4;
+pub(super) const BROKEN: u8 = 6;
 
 pub(super) fn sealed(number: u64, seal: u8) -> Entry<Sealed> {
     Entry::new(Sealed { number, end_millis: 0, seal })
@@ -175,6 +177,12 @@ impl Disk {
         }
     }
 
+    /// Fails what is held.
+    pub(super) fn lose(&self) {
+        self.set(Mode::Works);
+        self.state.lock().unwrap().held.clear();
+    }
+
     pub(super) fn is_holding(&self) -> bool {
         !self.state.lock().unwrap().held.is_empty()
     }
@@ -208,7 +216,8 @@ impl Store for Disk {
             Mode::Holds => {
                 let (done, end) = oneshot::channel();
                 state.held.push((changes, done));
-                end.map(|_| Ok(())).boxed()
+                let lost = |_| StoreError { message: "no space".to_owned() };
+                end.map(move |end| end.map_err(lost)).boxed()
             }
         }
     }
@@ -221,6 +230,8 @@ pub(super) struct Node {
     pub(super) judge: Arc<Judge>,
     pub(super) pool: Pool,
     pub(super) intake: Intake<Sealed>,
+    /// Runs only while the test waits.
+    driver: Mutex<Driver<Sealed>>,
 }
 
 impl Node {
@@ -238,18 +249,50 @@ impl Node {
         let book = Arc::new(Book::new(book.check().unwrap(), [1; 32]));
         let pool = Pool::new(NonZeroUsize::MIN, queue_max).unwrap();
         let judge = Arc::<Judge>::default();
-        let intake = Intake::new(
+        let (intake, driver) = Intake::new(
             Arc::clone(&book),
             Arc::new(disk.clone()),
             Arc::<Judge>::clone(&judge),
             pool.clone(),
             config.check().unwrap(),
         );
-        Self { book, disk, judge, pool, intake }
+        Self { book, disk, judge, pool, intake, driver: Mutex::new(driver) }
+    }
+
+    /// Waits for a future while the driver runs.
+    pub(super) fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut driver = self.driver.lock().unwrap();
+        match block_on(select(pin!(driver.run()), pin!(future))) {
+            Either::Left((never, _)) => match never {},
+            Either::Right((output, _)) => output,
+        }
+    }
+
+    /// Waits until `stop` says so, or the future is ready, or it was polled so often.
+    pub(super) fn wait_until<F: Future + Unpin>(
+        &self,
+        future: F,
+        polls: usize,
+        stop: impl FnMut() -> bool + Unpin,
+    ) -> Option<F::Output> {
+        self.wait(Until { future, polls, stop })
+    }
+
+    /// Waits until the disk holds back what comes of `future`.
+    pub(super) fn wait_until_held(&self, future: impl Future + Unpin) {
+        assert!(self.wait_until(future, usize::MAX, || self.disk.is_holding()).is_none());
+    }
+
+    pub(super) fn restore(&self) -> Restored {
+        block_on(self.driver.lock().unwrap().restore()).unwrap()
+    }
+
+    pub(super) fn sweep(&self) -> Result<usize, StoreError> {
+        self.wait(self.intake.sweep())
     }
 
     pub(super) fn admit(&self, entries: Vec<Entry<Sealed>>) -> Vec<Result<Admitted, Rejected>> {
-        outcomes(block_on(self.intake.admit(entries, Origin::Peer)))
+        outcomes(self.wait(self.intake.admit(entries, Origin::Peer)))
     }
 
     pub(super) fn looked_at(&self) -> usize {
@@ -269,10 +312,10 @@ pub(super) fn outcomes(admissions: Vec<Admission>) -> Vec<Result<Admitted, Rejec
 }
 
 /// Polls a future until it is ready, or has been polled so often, or `stop` says so.
-pub(super) struct Until<F, S> {
-    pub(super) future: F,
-    pub(super) polls: usize,
-    pub(super) stop: S,
+struct Until<F, S> {
+    future: F,
+    polls: usize,
+    stop: S,
 }
 
 impl<F: Future + Unpin, S: FnMut() -> bool + Unpin> Future for Until<F, S> {
@@ -290,10 +333,4 @@ impl<F: Future + Unpin, S: FnMut() -> bool + Unpin> Future for Until<F, S> {
             Poll::Pending => Poll::Pending,
         }
     }
-}
-
-/// Polls a future until the disk holds something back.
-pub(super) fn until_held<F: Future + Unpin>(future: F, disk: &Disk) {
-    let stop = || disk.is_holding();
-    assert!(block_on(Until { future, polls: usize::MAX, stop }).is_none());
 }
