@@ -8,6 +8,7 @@ use std::error::Error;
 use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
+use std::thread;
 
 use futures::channel::mpsc;
 use futures::executor::block_on;
@@ -40,7 +41,11 @@ impl Network for Pipes {
         self.neighbours.iter().map(|(peer, _)| *peer).collect()
     }
 
-    fn open(&self, peer: PeerId) -> BoxFuture<'static, Result<(Protocol, Stream), OpenFailed>> {
+    fn open(
+        &self,
+        peer: PeerId,
+        _protocols: &[Protocol],
+    ) -> BoxFuture<'static, Result<(Protocol, Stream), OpenFailed>> {
         let failed = |reason: &str| OpenFailed { reason: reason.to_owned() };
         let found = self.neighbours.iter().find(|(known, _)| *known == peer);
         let Some((_, mut door)) = found.cloned() else {
@@ -80,8 +85,10 @@ fn node(pipes: Pipes, seed: u8) -> Result<Service<Note, Pipes>, Box<dyn Error>> 
     let book = Arc::new(Book::new(book::Config::default().check()?, [seed; 32]));
     let pool = Pool::new(NonZeroUsize::MIN, 64)?;
     let (store, validator) = (Arc::new(MemoryStore::default()), Arc::new(NoShouting));
-    let intake =
-        Intake::new(book, store, validator, pool.clone(), intake::Config::default().check()?);
+    let params = intake::Config::default().check()?;
+    let (intake, mut driver) = Intake::new(book, store, validator, pool.clone(), params);
+    // In a runtime it is a task.
+    thread::spawn(move || block_on(driver.run()));
     let subprotocols = Subprotocols::new().with(riblt::Riblt)?.with(paging::V1::default())?;
     let (everything, params) = (Prefix::default(), Config::default().check()?);
     Ok(Service::new(pipes, intake, pool, everything, subprotocols, params, [seed; 32]))

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use machine::UnixTime;
 
+use crate::service::Protocol;
+
 /// Names an item: 32 bytes that are a hash of all that matters about it.
 ///
 /// Ids are ordered by their bytes, and pages go upwards in that order.
@@ -97,14 +99,42 @@ pub trait Filter<I>: Clone + fmt::Debug + PartialEq + Send + Sync + 'static {
     /// Whether it wants this one.
     fn matches(&self, item: &I) -> bool;
 
-    /// Whether it wants every item that a book can hold whose own filter it
-    /// [overlaps](Self::overlaps). What is kept up to date for the whole book answers such a filter.
+    /// What it costs to ask whether it wants this one, in looks at an item: at least 1, some 0.6 µs,
+    /// which is what it takes to fetch a cold item from memory. Told without asking. Default: 1.
+    ///
+    /// Who went through many items for a peer would otherwise be as busy as the peer likes.
+    fn cost(&self, _item: &I) -> usize {
+        1
+    }
+
+    /// Whether it wants every item that there can be.
     fn is_everything(&self) -> bool;
+
+    /// Whether it wants all that `held` wants. What is kept up to date for the whole book answers
+    /// such a filter, if the book holds nothing else. Default: if it wants everything, or
+    /// just this.
+    fn covers(&self, held: &Self) -> bool {
+        self.is_everything() || self == held
+    }
 
     /// Whether a book of a node with this filter can hold anything that `asked` wants. Default: it
     /// can.
     fn overlaps(&self, _asked: &Self) -> bool {
         true
+    }
+
+    /// What of it a session in `protocol` is about: where the protocol says which kind of items it
+    /// carries, no filter does. Default: all of it.
+    #[must_use]
+    fn carried_by(self, _protocol: Protocol) -> Self {
+        self
+    }
+
+    /// What of it a session is about that is about `own`: of the kinds of items that
+    /// [`carried_by`](Self::carried_by) has left there. Default: all of it.
+    #[must_use]
+    fn narrowed_to(self, _own: &Self) -> Self {
+        self
     }
 
     /// As JSON, in the one canonical form.

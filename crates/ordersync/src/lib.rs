@@ -7,8 +7,8 @@
 //! 2. the first request offers [`Subprotocols`], best first; the provider takes the first one that
 //!    it has. In [`riblt`] the two compare digests, then cells, and fetch only what differs; where
 //!    that costs more than it saves they page ([`paging`]), several providers sharing the ids;
-//! 3. what comes goes through the [`Intake`]: sorted out, verified on the pool, made durable, and
-//!    only then shown in the [`Book`];
+//! 3. what comes goes through the [`Intake`], whose [`intake::Driver`] the application runs: sorted
+//!    out, verified on the pool, made durable, and only then shown in the [`Book`];
 //! 4. at the end the requester says what it knows ([`requester::Outcome`]): *agreed* only if the
 //!    digest of the provider is the one that its own items and what came add up to.
 //!
@@ -24,9 +24,13 @@
 //! | [`service::Config::peer_requests`] | requests of one peer | 100/s, burst 400 | |
 //! | [`service::Config::peer_bytes`] | bytes to one peer | 32,000,000/s; 5,000,000/s in JSON | |
 //! | [`service::Config::peer_compute`] | processors kept busy by one peer | 0.25, burst 2 s | |
-//! | [`service::Config::peer_scans`] | looks at the whole book for one peer | 0.1/s, burst 4 | |
+//! | [`service::Config::peer_scans`] | looks at the book for one peer | 0.5/s, burst 8 | |
+//! | [`service::Config::strangers`] | what strangers share of what all have | a quarter | a quarter |
+//! | [`service::Config::sessions_bytes`] | what all compared sets take | 256 MiB | |
+//! | [`book::LOOK_MAX`] | items in one look | | 65,536, fewer under a costly filter |
 //! | [`requester::Limits::window`] | requests under way | 8; 1 in JSON | |
 //! | [`requester::Limits::attempts_max`] | attempts to agree | 3 | |
+//! | [`riblt::PUSH_MAX`] | items given to a provider in one session | | 10,000 |
 //! | [`book::Config::items_max`] | items held | 200,000 | 4,194,304 |
 //! | [`book::Config::cells`] | cells kept up to date | 16,384 | 32 to 1,048,576 |
 //! | [`book::Config::epoch`] | time that their key is in use | 10 min | 1 s to 1 day |
@@ -41,14 +45,15 @@
 //!
 //! use machine::{PeerId, UnixTime};
 //! use meshwork_ordersync::requester::{self, Ended};
-//! use meshwork_ordersync::zeroex::Wanted;
+//! use meshwork_ordersync::zeroex::{Order, Wanted};
 //! use meshwork_ordersync::*;
-//! use orders::{Network, sample::SAMPLE_V3, v3::SignedOrder};
+//! use orders::{Network, sample::SAMPLE_V3};
 //!
-//! let orders = SAMPLE_V3.lines().map(SignedOrder::from_json).collect::<Result<Vec<_>, _>>()?;
-//! let node = |held: &[SignedOrder], secret| {
-//!     let book = Book::new(book::Config::default().check()?, secret);
-//!     let hold = |order: &SignedOrder| Holding {
+//! let orders = SAMPLE_V3.lines().map(Order::read).collect::<Result<Vec<_>, _>>()?;
+//! let node = |held: &[Order], secret| {
+//!     let wanted = Wanted::new(Network::MAINNET, "{}").expect("a schema");
+//!     let book = Book::new(book::Config::default().check()?, secret).holding_only(wanted.clone());
+//!     let hold = |order: &Order| Holding {
 //!         entry: Entry::new(order.clone()),
 //!         received: UnixTime::from_millis(0),
 //!         pinned: false,
@@ -58,7 +63,7 @@
 //!         book: Arc::new(book),
 //!         peer: PeerId::random(), // who is at the other end
 //!         form: Form::Binary,
-//!         filter: Wanted::new(Network::MAINNET, "{}").expect("a schema"),
+//!         filter: wanted,
 //!         page: 500,
 //!         secret,
 //!         scans: Leave::fixed(true),
@@ -73,7 +78,7 @@
 //! let mut provider = Provider::new(subprotocols, provider::Limits::default(), theirs);
 //!
 //! // An intake would verify them and make them durable.
-//! let admit = |book: &Book<SignedOrder>, entries: Vec<Entry<SignedOrder>>| {
+//! let admit = |book: &Book<Order>, entries: Vec<Entry<Order>>| {
 //!     let received = UnixTime::from_millis(0);
 //!     let hold = |entry: &Entry<_>| Holding { entry: entry.clone(), received, pinned: false };
 //!     book.insert(entries.iter().map(hold).collect());
@@ -130,6 +135,7 @@ pub mod book;
 pub mod intake;
 mod item;
 pub mod json;
+mod leave;
 mod message;
 mod metadata;
 mod negotiation;
@@ -149,6 +155,7 @@ pub mod zeroex;
 pub use self::book::{Book, Epoch, Holding, Inserted};
 pub use self::intake::{Admission, Admitted, Intake, Origin, Rejected, Validator};
 pub use self::item::{BadItem, Entry, Filter, Item, ItemId};
+pub use self::leave::{Held, Leave, Room};
 pub use self::message::{
     FirstRequestsForSubprotocols, ID, ID_BINARY, ID_V4, NAMES_MAX, RawRequest, RawResponse,
     Request, RequestMetadata, Response, TYPE_REQUEST, TYPE_RESPONSE,
@@ -161,4 +168,4 @@ pub use self::range::Range;
 pub use self::requester::Requester;
 pub use self::service::{NoOrders, NoOrdersFromPeer, Service};
 pub use self::store::{Change, Kept, Loader, MemoryStore, Store, StoreError};
-pub use self::subprotocol::{Context, Finding, Leave, Next, Reaction, Subprotocol};
+pub use self::subprotocol::{Context, Finding, Left, Next, Paging, Reaction, Subprotocol};

@@ -1,5 +1,7 @@
 //! How sessions go wrong, by who has to act, and how they end.
 
+use std::time::Duration;
+
 use machine::{Blame, Verdict};
 
 use crate::{BadMetadata, NoMatchingSubprotocols};
@@ -31,7 +33,11 @@ pub enum Refusal {
     },
     /// Its budget or this node's is used up. Later is better.
     #[error("busy")]
-    Busy,
+    Busy {
+        /// For how long, if that is known: until there is something of it again, which others may
+        /// take.
+        retry_after: Option<Duration>,
+    },
 }
 
 /// What a peer did wrong in a session.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::intake::{Admission, Rejected};
-use crate::message::{RawRequest, RawResponse, Request};
+use crate::message::{RawRequest, RawResponse};
 use crate::outcome::{Fault, Refusal};
 use crate::subprotocol::{Context, Serve};
 use crate::{Entry, Form, Item, Raw, Subprotocols};
@@ -66,6 +66,9 @@ pub struct Provider<I: Item> {
     /// Requests that wait for the one before them; the first waits for its pushed items.
     waiting: VecDeque<Asked<I>>,
     admitting: bool,
+    /// What became of the pushed items of the request that is being answered, while that takes more
+    /// than one job.
+    answering: Option<Vec<Admission>>,
     tally: Tally,
     ended: bool,
     effects: VecDeque<Effect<I>>,
@@ -88,25 +91,44 @@ impl<I: Item> Provider<I> {
             serving: None,
             waiting: VecDeque::new(),
             admitting: false,
+            answering: None,
             tally: Tally::default(),
             ended: false,
             effects: VecDeque::new(),
         }
     }
 
-    /// Applies one input. May compute for as long as it takes to look at every item once: not to be
-    /// called on a task that others wait for.
+    /// Applies one input, whatever it takes. May compute for as long as it takes to look at every item
+    /// once: who shares a pool with others calls [`begin`](Self::begin).
     pub fn handle(&mut self, input: Input<I>) {
-        if self.ended {
-            return;
+        let mut more = self.begin(input);
+        while more {
+            more = self.go_on();
         }
-        let applied = match input {
-            Input::Received(request) => self.receive(request),
-            Input::Admitted(outcomes) => self.admitted(outcomes),
-        };
-        if let Err(refusal) = applied.and_then(|()| self.advance()) {
+    }
+
+    /// Applies one input as far as one job may go, some 50 ms; whether there is more to do, for which
+    /// [`go_on`](Self::go_on) is to be called before anything else.
+    pub fn begin(&mut self, input: Input<I>) -> bool {
+        self.apply(|provider| match input {
+            Input::Received(request) => provider.receive(request),
+            Input::Admitted(outcomes) => provider.admitted(outcomes),
+        })
+    }
+
+    /// Another job's worth; whether there is more to do.
+    pub fn go_on(&mut self) -> bool {
+        self.apply(|_| Ok(()))
+    }
+
+    fn apply(&mut self, act: impl FnOnce(&mut Self) -> Result<(), Refusal>) -> bool {
+        if self.ended {
+            return false;
+        }
+        if let Err(refusal) = act(self).and_then(|()| self.advance()) {
             self.end(Err(refusal));
         }
+        self.answering.is_some()
     }
 
     /// What there is to do next.
@@ -133,9 +155,16 @@ impl<I: Item> Provider<I> {
         Ok(())
     }
 
-    /// Answers what can be answered, in order.
+    /// Answers what can be answered, in order, as far as one job may go.
     fn advance(&mut self) -> Result<(), Refusal> {
         while !self.admitting && !self.ended {
+            if self.answering.is_some() {
+                if !self.prepare()? {
+                    return Ok(());
+                }
+                self.answer()?;
+                continue;
+            }
             let Some(first) = self.waiting.front_mut() else { return Ok(()) };
             let pushed = std::mem::take(&mut first.pushed);
             if !pushed.is_empty() {
@@ -143,7 +172,7 @@ impl<I: Item> Provider<I> {
                 self.effects.push_back(Effect::Admit(pushed));
                 return Ok(());
             }
-            self.answer(Vec::new())?;
+            self.take_up(Vec::new())?;
         }
         Ok(())
     }
@@ -158,19 +187,35 @@ impl<I: Item> Provider<I> {
         if orders > 0 {
             self.effects.push_back(Effect::Report(Fault::Invalid { orders }));
         }
-        self.answer(outcomes)
+        self.take_up(outcomes)
     }
 
-    fn answer(&mut self, pushed: Vec<Admission>) -> Result<(), Refusal> {
+    /// Begins with the request that waits first.
+    fn take_up(&mut self, pushed: Vec<Admission>) -> Result<(), Refusal> {
         let Some(Asked { name, metadata, .. }) = self.waiting.pop_front() else { return Ok(()) };
         if self.serving.as_ref().is_none_or(|(serving, _)| *serving != name) {
             let found = self.subprotocols.get(&name);
             let subprotocol = found.ok_or(Refusal::Unavailable { what: "the subprotocol" })?;
             self.serving = Some((name, subprotocol.serve()));
         }
+        if let Some((_, serving)) = &mut self.serving {
+            serving.read(&metadata)?;
+            self.answering = Some(pushed);
+        }
+        Ok(())
+    }
+
+    fn prepare(&mut self) -> Result<bool, Refusal> {
+        match &mut self.serving {
+            Some((_, serving)) => serving.prepare(&self.cx),
+            None => Ok(true),
+        }
+    }
+
+    fn answer(&mut self) -> Result<(), Refusal> {
+        let pushed = self.answering.take().unwrap_or_default();
         let Some((_, serving)) = &mut self.serving else { return Ok(()) };
-        let request = Request { requester_id: self.cx.peer, metadata, pushed };
-        let response = serving.handle(request, &self.cx)?;
+        let response = serving.answer(pushed, &self.cx)?;
         let given = u64::try_from(response.orders.len()).unwrap_or(u64::MAX);
         self.tally.orders = self.tally.orders.saturating_add(given);
         let complete = response.complete;
@@ -184,6 +229,7 @@ impl<I: Item> Provider<I> {
 
     fn end(&mut self, why: Result<(), Refusal>) {
         self.ended = true;
+        self.answering = None;
         self.waiting.clear();
         self.effects.push_back(Effect::End(why));
     }

@@ -11,8 +11,16 @@ use crate::intake::Admission;
 use crate::message::{RawRequest, RawResponse};
 use crate::outcome::Fault;
 use crate::range::Range;
-use crate::subprotocol::{Context, Pursue};
+use crate::subprotocol::{Context, Paging, Pursue};
 use crate::{Entry, Form, Item, ItemId, Subprotocols};
+
+mod ended;
+mod giving;
+mod paging;
+mod settling;
+mod turns;
+
+pub use self::ended::{Break, Ended, Missing, Outcome, RefusedBy, Rest, Tally};
 
 /// What one session may take of a requester.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -66,12 +74,14 @@ pub enum Input<I> {
 
 /// What a requester wants done.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "the largest is the end, of which there is one")]
 pub enum Effect<I> {
     /// Send it.
     Send(RawRequest<I>),
     /// Check and store these; answered by [`Input::Admitted`], in order.
     Admit(Vec<Entry<I>>),
-    /// Say which range of the ids to page; answered by [`Input::Range`].
+    /// Say which range of the ids to page; answered by [`Input::Range`]. What the provider holds in
+    /// all is known by now: [`Tally::holds`].
     TakeRange,
     /// That range is through, and need not be paged by anybody else.
     RangeDone(Range),
@@ -83,152 +93,17 @@ pub enum Effect<I> {
     End(Outcome),
 }
 
-/// Why a session broke without anybody being to blame.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]
-pub enum Break {
-    /// The stream ended before everything was said.
-    #[error("the stream ended early")]
-    Closed,
-    /// There was no answer in time.
-    #[error("no answer in time")]
-    TimedOut,
-    /// The provider refuses.
-    #[error("the provider refuses: {0}")]
-    Refused(RefusedBy),
-    /// This node stopped it.
-    #[error("stopped")]
-    Stopped,
-}
-
-/// What a provider says when it refuses.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]
-pub enum RefusedBy {
-    /// There is no subprotocol in common.
-    #[error("no subprotocol in common")]
-    NoMatch,
-    /// It could not read the metadata.
-    #[error("metadata not understood")]
-    Metadata,
-    /// What was asked for is not available in this session.
-    #[error("not available in this session")]
-    Unavailable,
-    /// More was asked for than a session may have.
-    #[error("more than a session may have")]
-    TooMuch,
-    /// A budget is used up. Later is better.
-    #[error("busy")]
-    Busy,
-    /// It failed, or does not say why.
-    #[error("it failed")]
-    Failed,
-}
-
-/// How a session ended.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Outcome {
-    /// What this node knows now.
-    pub ended: Ended,
-    /// What was counted on the way.
-    pub tally: Tally,
-    /// Whether the provider could be asked to prove it, in another session.
-    pub provable: bool,
-    /// What is left to page, if that is worth taking up again with this provider.
-    pub rest: Option<Rest>,
-}
-
-/// Where to take up a session that broke.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Rest {
-    /// The subprotocol.
-    pub subprotocol: String,
-    /// What is left.
-    pub range: Range,
-    /// [`Outcome::provable`] of the session that broke.
-    pub provable: bool,
-}
-
-/// What a requester knows at the end of a session.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Ended {
-    /// The digests agree: this node knows all that the provider had.
-    Agreed,
-    /// The provider says that it has handed over everything, in a subprotocol that proves nothing.
-    Paged,
-    /// The digests do not agree.
-    Incomplete {
-        /// Items that are known to be missing; 0 if it is not known how many.
-        missing: u64,
-    },
-    /// The provider did something wrong.
-    Faulted(Fault),
-    /// The session broke.
-    Broken(Break),
-}
-
-/// What was counted in a session.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Tally {
-    /// Longest chain of requests of which each waited for the answer to the one before.
-    pub round_trips: u32,
-    /// Requests sent.
-    pub requests: u64,
-    /// Responses received.
-    pub responses: u64,
-    /// Orders received that the filter wants: what 0x-Mesh calls valid.
-    pub valid: u64,
-    /// Of these: not known before, and stored.
-    pub new: u64,
-    /// Of these: known.
-    pub known: u64,
-    /// Of these: not wanted by this node, expired, or without room.
-    pub unwanted: u64,
-    /// Of these: invalid.
-    pub invalid: u64,
-    /// Of these: could not be checked or stored now.
-    pub later: u64,
-    /// Orders received that the filter does not want.
-    pub unmatched: u64,
-    /// What was received as an order and is none.
-    pub malformed: u64,
-    /// Orders given to the provider.
-    pub pushed: u64,
-    /// Attempts to come to agreeing digests that failed.
-    pub attempts: u32,
-    /// Times that the digests were compared again after paging.
-    pub proofs: u32,
-}
-
-impl Tally {
-    /// Of two sessions, one after the other.
-    #[must_use]
-    pub fn and(&self, later: &Self) -> Self {
-        Self {
-            round_trips: self.round_trips.saturating_add(later.round_trips),
-            requests: self.requests.saturating_add(later.requests),
-            responses: self.responses.saturating_add(later.responses),
-            valid: self.valid.saturating_add(later.valid),
-            new: self.new.saturating_add(later.new),
-            known: self.known.saturating_add(later.known),
-            unwanted: self.unwanted.saturating_add(later.unwanted),
-            invalid: self.invalid.saturating_add(later.invalid),
-            later: self.later.saturating_add(later.later),
-            unmatched: self.unmatched.saturating_add(later.unmatched),
-            malformed: self.malformed.saturating_add(later.malformed),
-            pushed: self.pushed.saturating_add(later.pushed),
-            attempts: self.attempts.saturating_add(later.attempts),
-            proofs: self.proofs.saturating_add(later.proofs),
-        }
-    }
-}
-
 /// One run of requests and responses in one subprotocol.
 struct Thread<I: Item> {
     name: String,
     pursue: Box<dyn Pursue<I>>,
+    paging: Paging,
     /// The part of the ids that it goes through.
     range: Range,
     /// What of it is left to be paged, behind what is stored.
     reached: Range,
+    /// The highest id that came.
+    seen: ItemId,
     /// Its requests that wait for an answer, or for their turn.
     open: usize,
     /// Whether something of it could not be stored.
@@ -236,8 +111,11 @@ struct Thread<I: Item> {
 }
 
 impl<I: Item> Thread<I> {
-    fn new(name: String, pursue: Box<dyn Pursue<I>>, range: Range) -> Self {
-        Self { name, pursue, range, reached: range, open: 0, held_up: false }
+    fn new(subprotocols: &Subprotocols<I>, name: String, range: Range) -> Option<Self> {
+        let subprotocol = subprotocols.get(&name)?;
+        let (paging, pursue) = (subprotocol.paging(), subprotocol.pursue());
+        let seen = range.after;
+        Some(Self { name, pursue, paging, range, reached: range, seen, open: 0, held_up: false })
     }
 }
 
@@ -251,6 +129,8 @@ struct Storing {
 struct Asked<I> {
     thread: u64,
     depth: u32,
+    /// Items given away with it.
+    pushed: u64,
     request: Option<RawRequest<I>>,
 }
 
@@ -261,9 +141,21 @@ enum Stage {
     Offering,
     /// In a subprotocol.
     Talking,
+    /// All that is still said are items given away.
+    Giving,
     /// Everything was said; what was received is being stored.
     Settling,
     Ended,
+}
+
+/// Whether several sessions page the ranges of the ids together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Sharing {
+    Not,
+    /// If the provider pages, even where nothing proves what it has.
+    May,
+    /// The ranges under way are shared.
+    Does,
 }
 
 /// The requester's side of one session.
@@ -288,6 +180,11 @@ pub struct Requester<I: Item> {
     pager: Option<String>,
     /// What is known of the paging that is under way.
     pages: Option<paging::Pages>,
+    /// Whether the ranges that are paged are those of several sessions.
+    sharing: Sharing,
+    /// What of the ids this session has come through without a gap, for providers that end their
+    /// pages where they like.
+    covered: Range,
     /// How deep the chain of requests was when paging began, or got in it.
     paged_at: u32,
     /// Whether the provider could prove that nothing is missing.
@@ -296,10 +193,6 @@ pub struct Requester<I: Item> {
     tally: Tally,
     effects: VecDeque<Effect<I>>,
 }
-
-mod paging;
-mod settling;
-mod turns;
 
 impl<I: Item> Requester<I> {
     /// A session that offers all of `subprotocols`, and its first request.
@@ -321,6 +214,15 @@ impl<I: Item> Requester<I> {
         requester
     }
 
+    /// Lets other sessions page a part of the ids even where nothing proves that nothing is missing.
+    ///
+    /// Otherwise a provider that can only page is asked for everything.
+    #[must_use]
+    pub fn sharing(mut self) -> Self {
+        self.sharing = Sharing::May;
+        self
+    }
+
     fn open(
         subprotocols: Subprotocols<I>,
         limits: Limits,
@@ -328,10 +230,7 @@ impl<I: Item> Requester<I> {
         names: Vec<String>,
         range: Range,
     ) -> Self {
-        let thread = |name: String| {
-            let pursue = subprotocols.get(&name)?.pursue();
-            Some(Thread::new(name, pursue, range))
-        };
+        let thread = |name: String| Thread::new(&subprotocols, name, range);
         let offers: Vec<_> = names.into_iter().filter_map(thread).collect();
         let mut requester = Self {
             subprotocols,
@@ -348,6 +247,8 @@ impl<I: Item> Requester<I> {
             proving: None,
             pager: None,
             pages: None,
+            sharing: Sharing::Not,
+            covered: Range { after: ItemId::ZERO, until: ItemId::ZERO },
             paged_at: 0,
             provable: false,
             ended: Ended::Paged,
@@ -391,9 +292,15 @@ impl<I: Item> Requester<I> {
         self.tally
     }
 
+    /// Whether the digests are compared once what is being paged is through.
+    pub const fn proves(&self) -> bool {
+        self.proving.is_some()
+    }
+
     /// Says that so many of the items of the last push did not fit its frame, and stay here.
     pub fn left_off(&mut self, items: usize) {
         self.tally.pushed = self.tally.pushed.saturating_sub(count(items));
+        self.tally.kept = self.tally.kept.saturating_add(count(items));
     }
 
     /// Whether an answer of the provider is waited for.

@@ -14,19 +14,21 @@
 //!    somebody has chosen items against the key of the epoch: the next attempt is made with a key that
 //!    nobody knew before.
 
+mod gifts;
 mod json;
 mod messages;
 mod provide;
 mod pursue;
 
+pub(crate) use self::gifts::gifts;
 pub use self::messages::{Head, Open, RibltRequest, RibltResponse};
-pub use self::provide::Service;
+pub use self::provide::{SESSION_MAX, Service};
 pub use self::pursue::Pursuit;
 use crate::Item;
 use crate::message::{Request, Response};
 use crate::outcome::{Fault, Refusal};
 use crate::range::Range;
-use crate::subprotocol::{Context, Reaction, Subprotocol};
+use crate::subprotocol::{Context, Left, Reaction, Subprotocol};
 
 /// Its name.
 pub const NAME: &str = "/riblt-shortid/version/0";
@@ -40,9 +42,9 @@ pub const BLOCK_MAX: usize = 20_480;
 /// Most cells of a comparison under a session key, and most that a requester takes.
 pub const CELLS_MAX: usize = 131_072;
 
-/// Most items that a requester gives away in one session; the provider asks for the rest when it is
-/// its turn to be a requester.
-pub const PUSH_MAX: usize = 2_000;
+/// Most items that a requester gives away in one session: as many as a provider takes by default. The
+/// rest goes in the sessions that follow.
+pub const PUSH_MAX: usize = 10_000;
 
 /// Reconciliation by the cells of a rateless table over keyed short ids.
 #[derive(Clone, Copy, Debug, Default)]
@@ -67,6 +69,18 @@ impl<I: Item> Subprotocol<I> for Riblt {
         pursuit.open(cx)
     }
 
+    fn prepare(
+        &self,
+        request: &RibltRequest,
+        service: &mut Self::Service,
+        cx: &Context<I>,
+    ) -> Result<bool, Refusal> {
+        match request {
+            RibltRequest::Open(open) => service.prepare(open, cx),
+            RibltRequest::More { .. } | RibltRequest::Fetch { .. } => Ok(true),
+        }
+    }
+
     fn handle_request(
         &self,
         request: Request<RibltRequest>,
@@ -85,6 +99,10 @@ impl<I: Item> Subprotocol<I> for Riblt {
         cx: &Context<I>,
     ) -> Result<Reaction<I, RibltRequest>, Fault> {
         pursuit.react(response, cx)
+    }
+
+    fn left(&self, pursuit: &Self::Pursuit) -> Left {
+        pursuit.left()
     }
 }
 

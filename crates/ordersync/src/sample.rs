@@ -94,6 +94,10 @@ impl Filter<Note> for Prefix {
         item.text.starts_with(&self.0)
     }
 
+    fn cost(&self, _item: &Note) -> usize {
+        (self.0.len() / 16).saturating_add(1)
+    }
+
     fn is_everything(&self) -> bool {
         self.0.is_empty()
     }

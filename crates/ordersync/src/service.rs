@@ -1,12 +1,15 @@
 //! The entry point: syncs with peers, and lets peers sync.
 
+mod beside;
 mod budget;
 mod config;
 mod fetching;
+mod lanes;
 mod line;
 mod network;
 mod rounds;
 mod serving;
+mod sessions;
 mod shards;
 
 use std::fmt;
@@ -17,13 +20,17 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha12Rng;
 use transport::pool::Pool;
 
-use self::budget::Budgets;
+use self::budget::{Budgets, Who};
 pub use self::config::{Allowance, Config, ConfigError, Params};
-pub use self::network::{Change, Event, Network, OpenFailed, Protocol, Score, ServeError};
+use self::lanes::Lanes;
+pub use self::network::{
+    Change, Event, Network, OpenFailed, Protocol, Score, ServeError, Standing,
+};
 pub use self::rounds::{NoOrders, NoOrdersFromPeer, Synced};
 use crate::intake::Intake;
 use crate::{
-    Book, Context, Form, Item, Leave, NoMatchingSubprotocols, RawRequest, Subprotocols, json,
+    Book, Context, Filter, Form, Item, Leave, NoMatchingSubprotocols, RawRequest, Room,
+    Subprotocols, json,
 };
 
 /// Syncs with peers, and lets peers sync. Clones share everything.
@@ -39,6 +46,10 @@ struct Inner<I: Item, N> {
     subprotocols: Subprotocols<I>,
     params: Params,
     budgets: Budgets,
+    /// Whom a sync asks now.
+    lanes: Lanes,
+    /// For the sets that are compared under a key of their own.
+    sessions: Room,
     rng: Mutex<ChaCha12Rng>,
 }
 
@@ -57,8 +68,20 @@ impl<I: Item, N> Service<I, N> {
         seed: [u8; 32],
     ) -> Self {
         let budgets = Budgets::new(params.clone());
+        let sessions = Room::new(params.sessions_bytes);
         let rng = Mutex::new(ChaCha12Rng::from_seed(seed));
-        let inner = Inner { network, intake, pool, filter, subprotocols, params, budgets, rng };
+        let inner = Inner {
+            network,
+            intake,
+            pool,
+            filter,
+            subprotocols,
+            params,
+            budgets,
+            lanes: Lanes::default(),
+            sessions,
+            rng,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -108,25 +131,30 @@ impl<I: Item, N> Service<I, N> {
         draw(&mut self.inner.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What a peer that is served may put this node to.
+    fn leave(&self, who: Who) -> Leave {
+        let budgets = self.budgets().clone();
+        Leave::new(move || budgets.look(who), self.inner.sessions.clone())
+    }
+
     fn context(&self, peer: PeerId, protocol: Protocol) -> Context<I> {
         let form = match protocol {
             Protocol::Binary => Form::Binary,
             Protocol::Json(_) => Form::Json,
         };
-        let budgets = self.budgets().clone();
         let mut secret = [0; 32];
         self.with_rng(|rng| rng.fill_bytes(&mut secret));
         Context {
             book: Arc::clone(self.book()),
             peer,
             form,
-            filter: self.inner.filter.clone(),
+            filter: self.inner.filter.clone().carried_by(protocol),
             page: match form {
                 Form::Json => self.inner.params.page.min(json::PAGE_MAX),
                 Form::Binary => self.inner.params.page,
             },
             secret,
-            scans: Leave::of(move || budgets.scan(peer)),
+            scans: Leave::fixed(false),
             push: self.inner.params.push,
         }
     }

@@ -1,15 +1,15 @@
 //! What a subprotocol is: how two peers that agreed on a name bring their items together.
 
-use std::fmt;
 use std::sync::Arc;
 
 use machine::PeerId;
 use reconcile::Summary;
 
+use crate::intake::Admission;
 use crate::message::{RawResponse, Request, Response};
 use crate::outcome::{Fault, Refusal};
 use crate::range::Range;
-use crate::{BadMetadata, Book, Entry, Filter, Form, Item, Metadata, Raw};
+use crate::{BadMetadata, Book, Entry, Filter, Form, Item, Leave, Metadata, Raw};
 
 /// What both sides know of a session.
 #[derive(Debug)]
@@ -26,37 +26,10 @@ pub struct Context<I: Item> {
     pub page: usize,
     /// Randomness of this session: nobody else knows it before it is sent.
     pub secret: [u8; 32],
-    /// Whether a requester may have this provider go through its whole book for it, once more.
+    /// Whether a requester may have this provider go through its book for it, a look more.
     pub scans: Leave,
     /// Whether a requester gives away what the provider lacks.
     pub push: bool,
-}
-
-/// Leave to do something that costs, asked for each time.
-#[derive(Clone)]
-pub struct Leave(Arc<dyn Fn() -> bool + Send + Sync>);
-
-impl Leave {
-    /// As `ask` says.
-    pub fn of(ask: impl Fn() -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ask))
-    }
-
-    /// Always, or never.
-    pub fn fixed(granted: bool) -> Self {
-        Self::of(move || granted)
-    }
-
-    /// Asks once.
-    pub fn granted(&self) -> bool {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for Leave {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Leave").finish_non_exhaustive()
-    }
 }
 
 impl<I: Item> Context<I> {
@@ -68,6 +41,12 @@ impl<I: Item> Context<I> {
         }
     }
 
+    /// What a requester's filter means in this session, which may be about some kinds of items only.
+    #[must_use]
+    pub fn asked(&self, filter: I::Filter) -> I::Filter {
+        filter.narrowed_to(&self.filter)
+    }
+
     /// Reads a filter that a requester sent.
     ///
     /// # Errors
@@ -77,7 +56,7 @@ impl<I: Item> Context<I> {
             Raw::Json(text) => I::Filter::from_json(text),
             Raw::Binary(bytes) => I::Filter::from_bytes(bytes),
         };
-        Ok(filter?)
+        Ok(self.asked(filter?))
     }
 }
 
@@ -104,6 +83,11 @@ pub trait Subprotocol<I: Item>: Send + Sync + 'static {
         true
     }
 
+    /// Which part of a provider's items it can go through by itself. Default: it compares them all.
+    fn paging(&self) -> Paging {
+        Paging::None
+    }
+
     /// Reads the metadata of a request.
     ///
     /// # Errors
@@ -128,6 +112,22 @@ pub trait Subprotocol<I: Item>: Send + Sync + 'static {
         cx: &Context<I>,
     ) -> Self::RequestMetadata;
 
+    /// The provider's side: does a part of what it takes to answer a request, of some 50 ms at most,
+    /// and says whether that was all. Called with one request until it was; then comes
+    /// [`handle_request`](Self::handle_request) with the same one, which does by itself whatever was
+    /// not done here. Default: there is nothing to do beforehand.
+    ///
+    /// # Errors
+    /// [`Refusal`], which ends the session.
+    fn prepare(
+        &self,
+        _metadata: &Self::RequestMetadata,
+        _service: &mut Self::Service,
+        _cx: &Context<I>,
+    ) -> Result<bool, Refusal> {
+        Ok(true)
+    }
+
     /// The provider's side: answers one request.
     ///
     /// # Errors
@@ -149,6 +149,32 @@ pub trait Subprotocol<I: Item>: Send + Sync + 'static {
         pursuit: &mut Self::Pursuit,
         cx: &Context<I>,
     ) -> Result<Reaction<I, Self::RequestMetadata>, Fault>;
+
+    /// What is known to be left to do, wherever a session ends. Default: nothing.
+    fn left(&self, _pursuit: &Self::Pursuit) -> Left {
+        Left::default()
+    }
+}
+
+/// Which part of a provider's items a subprotocol goes through by itself.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Paging {
+    /// It does not page: it compares.
+    #[default]
+    None,
+    /// All of them, in an order of the provider's.
+    Whole,
+    /// Any range of the ids.
+    Ranges,
+}
+
+/// What a requester knows to be left to do.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Left {
+    /// Items that only the provider has, and that have not come.
+    pub missing: u64,
+    /// Items that the provider lacks, and that are not given to it in this session.
+    pub kept: u64,
 }
 
 /// What a response leads to.
@@ -194,10 +220,21 @@ pub enum Finding {
     },
 }
 
-/// The provider's side of one session of one subprotocol, its types erased.
+/// The provider's side of one session of one subprotocol, its types erased. Of each request it hears
+/// the three in this order.
 pub(crate) trait Serve<I: Item>: Send {
-    fn handle(&mut self, request: Request<Raw>, cx: &Context<I>)
-    -> Result<RawResponse<I>, Refusal>;
+    /// Reads the metadata of the next request.
+    fn read(&mut self, raw: &Raw) -> Result<(), BadMetadata>;
+
+    /// Does a job's worth of what it takes to answer it; whether that was all.
+    fn prepare(&mut self, cx: &Context<I>) -> Result<bool, Refusal>;
+
+    /// Answers it.
+    fn answer(
+        &mut self,
+        pushed: Vec<Admission>,
+        cx: &Context<I>,
+    ) -> Result<RawResponse<I>, Refusal>;
 }
 
 /// The requester's side of one session of one subprotocol, its types erased.
@@ -209,12 +246,15 @@ pub(crate) trait Pursue<I: Item>: Send {
         response: Response<I, Raw>,
         cx: &Context<I>,
     ) -> Result<Reaction<I, Raw>, Fault>;
+
+    fn left(&self) -> Left;
 }
 
 /// A subprotocol, its types erased.
 pub(crate) trait AnySubprotocol<I: Item>: Send + Sync {
     fn name(&self) -> &str;
     fn speaks(&self, form: Form) -> bool;
+    fn paging(&self) -> Paging;
     fn serve(self: Arc<Self>) -> Box<dyn Serve<I>>;
     fn pursue(self: Arc<Self>) -> Box<dyn Pursue<I>>;
 }
@@ -228,8 +268,12 @@ impl<I: Item, S: Subprotocol<I>> AnySubprotocol<I> for S {
         Subprotocol::speaks(self, form)
     }
 
+    fn paging(&self) -> Paging {
+        Subprotocol::paging(self)
+    }
+
     fn serve(self: Arc<Self>) -> Box<dyn Serve<I>> {
-        Box::new(Serving { subprotocol: self, service: S::Service::default() })
+        Box::new(Serving::<I, S> { subprotocol: self, service: S::Service::default(), asked: None })
     }
 
     fn pursue(self: Arc<Self>) -> Box<dyn Pursue<I>> {
@@ -237,20 +281,30 @@ impl<I: Item, S: Subprotocol<I>> AnySubprotocol<I> for S {
     }
 }
 
-struct Serving<S, T> {
+struct Serving<I: Item, S: Subprotocol<I>> {
     subprotocol: Arc<S>,
-    service: T,
+    service: S::Service,
+    asked: Option<S::RequestMetadata>,
 }
 
-impl<I: Item, S: Subprotocol<I>> Serve<I> for Serving<S, S::Service> {
-    fn handle(
+impl<I: Item, S: Subprotocol<I>> Serve<I> for Serving<I, S> {
+    fn read(&mut self, raw: &Raw) -> Result<(), BadMetadata> {
+        self.asked = Some(self.subprotocol.parse_request_metadata(raw)?);
+        Ok(())
+    }
+
+    fn prepare(&mut self, cx: &Context<I>) -> Result<bool, Refusal> {
+        let Some(metadata) = &self.asked else { return Ok(true) };
+        self.subprotocol.prepare(metadata, &mut self.service, cx)
+    }
+
+    fn answer(
         &mut self,
-        request: Request<Raw>,
+        pushed: Vec<Admission>,
         cx: &Context<I>,
     ) -> Result<RawResponse<I>, Refusal> {
-        let Request { requester_id, metadata, pushed } = request;
-        let metadata = self.subprotocol.parse_request_metadata(&metadata)?;
-        let request = Request { requester_id, metadata, pushed };
+        let metadata = self.asked.take().ok_or(Refusal::Unavailable { what: "a request" })?;
+        let request = Request { requester_id: cx.peer, metadata, pushed };
         let response = self.subprotocol.handle_request(request, &mut self.service, cx)?;
         Ok(RawResponse {
             subprotocol: self.subprotocol.name().to_owned(),
@@ -290,5 +344,9 @@ impl<I: Item, S: Subprotocol<I>> Pursue<I> for Pursuing<S, S::Pursuit> {
             valid: reaction.valid,
             finding: reaction.finding,
         })
+    }
+
+    fn left(&self) -> Left {
+        self.subprotocol.left(&self.pursuit)
     }
 }

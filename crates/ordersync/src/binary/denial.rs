@@ -55,11 +55,11 @@ impl From<&Refusal> for Denial {
             Refusal::Metadata(_) => Reason::Metadata,
             Refusal::Unavailable { .. } => Reason::Unavailable,
             Refusal::TooMuch { .. } => Reason::TooMuch,
-            Refusal::Busy => Reason::Busy { retry_after: None },
+            Refusal::Busy { retry_after } => Reason::Busy { retry_after: *retry_after },
         };
         // The requester knows what it asked for, and hears what there is apart.
         let detail = match refusal {
-            Refusal::NoMatch(_) | Refusal::Busy => String::new(),
+            Refusal::NoMatch(_) | Refusal::Busy { .. } => String::new(),
             Refusal::Metadata(_) | Refusal::Unavailable { .. } | Refusal::TooMuch { .. } => {
                 cut(&refusal.to_string()).to_owned()
             }

@@ -427,7 +427,8 @@ fn every_refusal_reaches_the_requester() {
             Refusal::TooMuch { what: "cells", wanted: 9, max: 8 },
             "more than a session may have: \"cells is 9, must be at most 8\"".into(),
         ),
-        (Refusal::Busy, "busy".into()),
+        (Refusal::Busy { retry_after: None }, "busy".into()),
+        (Refusal::Busy { retry_after: Some(Duration::from_secs(9)) }, "busy for 9s".into()),
         // What is too long for a frame is cut between two characters.
         (
             Refusal::Metadata(BadMetadata::new("m", &bad)),

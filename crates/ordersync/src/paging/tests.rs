@@ -1,6 +1,8 @@
 //! Pages go forward or the session ends, in each of the dialects.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test")]
 
+mod costly;
+
 use std::fmt::Debug;
 use std::sync::Arc;
 
@@ -124,7 +126,7 @@ fn a_provider_says_how_far_it_looked() {
     let filter = Prefix(texts[0].item.text.clone());
     let metadata = V1Request::<Note> { filter, after: ItemId::ZERO, until: ItemId::MAX };
     let request = Request { requester_id: provider.peer, metadata, pushed: Vec::new() };
-    let answer = V1::default().handle_request(request, &mut (), &provider).unwrap();
+    let answer = V1::default().handle_request(request, &mut Looked::default(), &provider).unwrap();
     assert_eq!(answer.orders, texts[..1]);
     assert_eq!(answer.metadata.next, ids[PAGE - 1], "not only to what matches");
 }
@@ -162,7 +164,7 @@ fn a_filter_that_matches_little_is_paid_for_in_round_trips_or_from_the_budget() 
 
     let nothing = V1Request { filter: Prefix("nothing".to_owned()), ..first };
     let request = Request { requester_id: provider.peer, metadata: nothing, pushed: Vec::new() };
-    let empty = V1::default().handle_request(request, &mut (), &provider).unwrap();
+    let empty = V1::default().handle_request(request, &mut Looked::default(), &provider).unwrap();
     assert!(empty.orders.is_empty() && !empty.complete, "the budget is not touched");
 
     provider.form = Form::Json;
@@ -170,10 +172,11 @@ fn a_filter_that_matches_little_is_paid_for_in_round_trips_or_from_the_budget() 
         provider.scans = Leave::fixed(granted);
         let metadata = V1Request { filter: Prefix("nothing".to_owned()), ..first };
         let request = Request { requester_id: provider.peer, metadata, pushed: Vec::new() };
-        V1::default().handle_request(request, &mut (), &provider)
+        V1::default().handle_request(request, &mut Looked::default(), &provider)
     };
     assert!(answer(true).unwrap().complete);
-    assert_eq!(answer(false).unwrap_err(), Refusal::Busy, "and never an empty page before the end");
+    let busy = Refusal::Busy { retry_after: None };
+    assert_eq!(answer(false).unwrap_err(), busy, "and never an empty page before the end");
 }
 
 /// What a requester of a subprotocol makes of the answers, one after the other.
@@ -310,7 +313,7 @@ fn ask_v0(snapshot: &str) -> Result<Response<Note, V0Response>, Refusal> {
     let filter = Prefix::default();
     let metadata = V0Request { filter, page: 17, snapshot: snapshot.to_owned() };
     let request = Request { requester_id: provider.peer, metadata, pushed: Vec::new() };
-    V0.handle_request(request, &mut (), &provider)
+    V0.handle_request(request, &mut Search::default(), &provider)
 }
 
 #[test]

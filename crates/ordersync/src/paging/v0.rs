@@ -5,12 +5,12 @@
 //! what it is told serves both; this node provides the second.
 
 use super::v1::not_an_object;
-use super::{Progress, filter_of, hash, page_above};
+use super::{Progress, Search, above, filter_of, hash};
 use crate::json::{Members, text};
 use crate::outcome::{Fault, Refusal};
 use crate::{
-    BadMetadata, Context, Filter, Finding, Form, Item, ItemId, Metadata, Next, Range, Reaction,
-    Request, Response, Subprotocol,
+    BadMetadata, Context, Filter, Finding, Form, Item, ItemId, Metadata, Next, Paging, Range,
+    Reaction, Request, Response, Subprotocol,
 };
 
 /// Pages of a snapshot, of what a filter wants.
@@ -60,7 +60,7 @@ impl V0 {
 impl<I: Item> Subprotocol<I> for V0 {
     type RequestMetadata = V0Request<I>;
     type ResponseMetadata = V0Response;
-    type Service = ();
+    type Service = Search<I>;
     type Pursuit = Pages;
 
     fn name(&self) -> &str {
@@ -70,6 +70,10 @@ impl<I: Item> Subprotocol<I> for V0 {
     /// In JSON only: our own envelope has better.
     fn speaks(&self, form: Form) -> bool {
         form == Form::Json
+    }
+
+    fn paging(&self) -> Paging {
+        Paging::Whole
     }
 
     fn first_request_metadata(
@@ -85,16 +89,23 @@ impl<I: Item> Subprotocol<I> for V0 {
         V0Request { filter: cx.filter.clone(), page: 0, snapshot: after.unwrap_or_default() }
     }
 
+    fn prepare(
+        &self,
+        request: &V0Request<I>,
+        search: &mut Search<I>,
+        cx: &Context<I>,
+    ) -> Result<bool, Refusal> {
+        search.go_on(cx, range_of(&request.snapshot)?, &request.filter)
+    }
+
     fn handle_request(
         &self,
         request: Request<V0Request<I>>,
-        (): &mut (),
+        search: &mut Search<I>,
         cx: &Context<I>,
     ) -> Result<Response<I, V0Response>, Refusal> {
         let V0Request { filter, page, snapshot } = request.metadata;
-        let after = hash::cropped(&snapshot)
-            .ok_or(Refusal::Unavailable { what: "a snapshot of another kind" })?;
-        let found = page_above(cx, after, &filter)?;
+        let found = search.page(cx, range_of(&snapshot)?, &filter)?;
         let complete = found.end && found.entries.is_empty();
         let snapshot = found.scanned.unwrap_or(ItemId::ZERO).to_string();
         let metadata = V0Response { page, snapshot };
@@ -119,6 +130,12 @@ impl<I: Item> Subprotocol<I> for V0 {
         let next = Next { metadata, push: Vec::new() };
         Ok(Reaction { next: vec![next], valid, finding: Finding::Open })
     }
+}
+
+/// What is above the id that a snapshot's name is.
+fn range_of(snapshot: &str) -> Result<Range, Refusal> {
+    let after = hash::cropped(snapshot);
+    after.map(above).ok_or(Refusal::Unavailable { what: "a snapshot of another kind" })
 }
 
 impl Pages {

@@ -1,11 +1,11 @@
 //! `/pagination-with-filter/version/1`: each page begins above the last id of the one before.
 
-use super::{Progress, filter_of, hash, page};
+use super::{Looked, Progress, filter_of, hash};
 use crate::json::Members;
 use crate::outcome::{Fault, Refusal};
 use crate::{
-    BadMetadata, Context, Filter, Finding, Form, Item, ItemId, Metadata, Next, Range, Reaction,
-    Request, Response, Subprotocol,
+    BadMetadata, Context, Filter, Finding, Form, Item, ItemId, Metadata, Next, Paging, Range,
+    Reaction, Request, Response, Subprotocol,
 };
 
 /// Pages above an id, of what a filter wants.
@@ -42,11 +42,15 @@ impl V1 {
 impl<I: Item> Subprotocol<I> for V1 {
     type RequestMetadata = V1Request<I>;
     type ResponseMetadata = V1Response;
-    type Service = ();
+    type Service = Looked<I>;
     type Pursuit = Progress;
 
     fn name(&self) -> &str {
         Self::NAME
+    }
+
+    fn paging(&self) -> Paging {
+        Paging::Ranges
     }
 
     fn first_request_metadata(
@@ -59,14 +63,29 @@ impl<I: Item> Subprotocol<I> for V1 {
         request(pursuit, cx)
     }
 
+    fn prepare(
+        &self,
+        request: &V1Request<I>,
+        looked: &mut Looked<I>,
+        cx: &Context<I>,
+    ) -> Result<bool, Refusal> {
+        let V1Request { filter, after, until } = request;
+        let range = Range { after: looked.beyond(filter, *after), until: *until };
+        looked.search.go_on(cx, range, filter)
+    }
+
     fn handle_request(
         &self,
         request: Request<V1Request<I>>,
-        (): &mut (),
+        looked: &mut Looked<I>,
         cx: &Context<I>,
     ) -> Result<Response<I, V1Response>, Refusal> {
         let V1Request { filter, after, until } = request.metadata;
-        let page = page(cx, Range { after, until }, &filter)?;
+        let from = looked.beyond(&filter, after);
+        let page = looked.search.page(cx, Range { after: from, until }, &filter)?;
+        if let (Some(last), Some(scanned)) = (page.entries.last(), page.scanned) {
+            looked.remember(&filter, last.id, scanned);
+        }
         let complete = page.end && (page.entries.is_empty() || !self.empty_last_page);
         let metadata = V1Response { next: page.scanned.unwrap_or(ItemId::ZERO) };
         Ok(Response { provider_id: cx.peer, orders: page.entries, complete, metadata })

@@ -2,13 +2,13 @@
 
 use super::v0::utf8;
 use super::v1::not_an_object;
-use super::{Progress, filter_of, hash, page_above};
+use super::{Progress, Search, above, filter_of, hash};
 use crate::json::Members;
 use crate::message::ID_V4;
 use crate::outcome::{Fault, Refusal};
 use crate::{
-    BadMetadata, Context, Finding, Form, Item, ItemId, Metadata, Next, Range, Reaction, Request,
-    Response, Subprotocol,
+    BadMetadata, Context, Finding, Form, Item, ItemId, Metadata, Next, Paging, Range, Reaction,
+    Request, Response, Subprotocol,
 };
 
 /// Pages above an id, up to an empty one. There is no filter.
@@ -38,7 +38,7 @@ impl V4 {
 impl<I: Item> Subprotocol<I> for V4 {
     type RequestMetadata = V4Request;
     type ResponseMetadata = V4Response;
-    type Service = ();
+    type Service = Search<I>;
     type Pursuit = Progress;
 
     fn name(&self) -> &str {
@@ -48,6 +48,10 @@ impl<I: Item> Subprotocol<I> for V4 {
     /// In JSON only: our own envelope has better.
     fn speaks(&self, form: Form) -> bool {
         form == Form::Json
+    }
+
+    fn paging(&self) -> Paging {
+        Paging::Ranges
     }
 
     fn first_request_metadata(
@@ -60,13 +64,22 @@ impl<I: Item> Subprotocol<I> for V4 {
         V4Request { after: range.after }
     }
 
+    fn prepare(
+        &self,
+        request: &V4Request,
+        search: &mut Search<I>,
+        cx: &Context<I>,
+    ) -> Result<bool, Refusal> {
+        search.go_on(cx, above(request.after), &filter_of::<I>(None)?)
+    }
+
     fn handle_request(
         &self,
         request: Request<V4Request>,
-        (): &mut (),
+        search: &mut Search<I>,
         cx: &Context<I>,
     ) -> Result<Response<I, V4Response>, Refusal> {
-        let page = page_above(cx, request.metadata.after, &filter_of::<I>(None)?)?;
+        let page = search.page(cx, above(request.metadata.after), &filter_of::<I>(None)?)?;
         // An empty page ends it, and nothing else does: there is no place to say more.
         let complete = page.entries.is_empty();
         let metadata = V4Response { last: page.scanned.unwrap_or(ItemId::ZERO) };

@@ -1,9 +1,10 @@
 //! What was received is stored, counted, and the session ends.
 
-use super::{Effect, Ended, Outcome, Requester, Rest, Stage, Storing};
-use crate::Item;
+use super::paging::Pages;
+use super::{Effect, Ended, Missing, Outcome, Requester, Rest, Sharing, Stage, Storing};
 use crate::intake::{Admission, Admitted, Rejected};
 use crate::outcome::Fault;
+use crate::{Item, Paging};
 
 impl<I: Item> Requester<I> {
     pub(super) fn admitted(&mut self, outcomes: &[Admission]) {
@@ -46,28 +47,67 @@ impl<I: Item> Requester<I> {
     }
 
     pub(super) fn end(&mut self, ended: Ended) {
+        let giving = self.stage == Stage::Giving;
         self.stage = Stage::Ended;
+        let broken = matches!(ended, Ended::Broken(_));
+        let sharing = self.sharing == Sharing::Does;
+        let ended = if broken && giving {
+            // Nothing was missing here; what broke is what the provider was given.
+            let under_way = self.not_given();
+            self.tally.pushed = self.tally.pushed.saturating_sub(under_way);
+            self.tally.kept = self.tally.kept.saturating_add(under_way);
+            self.verdict()
+        } else {
+            ended
+        };
         self.queue.clear();
         self.waiting.clear();
-        let resumable = matches!(ended, Ended::Broken(_)) && self.proving.is_none();
+        let resumable = broken && !giving && self.proving.is_none() && !sharing;
         let rest = if resumable { self.rest() } else { None };
+        let missing = self.missing(&ended);
         let threads = std::mem::take(&mut self.threads);
-        if self.shares_ranges() {
+        if sharing {
             let left = threads.into_values().map(|thread| Effect::GiveBack(thread.reached));
             self.effects.extend(left);
         }
         let (tally, provable) = (self.tally, self.provable);
-        self.effects.push_back(Effect::End(Outcome { ended, tally, provable, rest }));
+        self.effects.push_back(Effect::End(Outcome { ended, tally, provable, rest, missing }));
+    }
+
+    /// What is known, once everything is stored: what could not be is missing, whatever the digests
+    /// say.
+    pub(super) fn verdict(&self) -> Ended {
+        match (&self.ended, self.tally.later) {
+            (Ended::Agreed | Ended::Paged, missing @ 1..) => Ended::Incomplete { missing },
+            (ended, _) => ended.clone(),
+        }
     }
 
     /// What is left of the only range that is paged, if some of it is done.
     fn rest(&self) -> Option<Rest> {
-        let thread = self.threads.values().next()?;
+        let thread = self.threads.values().find(|thread| thread.paging != Paging::None)?;
         let begun = thread.reached.after > thread.range.after;
         begun.then(|| Rest {
             subprotocol: thread.name.clone(),
             range: thread.reached,
             provable: self.provable,
         })
+    }
+
+    /// What is known to be missing, by whatever is still under way.
+    fn missing(&self, ended: &Ended) -> Missing {
+        let known = match ended {
+            Ended::Agreed | Ended::Paged => return Missing::default(),
+            Ended::Incomplete { missing } => *missing,
+            Ended::Faulted(_) | Ended::Broken(_) => 0,
+        };
+        let threads = || self.threads.values();
+        let items = threads().map(|thread| thread.pursue.left().missing);
+        let paged = threads().filter(|thread| thread.paging != Paging::None);
+        let untaken = self.pages.iter().flat_map(Pages::untaken).copied();
+        Missing {
+            items: items.fold(known, u64::saturating_add),
+            ranges: paged.map(|thread| thread.reached).chain(untaken).collect(),
+        }
     }
 }

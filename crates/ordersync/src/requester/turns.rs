@@ -1,14 +1,14 @@
 //! Requests go out, responses come in: which thread they belong to, and what follows.
 
 use super::paging::Pages;
-use super::{Asked, Break, Effect, Ended, Requester, Stage, Storing, Thread, count};
+use super::{Asked, Break, Effect, Ended, Requester, Sharing, Stage, Storing, Thread, count};
 use crate::binary::ITEMS_MAX;
 use crate::message::{
     FirstRequestsForSubprotocols, RawRequest, RawResponse, RequestMetadata, Response,
 };
 use crate::outcome::Fault;
 use crate::subprotocol::{Finding, Reaction};
-use crate::{Entry, Filter, Form, ID_V4, Item, Raw};
+use crate::{Entry, Filter, Form, ID_V4, Item, Paging, Raw};
 
 impl<I: Item> Requester<I> {
     /// The first request: one name with its bare metadata, or an offer of several.
@@ -26,7 +26,7 @@ impl<I: Item> Requester<I> {
         };
         let subprotocols = self.offers.iter().map(|offer| offer.name.clone()).collect();
         let request = RawRequest { subprotocols, metadata, pushed: Vec::new() };
-        self.queue.push_back(Asked { thread: 0, depth: 1, request: Some(request) });
+        self.queue.push_back(Asked { thread: 0, depth: 1, pushed: 0, request: Some(request) });
         self.advance();
     }
 
@@ -47,8 +47,16 @@ impl<I: Item> Requester<I> {
         }
         let response =
             Response { provider_id: self.cx.peer, orders: orders.clone(), complete, metadata };
-        let reaction = thread.pursue.handle(response, &self.cx)?;
+        let reaction = match thread.pursue.handle(response, &self.cx) {
+            Ok(reaction) => reaction,
+            Err(fault) => {
+                // What it has not brought is known by its thread.
+                self.threads.insert(asked.thread, thread);
+                return Err(fault);
+            }
+        };
         if let Some(last) = orders.last().map(|entry| entry.id) {
+            thread.seen = thread.seen.max(last);
             self.storing.push_back(Storing { thread: asked.thread, last });
             self.effects.push_back(Effect::Admit(orders));
         }
@@ -88,15 +96,17 @@ impl<I: Item> Requester<I> {
     }
 
     /// What the filter wants of what came. A provider that sends anything else is at fault, and
-    /// loses only that.
+    /// loses only that. It is told once: an engine that reads one schema otherwise than ours sends one
+    /// such order on every page, with nothing forged.
     fn wanted(&mut self, orders: Vec<Entry<I>>, told: bool) -> Vec<Entry<I>> {
         let before = orders.len();
         let filter = &self.cx.filter;
         let wanted: Vec<_> =
             orders.into_iter().filter(|entry| filter.matches(&entry.item)).collect();
         let unwanted = before.saturating_sub(wanted.len());
+        let first = self.tally.unmatched == 0;
         self.tally.unmatched = self.tally.unmatched.saturating_add(count(unwanted));
-        if unwanted > 0 && told {
+        if unwanted > 0 && first && told {
             self.effects.push_back(Effect::Report(Fault::Unwanted { orders: unwanted }));
         }
         wanted
@@ -112,6 +122,10 @@ impl<I: Item> Requester<I> {
         self.tally.valid = self.tally.valid.saturating_add(count(reaction.valid));
         // In the JSON envelope nothing is answered after a complete response.
         let goes_on = !(complete && self.cx.form == Form::Json);
+        let may_share = self.sharing == Sharing::May && thread.paging == Paging::Ranges;
+        if may_share && asked.thread == 0 && goes_on && reaction.finding == Finding::Open {
+            return self.share(thread, asked.depth, reaction.valid);
+        }
         let unsaid = !reaction.next.is_empty() || !self.queue.is_empty();
         if unsaid && !goes_on {
             // There was more to be asked, and nobody answers any more.
@@ -122,7 +136,8 @@ impl<I: Item> Requester<I> {
         if goes_on {
             thread.open = thread.open.saturating_add(reaction.next.len());
             for next in reaction.next {
-                self.tally.pushed = self.tally.pushed.saturating_add(count(next.push.len()));
+                let pushed = count(next.push.len());
+                self.tally.pushed = self.tally.pushed.saturating_add(pushed);
                 let request = RawRequest {
                     subprotocols: vec![thread.name.clone()],
                     metadata: RequestMetadata::Bare(next.metadata),
@@ -130,19 +145,23 @@ impl<I: Item> Requester<I> {
                 };
                 let depth = asked.depth.saturating_add(1);
                 let thread = asked.thread;
-                self.queue.push_back(Asked { thread, depth, request: Some(request) });
+                self.queue.push_back(Asked { thread, depth, pushed, request: Some(request) });
             }
         }
         self.found(asked, thread, &reaction.finding, goes_on);
     }
 
     fn found(&mut self, asked: &Asked<I>, thread: Thread<I>, finding: &Finding, goes_on: bool) {
+        if *finding == Finding::Agreed {
+            let kept = thread.pursue.left().kept;
+            self.tally.kept = self.tally.kept.saturating_add(kept);
+        }
         match finding {
             Finding::Open if thread.open > 0 && goes_on => {
                 self.threads.insert(asked.thread, thread);
             }
             // Without a next request it is over, whatever the provider says of it.
-            Finding::Open | Finding::Through => self.through(thread.range, asked.depth),
+            Finding::Open | Finding::Through => self.through(&thread, asked.depth, goes_on),
             Finding::Agreed => self.ended = Ended::Agreed,
             Finding::Page { summary } if summary.count == 0 => self.ended = Ended::Agreed,
             Finding::Page { summary } if goes_on => {
@@ -170,20 +189,15 @@ impl<I: Item> Requester<I> {
             self.waiting.push_back(asked);
         }
         let silent = self.waiting.is_empty() && self.queue.is_empty() && self.taking == 0;
-        if self.stage == Stage::Talking && silent && self.threads.is_empty() {
+        let talking = matches!(self.stage, Stage::Talking | Stage::Giving);
+        if talking && silent && self.threads.is_empty() {
             if self.proving.is_some() || self.pages.is_some() {
                 return self.prove();
             }
             self.stage = Stage::Settling;
         }
         if self.stage == Stage::Settling && self.storing.is_empty() {
-            // What could not be stored is missing, whatever the digests say.
-            let ended = match (&self.ended, self.tally.later) {
-                (Ended::Agreed | Ended::Paged, 1..) => {
-                    Ended::Incomplete { missing: self.tally.later }
-                }
-                (ended, _) => ended.clone(),
-            };
+            let ended = self.verdict();
             self.end(ended);
         }
     }

@@ -8,10 +8,10 @@ use reconcile::{CheckWidth, Decoder, Digest, Encoder, Key, Limits, Plan, Status,
 
 use super::messages::{Head, Open, RibltRequest, RibltResponse};
 use super::provide::session_key;
-use super::{BLOCK_MAX, CELLS_MAX, PUSH_MAX, WANTED_MAX};
+use super::{BLOCK_MAX, CELLS_MAX, PUSH_MAX, WANTED_MAX, gifts};
 use crate::message::Response;
 use crate::outcome::Fault;
-use crate::subprotocol::{Context, Finding, Next, Reaction};
+use crate::subprotocol::{Context, Finding, Left, Next, Reaction};
 use crate::{Entry, Form, Item, ItemId};
 
 /// What a requester remembers of one comparison.
@@ -26,6 +26,10 @@ pub struct Pursuit {
     /// What the provider has been asked for.
     asked: Asked,
     comparison: Option<Comparison>,
+    /// Items given away, in all attempts.
+    given: usize,
+    /// Those that the provider lacks and that were not given to it.
+    kept: u64,
 }
 
 /// What the provider has been asked for, and so the only thing that it may answer.
@@ -79,6 +83,7 @@ impl Pursuit {
         self.attempts = self.attempts.saturating_add(1);
         self.opened = key;
         self.comparison = None;
+        self.kept = 0;
         self.asked = Asked::Opening;
         RibltRequest::Open(Open {
             filter: cx.filter_raw(),
@@ -102,13 +107,13 @@ impl Pursuit {
                 (Vec::new(), Finding::Page { summary: *summary })
             }
             (Asked::Opening, RibltResponse::Block { head: Some(head), cells, packed }) => {
-                self.begin(head, cx)?.take(*cells, packed, cx)?
+                self.begin(head, cx)?;
+                self.take(*cells, packed, cx)?
             }
             (Asked::Cells(max), RibltResponse::Block { head: None, cells, packed })
                 if *cells <= max =>
             {
-                let comparison = self.comparison.as_mut().ok_or(Fault::Unasked)?;
-                comparison.take(*cells, packed, cx)?
+                self.take(*cells, packed, cx)?
             }
             (Asked::Items, RibltResponse::Items { gone, summary }) => {
                 let comparison = self.comparison.as_mut().ok_or(Fault::Unasked)?;
@@ -134,7 +139,34 @@ impl Pursuit {
         Ok(Reaction { next, valid: response.orders.len(), finding })
     }
 
-    fn begin<I: Item>(&mut self, head: &Head, cx: &Context<I>) -> Result<&mut Comparison, Fault> {
+    /// What has not come, and what was not given.
+    pub(super) fn left(&self) -> Left {
+        let missing = self.comparison.as_ref().map_or(0, |comparison| comparison.missing.len());
+        Left { missing: u64::try_from(missing).unwrap_or(u64::MAX), kept: self.kept }
+    }
+
+    /// Cells came. Once they tell the difference, asks for what is missing, and gives away what the
+    /// provider lacks.
+    fn take<I: Item>(
+        &mut self,
+        cells: usize,
+        packed: &[u8],
+        cx: &Context<I>,
+    ) -> Result<Step<I>, Fault> {
+        let comparison = self.comparison.as_mut().ok_or(Fault::Unasked)?;
+        match comparison.take(cells, packed, cx)? {
+            Peeled::Not(step) => Ok(step),
+            Peeled::All { ours } => {
+                let room = PUSH_MAX.saturating_sub(self.given);
+                let (push, kept) = gifts(&ours, room, cx);
+                self.given = self.given.saturating_add(push.len());
+                self.kept = kept;
+                Ok(comparison.fetch_all(&ours, &push))
+            }
+        }
+    }
+
+    fn begin<I: Item>(&mut self, head: &Head, cx: &Context<I>) -> Result<(), Fault> {
         let key = match (self.opened, head.key) {
             (Some(key), None) | (None, Some(key)) => key,
             (Some(_), Some(_)) => return Err(cells_fault("under a key that was not chosen")),
@@ -144,7 +176,7 @@ impl Pursuit {
         let shorts = snapshot.ids.iter().map(|id| key.short_id(id.as_bytes()));
         let encoder = Encoder::new(key, shorts);
         let limits = Limits { cells_max: CELLS_MAX, recovered_max: CELLS_MAX };
-        Ok(self.comparison.insert(Comparison {
+        self.comparison = Some(Comparison {
             key,
             claimed: head.summary,
             digest: snapshot.digest,
@@ -160,11 +192,20 @@ impl Pursuit {
                 // The more are asked for at once, the fewer wait for a place in the window.
                 Form::Binary => WANTED_MAX,
             },
-        }))
+        });
+        Ok(())
     }
 }
 
 type Step<I> = (Vec<Next<I, RibltRequest>>, Finding);
+
+/// Whether the difference is known.
+enum Peeled<I> {
+    /// It is not: ask for more, or begin anew.
+    Not(Step<I>),
+    /// It is: these of the requester's items the provider lacks.
+    All { ours: Vec<ItemId> },
+}
 
 impl Comparison {
     /// Cells came.
@@ -173,7 +214,7 @@ impl Comparison {
         cells: usize,
         bytes: &[u8],
         cx: &Context<I>,
-    ) -> Result<Step<I>, Fault> {
+    ) -> Result<Peeled<I>, Fault> {
         let first = self.decoder.cells();
         let index = u64::try_from(first).unwrap_or(u64::MAX);
         let remote =
@@ -181,37 +222,32 @@ impl Comparison {
         let local = self.encoder.block(cells);
         let plan = *self.plan.get_or_insert_with(|| Plan::of_first(cells));
         match self.decoder.extend(&remote, &local) {
-            Ok(Status::Complete) => Ok(self.fetch_all(cx)),
+            Ok(Status::Complete) => Ok(Peeled::All { ours: self.local_only() }),
             Ok(Status::NeedMore) => {
                 let left = CELLS_MAX.saturating_sub(self.decoder.cells());
                 let cells = plan.next(&self.decoder).min(BLOCK_MAX).min(left);
                 if cells == 0 {
-                    return Ok((Vec::new(), Finding::Mismatch { missing: 0 }));
+                    return Ok(Peeled::Not((Vec::new(), Finding::Mismatch { missing: 0 })));
                 }
                 let metadata = RibltRequest::More { first: self.decoder.cells(), cells };
-                Ok((vec![Next { metadata, push: Vec::new() }], Finding::Open))
+                Ok(Peeled::Not((vec![Next { metadata, push: Vec::new() }], Finding::Open)))
             }
             // Forged cells, or items that were chosen against the key: another key tells.
             Err(error) => {
                 tracing::debug!(peer = %cx.peer, %error, "cells do not decode");
-                Ok((Vec::new(), Finding::Mismatch { missing: 0 }))
+                Ok(Peeled::Not((Vec::new(), Finding::Mismatch { missing: 0 })))
             }
         }
     }
 
-    /// The difference is known: asks for what is missing, and gives away what the provider lacks.
-    fn fetch_all<I: Item>(&mut self, cx: &Context<I>) -> Step<I> {
-        let ours = self.local_only();
-        for id in &ours {
+    /// The difference is known: asks for what is missing, and gives away `push`, of what the provider
+    /// lacks.
+    fn fetch_all<I: Item>(&mut self, ours: &[ItemId], push: &[Entry<I>]) -> Step<I> {
+        for id in ours {
             self.digest.remove(id.as_bytes());
         }
         self.missing = self.decoder.remote_only().iter().copied().collect();
-        let push = if cx.push && cx.form == Form::Binary {
-            ours.iter().take(PUSH_MAX).filter_map(|id| cx.book.get(id)).collect()
-        } else {
-            Vec::new()
-        };
-        let next = self.requests(&push);
+        let next = self.requests(push);
         if next.is_empty() {
             return (next, self.verdict(None));
         }

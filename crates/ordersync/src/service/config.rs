@@ -33,12 +33,24 @@ pub struct Config {
     pub foreign_bytes: Allowance,
     /// Seconds of a processor that one peer's requests may take. Default a quarter of one, burst 2.
     pub peer_compute: Allowance,
-    /// Times that one peer may have the whole book gone through for it. Default one in ten seconds,
-    /// burst 4.
+    /// Looks that one peer may have taken at the book for it, each at most
+    /// [`LOOK_MAX`](crate::book::LOOK_MAX) items and 50 ms: a book of 200,000 takes four. Default
+    /// one in two seconds, burst 8.
     pub peer_scans: Allowance,
-    /// Times that the book is gone through for all peers together. Default one in two seconds,
+    /// Bytes that all peers together may be sent. Default 125,000,000 per second, burst as much.
+    pub bytes: Allowance,
+    /// Seconds of a processor that the requests of all peers together may take. Default two of them,
     /// burst 8.
+    pub compute: Allowance,
+    /// Looks that are taken at the book for all peers together. Default two per second, burst 32.
     pub scans: Allowance,
+    /// Of `requests`, `bytes`, `compute` and `scans` the part that all strangers share, to whom a name
+    /// costs nothing; what members share is the rest. Default a quarter; above 0, at most a quarter.
+    pub strangers: f64,
+    /// Bytes that all sets take together that are compared under a key of their own, 72 for an item. A
+    /// session holds its own until it begins another comparison, pages, or ends, and it ends where
+    /// nothing is asked for a `turn_timeout`. Default 268,435,456.
+    pub sessions_bytes: usize,
     /// Rounds of [`get_orders`](super::Service::get_orders) before it gives up on those who do not
     /// answer. Default 5, which takes about 4 s.
     pub rounds_max: u32,
@@ -61,6 +73,17 @@ pub struct Allowance {
     pub burst: f64,
 }
 
+/// Most that strangers may share, as a part of all.
+const STRANGERS_MAX: f64 = 0.25;
+
+impl Allowance {
+    /// A part of it.
+    #[expect(clippy::float_arithmetic, reason = "an allowance is a number of fractions")]
+    pub(super) const fn part(self, part: f64) -> Self {
+        Self { rate: self.rate * part, burst: self.burst * part }
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -75,8 +98,12 @@ impl Default for Config {
             peer_bytes: Allowance { rate: 32e6, burst: 32e6 },
             foreign_bytes: Allowance { rate: 5e6, burst: 5e6 },
             peer_compute: Allowance { rate: 0.25, burst: 2.0 },
-            peer_scans: Allowance { rate: 0.1, burst: 4.0 },
-            scans: Allowance { rate: 0.5, burst: 8.0 },
+            peer_scans: Allowance { rate: 0.5, burst: 8.0 },
+            bytes: Allowance { rate: 125e6, burst: 125e6 },
+            compute: Allowance { rate: 2.0, burst: 8.0 },
+            scans: Allowance { rate: 2.0, burst: 32.0 },
+            strangers: 0.25,
+            sessions_bytes: 256 << 20,
             rounds_max: 5,
             backoff_min: Duration::from_millis(250),
             backoff_max: Duration::from_mins(1),
@@ -119,6 +146,8 @@ impl Config {
             ("foreign_bytes", self.foreign_bytes),
             ("peer_compute", self.peer_compute),
             ("peer_scans", self.peer_scans),
+            ("bytes", self.bytes),
+            ("compute", self.compute),
             ("scans", self.scans),
         ] {
             if !(allowance.rate > 0.0 && allowance.rate.is_finite()) {
@@ -126,6 +155,15 @@ impl Config {
             }
             if !(allowance.burst >= 1.0 && allowance.burst.is_finite()) {
                 return wrong(field, allowance.burst.to_string(), "a burst of at least 1");
+            }
+        }
+        if !(self.strangers > 0.0 && self.strangers <= STRANGERS_MAX) {
+            return wrong("strangers", self.strangers.to_string(), "above 0 and at most 0.25");
+        }
+        // Of less than one there is never one.
+        for (field, all) in [("requests", self.requests), ("scans", self.scans)] {
+            if all.part(self.strangers).burst < 1.0 {
+                return wrong(field, all.burst.to_string(), "a burst of 1 for strangers");
             }
         }
         for (field, time) in [
@@ -150,5 +188,29 @@ impl std::ops::Deref for Params {
 
     fn deref(&self) -> &Config {
         &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_that_nobody_could_be_served_under_are_named() {
+        let default = Config::default;
+        let few = Allowance { rate: 1.0, burst: 2.0 };
+        for (field, config) in [
+            ("page", Config { page: 0, ..default() }),
+            ("strangers", Config { strangers: 0.0, ..default() }),
+            ("strangers", Config { strangers: 0.3, ..default() }),
+            ("strangers", Config { strangers: f64::NAN, ..default() }),
+            ("scans", Config { scans: few, ..default() }),
+            ("compute", Config { compute: Allowance { rate: 0.0, ..few }, ..default() }),
+            ("bytes", Config { bytes: Allowance { burst: 0.5, ..few }, ..default() }),
+            ("backoff_max", Config { backoff_max: Duration::ZERO, ..default() }),
+        ] {
+            assert_eq!(config.check().map_err(|error| error.field), Err(field));
+        }
+        assert!(default().check().is_ok());
     }
 }

@@ -11,17 +11,19 @@ use futures::future::{BoxFuture, Either, FutureExt as _, select};
 use futures::stream::{FuturesOrdered, FuturesUnordered, StreamExt as _};
 use futures::{AsyncRead, AsyncWrite, SinkExt as _};
 use futures_timer::Delay;
-use machine::PeerId;
+use machine::{Instant, PeerId};
+use transport::clock::Clock;
 
 use super::line::{Letter, LineError, Reader, Writer, split, within};
-use super::network::{Network, Protocol, Score};
+use super::network::{Network, Protocol, Score, Standing};
 use super::serving::{pack, pack_some};
-use super::shards::{Hand, Shards};
+use super::sessions::Whom;
+use super::shards::{Hand, Patience, Provider, Shards};
 use super::{Event, Service};
 use crate::binary::{Denial, Frame, Reason, Serial};
 use crate::intake::{Admission, Origin};
 use crate::json::RESPONSE_BYTES_MAX;
-use crate::requester::{Break, Effect, Ended, Input, Outcome, RefusedBy, Requester, Rest, Tally};
+use crate::requester::{Break, Effect, Input, Outcome, RefusedBy, Requester, Rest, Tally};
 use crate::{Entry, Fault, Item, Range, RawRequest, RawResponse};
 
 /// Letters that may wait to be written: more than a window, so that asking never waits for reading.
@@ -45,6 +47,7 @@ enum Heard {
     Faulted(Fault),
 }
 
+#[expect(clippy::large_enum_variant, reason = "the largest is the end, of which there is one")]
 enum Act<I> {
     Admit(Vec<Entry<I>>),
     Write(Letter),
@@ -59,67 +62,38 @@ struct Turn<I: Item> {
     talk: Talk<I>,
     acts: VecDeque<Act<I>>,
     awaits_answer: bool,
+    provider: Provider,
     tally: Tally,
 }
 
 impl<I: Item, N: Network> Service<I, N> {
-    /// Brings what `peer` has here. Where the envelope ends with the last page, the digests are
-    /// compared in a session of its own.
-    pub(super) async fn fetch(&self, peer: PeerId, rest: Option<Rest>, shards: &Shards) -> Outcome {
-        let paged = self.fetch_once(peer, rest, shards).await;
-        if !(paged.ended == Ended::Paged && paged.provable) {
-            return paged;
-        }
-        let proven = self.fetch_once(peer, None, shards).await;
-        match proven.ended {
-            Ended::Agreed | Ended::Incomplete { .. } => {
-                Outcome { tally: paged.tally.and(&proven.tally), ..proven }
-            }
-            Ended::Paged | Ended::Faulted(_) | Ended::Broken(_) => paged,
-        }
-    }
-
-    /// One session with `peer`, from the opening of the stream to its end.
-    async fn fetch_once(&self, peer: PeerId, rest: Option<Rest>, shards: &Shards) -> Outcome {
-        let (protocol, outcome) = self.fetch_opened(peer, rest, shards).await;
-        let score = match &outcome.ended {
-            Ended::Agreed | Ended::Paged => Some(Score::ReceivedOrders),
-            // Who says what does not add up earns nothing by it.
-            Ended::Incomplete { .. } => None,
-            Ended::Faulted(_) => Some(Score::InvalidMessage),
-            Ended::Broken(Break::Refused(RefusedBy::NoMatch)) => Some(Score::NegotiationFailed),
-            Ended::Broken(_) => Some(Score::UnexpectedDisconnect),
-        };
-        if let Some(score) = score {
-            self.tell(Event::Scored { peer, score });
-        }
-        self.tell(Event::Fetched { peer, protocol, outcome: outcome.clone() });
-        outcome
-    }
-
-    async fn fetch_opened(
+    /// One session, from the opening of the stream to its end; in none of the protocols if no stream
+    /// was opened.
+    pub(super) async fn fetch_opened(
         &self,
-        peer: PeerId,
+        whom: &Whom<'_>,
         rest: Option<Rest>,
-        shards: &Shards,
+        shares: bool,
     ) -> (Option<Protocol>, Outcome) {
+        let Whom { peer, offered, shards, .. } = *whom;
         let timeout = self.params().turn_timeout;
-        let (protocol, stream) = match select(self.network().open(peer), Delay::new(timeout)).await
-        {
+        let opening = self.network().open(peer, offered);
+        let (protocol, stream) = match select(opening, Delay::new(timeout)).await {
             Either::Left((Ok(opened), _)) => opened,
-            Either::Left((Err(_), _)) => return (None, broken(Break::Closed)),
-            Either::Right(((), _)) => return (None, broken(Break::TimedOut)),
+            Either::Left((Err(_), _)) => return (None, Outcome::broken(Break::Closed)),
+            Either::Right(((), _)) => return (None, Outcome::broken(Break::TimedOut)),
         };
         let subprotocols = self.subprotocols().of(protocol);
         let cx = self.context(peer, protocol);
         let limits = self.params().requester;
         let begin = move || match rest {
             Some(rest) => Requester::resume(subprotocols, limits, cx, rest),
+            None if shares => Requester::start(subprotocols, limits, cx).sharing(),
             None => Requester::start(subprotocols, limits, cx),
         };
         // The first request takes as long as a look at the whole book.
         let begun = self.pool().run_patiently(Duration::MAX, begin).await;
-        let Ok(core) = begun else { return (Some(protocol), broken(Break::Stopped)) };
+        let Ok(core) = begun else { return (Some(protocol), Outcome::broken(Break::Stopped)) };
         let talk = Talk { core, protocol, asked: Serial::new(), answered: Serial::new() };
 
         let (reader, writer) = split(protocol, stream);
@@ -127,10 +101,13 @@ impl<I: Item, N: Network> Service<I, N> {
         let session = Fetching {
             service: self,
             peer,
+            standing: self.network().standing(peer),
             reader,
             letters,
             shards,
-            hand: shards.hand(),
+            hand: shards.hand(peer),
+            clock: Clock::start(),
+            ranges: 0,
             through: Vec::new(),
             taking: FuturesUnordered::new(),
             storing: Storing::default(),
@@ -147,10 +124,6 @@ impl<I: Item, N: Network> Service<I, N> {
         };
         (Some(protocol), outcome)
     }
-}
-
-fn broken(why: Break) -> Outcome {
-    Outcome { ended: Ended::Broken(why), tally: Tally::default(), rest: None, provable: false }
 }
 
 /// Writes until there is nothing more to write, then says so.
@@ -217,21 +190,26 @@ impl Storing {
 struct Fetching<'a, I: Item, N: Network, S> {
     service: &'a Service<I, N>,
     peer: PeerId,
+    standing: Standing,
     reader: Reader<S>,
     letters: mpsc::Sender<Letter>,
     shards: &'a Shards,
     /// Ranges that were taken.
     hand: Hand,
+    /// Since when the session is under way.
+    clock: Clock,
+    /// Ranges that are through.
+    ranges: u32,
     /// Those of them that are through, while what came of them is being stored.
     through: Vec<Range>,
     /// Ranges that were asked for.
-    taking: FuturesUnordered<BoxFuture<'static, Option<Range>>>,
+    taking: FuturesUnordered<BoxFuture<'a, Option<Range>>>,
     storing: Storing,
     /// Of the whole session.
     deadline: Delay,
 }
 
-impl<I, N, S> Fetching<'_, I, N, S>
+impl<'a, I, N, S> Fetching<'a, I, N, S>
 where
     I: Item,
     N: Network,
@@ -248,7 +226,7 @@ where
             let step = move || turn((talk, input));
             let stepping = self.service.pool().run_patiently(Duration::MAX, step);
             let turned = self.storing.beside(stepping).await;
-            let Ok(turned) = turned else { return broken(Break::Stopped) };
+            let Ok(turned) = turned else { return Outcome::broken(Break::Stopped) };
             talk = turned.talk;
             awaits_answer = turned.awaits_answer;
             for act in turned.acts {
@@ -263,8 +241,11 @@ where
                             heard.push_back(Heard::Broken(Break::Closed));
                         }
                     }
-                    Act::TakeRange => self.taking.push(self.take_range()),
-                    Act::Through(range) => self.through.push(range),
+                    Act::TakeRange => self.taking.push(self.take_range(turned.provider)),
+                    Act::Through(range) => {
+                        self.ranges = self.ranges.saturating_add(1);
+                        self.through.push(range);
+                    }
                     Act::GiveBack(range) => self.hand.give_back(range),
                     Act::Report(fault) => self.report(fault),
                     Act::End(outcome) => {
@@ -282,40 +263,30 @@ where
         }
     }
 
-    /// A range, once there is one. Who waits too long for others is hung up on by the provider, and
-    /// can compare what is left as well.
-    fn take_range(&self) -> BoxFuture<'static, Option<Range>> {
-        let take = self.shards.clone().take().boxed();
-        let patience = Delay::new(self.service.params().turn_timeout.div_f64(2.0));
-        select(take, patience)
-            .map(|first| match first {
-                Either::Left((range, _)) => range,
-                Either::Right(((), _)) => None,
-            })
-            .boxed()
+    /// A range, once there is one. Who has waited for others as long as it would take for one more
+    /// range at its own pace takes one that they have in work.
+    fn take_range(&self, provider: Provider) -> BoxFuture<'a, Option<Range>> {
+        let pace = self.clock.now().since(Instant::START).checked_div(self.ranges);
+        let patience = Patience::of(self.service.params().turn_timeout, pace.unwrap_or_default());
+        self.shards.take_patiently(self.peer, provider, patience).boxed()
     }
 
     fn report(&self, fault: Fault) {
-        let peer = self.peer;
+        let Self { peer, standing, .. } = *self;
         if matches!(fault, Fault::Unwanted { .. }) {
             self.service.tell(Event::Scored { peer, score: Score::UnmatchedOrder });
         }
-        self.service.tell(Event::Fault { peer, fault });
+        self.service.tell(Event::Fault { peer, standing, fault });
     }
 
     /// What happens next: an answer, or something is stored.
     async fn hear(&mut self, awaits_answer: bool) -> Heard {
         let timeout = self.service.params().turn_timeout;
-        let Self { reader, storing, taking, hand, deadline, .. } = self;
+        let Self { reader, storing, taking, deadline, .. } = self;
         let stored = storing.next().map(Heard::Admitted);
         let taken = async {
             match taking.next().await {
-                Some(range) => {
-                    if let Some(range) = range {
-                        hand.hold(range);
-                    }
-                    Heard::Range(range)
-                }
+                Some(range) => Heard::Range(range),
                 None => pending().await,
             }
         };
@@ -376,7 +347,8 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
         }
     }
     let (awaits_answer, tally) = (talk.core.awaits_answer(), talk.core.tally());
-    Turn { talk, acts, awaits_answer, tally }
+    let provider = Provider { proves: talk.core.proves(), holds: tally.holds };
+    Turn { talk, acts, awaits_answer, provider, tally }
 }
 
 impl<I: Item> Talk<I> {
@@ -424,6 +396,6 @@ fn refused(denial: &Denial) -> Break {
         Reason::Unavailable => RefusedBy::Unavailable,
         Reason::Internal => RefusedBy::Failed,
         Reason::TooMuch => RefusedBy::TooMuch,
-        Reason::Busy { .. } => RefusedBy::Busy,
+        Reason::Busy { retry_after } => RefusedBy::Busy { retry_after },
     })
 }

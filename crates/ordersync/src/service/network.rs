@@ -19,6 +19,14 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// Its name.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Binary => ID_BINARY,
+            Self::Json(envelope) => envelope.id(),
+        }
+    }
+
     /// That of a name.
     pub fn of(name: &str) -> Option<Self> {
         match name {
@@ -32,10 +40,7 @@ impl Protocol {
 
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Binary => ID_BINARY,
-            Self::Json(envelope) => envelope.id(),
-        })
+        f.write_str(self.id())
     }
 }
 
@@ -47,6 +52,15 @@ pub struct OpenFailed {
     pub reason: String,
 }
 
+/// What a node knows of a peer: whether its name cost it anything.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Standing {
+    /// It was let in.
+    Member,
+    /// Anybody, perhaps under a name of this moment: nothing that is held against the name lasts.
+    Stranger,
+}
+
 /// The peers that a service can ask.
 pub trait Network: Send + Sync + 'static {
     /// An ordered, reliable stream of bytes to one peer.
@@ -55,11 +69,18 @@ pub trait Network: Send + Sync + 'static {
     /// Those that are connected now.
     fn peers(&self) -> Vec<PeerId>;
 
-    /// Opens a substream for a session, offering the protocols that this node speaks, best first.
+    /// Opens a substream for a session in one of `protocols`, best first, as far as this node speaks
+    /// them with that peer.
     fn open(
         &self,
         peer: PeerId,
+        protocols: &[Protocol],
     ) -> BoxFuture<'static, Result<(Protocol, Self::Stream), OpenFailed>>;
+
+    /// What is known of `peer`. Asked when a session begins, and holds for that session.
+    fn standing(&self, _peer: PeerId) -> Standing {
+        Standing::Member
+    }
 
     /// Is told what happens. Must not block.
     fn tell(&self, event: Event);
@@ -79,6 +100,8 @@ pub enum Event {
     Fault {
         /// Who.
         peer: PeerId,
+        /// As what, when the session began.
+        standing: Standing,
         /// Which rule.
         fault: Fault,
     },

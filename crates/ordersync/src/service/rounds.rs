@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use futures_timer::Delay;
-use machine::PeerId;
+use machine::{Instant, PeerId};
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
+use transport::clock::Clock;
 
 use super::Service;
 use super::network::Network;
 use super::shards::Shards;
 use crate::Item;
-use crate::requester::{Ended, Outcome, Rest};
+use crate::requester::{Break, Ended, Outcome, RefusedBy, Rest};
 
 /// What a sync came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,17 +100,24 @@ impl<I: Item, N: Network> Service<I, N> {
     ) -> Result<Synced, NoOrders> {
         let min_peers = min_peers.max(1);
         let mut rounds = Rounds::default();
+        // With so little, whoever can only page need not be asked for everything by everybody.
+        let shards = Shards::new(self.book().len() < self.params().page);
+        let clock = Clock::start();
         let mut pause = self.params().backoff_min;
         for round in 1..=self.params().rounds_max.max(1) {
             let peers = chosen.clone().unwrap_or_else(|| self.network().peers());
             let peers: BTreeSet<_> = peers.into_iter().collect();
-            let mut peers: Vec<_> = peers.into_iter().filter(|peer| rounds.may_ask(peer)).collect();
+            let now = clock.now();
+            let may_ask =
+                |peer: &PeerId| rounds.may_ask(peer) && rounds.busy_for(peer, now).is_zero();
+            let mut peers: Vec<_> = peers.into_iter().filter(may_ask).collect();
             self.with_rng(|rng| peers.shuffle(rng));
-            self.round(peers, min_peers, &mut rounds).await;
+            self.round(peers, min_peers, &shards, &mut rounds, clock).await;
             if rounds.synced.len() >= min_peers || round == self.params().rounds_max {
                 break;
             }
-            Delay::new(pause).await;
+            let busy = rounds.all_busy_for(clock.now(), self.params().backoff_max);
+            Delay::new(pause.max(busy)).await;
             pause = pause.saturating_mul(2).min(self.params().backoff_max);
         }
         let failed = rounds.failed.into_iter().collect();
@@ -120,19 +128,24 @@ impl<I: Item, N: Network> Service<I, N> {
     }
 
     /// Asks each of `peers` once, in this order, at most `min_peers` at a time, until enough have answered.
-    async fn round(&self, peers: Vec<PeerId>, min_peers: usize, rounds: &mut Rounds) {
-        let shards = Shards::new();
+    async fn round(
+        &self,
+        peers: Vec<PeerId>,
+        min_peers: usize,
+        shards: &Shards,
+        rounds: &mut Rounds,
+        clock: Clock,
+    ) {
         let mut peers = peers.into_iter();
         let mut sessions = FuturesUnordered::new();
         loop {
             while sessions.len().saturating_add(rounds.synced.len()) < min_peers {
                 let Some(peer) = peers.next() else { break };
                 let rest = rounds.rests.remove(&peer);
-                let shards = &shards;
                 sessions.push(async move { (peer, self.fetch(peer, rest, shards).await) });
             }
             let Some((peer, outcome)) = sessions.next().await else { return };
-            rounds.ended(peer, outcome);
+            rounds.ended(peer, outcome, clock.now());
         }
     }
 }
@@ -144,6 +157,8 @@ struct Rounds {
     failed: BTreeMap<PeerId, NoOrdersFromPeer>,
     /// Where to go on with those that broke.
     rests: BTreeMap<PeerId, Rest>,
+    /// Until when those are busy who have said so.
+    busy: BTreeMap<PeerId, Instant>,
 }
 
 impl Rounds {
@@ -153,7 +168,20 @@ impl Rounds {
         !self.synced.contains_key(peer) && !self.failed.get(peer).is_some_and(faulted)
     }
 
-    fn ended(&mut self, peer: PeerId, outcome: Outcome) {
+    /// How long this one is still busy, as it says.
+    fn busy_for(&self, peer: &PeerId, now: Instant) -> Duration {
+        self.busy.get(peer).map_or(Duration::ZERO, |until| until.since(now))
+    }
+
+    /// How long it takes until the first of those who failed may be asked again. Who is busy for
+    /// longer than `max` is not waited for.
+    fn all_busy_for(&self, now: Instant, max: Duration) -> Duration {
+        let may_ask = self.failed.keys().filter(|peer| self.may_ask(peer));
+        let busy = may_ask.map(|peer| self.busy_for(peer, now));
+        busy.filter(|time| *time <= max).min().unwrap_or_default()
+    }
+
+    fn ended(&mut self, peer: PeerId, outcome: Outcome, now: Instant) {
         let succeeded = match outcome.ended {
             Ended::Agreed => true,
             Ended::Paged => outcome.tally.valid > 0,
@@ -163,6 +191,11 @@ impl Rounds {
             self.failed.remove(&peer);
             self.synced.insert(peer, outcome);
             return;
+        }
+        if let Ended::Broken(Break::Refused(RefusedBy::Busy { retry_after: Some(time) })) =
+            outcome.ended
+        {
+            self.busy.insert(peer, now.after(time));
         }
         if let Some(rest) = outcome.rest.clone() {
             self.rests.insert(peer, rest);

@@ -10,6 +10,7 @@ use futures_timer::Delay;
 use machine::{Instant, PeerId};
 use transport::clock::Clock;
 
+use super::budget::Who;
 use super::line::{Letter, LineError, Reader, Writer, split, within};
 use super::network::{Network, Protocol, Score, ServeError};
 use super::{Event, Service};
@@ -17,7 +18,7 @@ use crate::binary::{Denial, Frame, Reason, Serial};
 use crate::intake::{Admission, Origin};
 use crate::json::REQUEST_BYTES_MAX;
 use crate::provider::{Effect, Input, Provider, Tally};
-use crate::{Entry, Fault, Item, RawRequest, RawResponse, Refusal};
+use crate::{Context, Entry, Fault, Item, RawRequest, RawResponse, Refusal};
 
 /// The core of a session with its codec.
 struct Talk<I: Item> {
@@ -30,6 +31,8 @@ struct Talk<I: Item> {
 enum Heard {
     Letter(Letter),
     Admitted(Vec<Admission>),
+    /// Nothing: there is more to do for what was heard before.
+    More,
 }
 
 /// What is to be done after a step.
@@ -37,6 +40,7 @@ enum Act<I> {
     Admit(Vec<Entry<I>>),
     Write(Letter),
     Report(Fault),
+    GoOn,
     End(Result<(), ServeError>),
 }
 
@@ -63,13 +67,14 @@ impl<I: Item, N: Network> Service<I, N> {
             self.tell_served(peer, protocol, Tally::default(), Err(ServeError::Full));
             return Err(ServeError::Full);
         };
-        let cx = self.context(peer, protocol);
+        let who = Who { peer, standing: self.network().standing(peer) };
+        let cx = Context { scans: self.leave(who), ..self.context(peer, protocol) };
         let limits = self.params().provider;
         let core = Provider::new(self.subprotocols().of(protocol), limits, cx);
         let talk = Talk { core, protocol, asked: Serial::new(), answered: Serial::new() };
         let (reader, writer) = split(protocol, stream);
         let mut serving =
-            Serving { service: self, peer, protocol, reader, writer, tally: Tally::default() };
+            Serving { service: self, who, protocol, reader, writer, tally: Tally::default() };
         let ended = match select(pin!(serving.run(talk)), Delay::new(self.params().session_timeout))
             .await
         {
@@ -77,6 +82,9 @@ impl<I: Item, N: Network> Service<I, N> {
             Either::Right(((), _)) => Err(ServeError::TimedOut),
         };
         let tally = serving.tally;
+        if let Err(ServeError::Fault(fault)) = &ended {
+            self.tell(Event::Fault { peer, standing: who.standing, fault: fault.clone() });
+        }
         self.tell_served(peer, protocol, tally, ended.clone());
         ended.map(|()| tally)
     }
@@ -90,10 +98,7 @@ impl<I: Item, N: Network> Service<I, N> {
     ) {
         let score = match &ended {
             Ok(()) | Err(ServeError::Full | ServeError::TimedOut) => None,
-            Err(ServeError::Fault(fault)) => {
-                self.tell(Event::Fault { peer, fault: fault.clone() });
-                Some(Score::InvalidMessage)
-            }
+            Err(ServeError::Fault(_)) => Some(Score::InvalidMessage),
             Err(ServeError::Refused(Refusal::NoMatch(_))) => Some(Score::NegotiationFailed),
             Err(ServeError::Refused(_)) => None,
             Err(ServeError::Broken) => Some(Score::UnexpectedDisconnect),
@@ -107,7 +112,7 @@ impl<I: Item, N: Network> Service<I, N> {
 
 struct Serving<'a, I: Item, N: Network, S> {
     service: &'a Service<I, N>,
-    peer: PeerId,
+    who: Who,
     protocol: Protocol,
     reader: Reader<S>,
     writer: Writer<S>,
@@ -121,19 +126,22 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     async fn run(&mut self, mut talk: Talk<I>) -> Result<(), ServeError> {
+        let (who, budgets) = (self.who, self.service.budgets());
         let mut heard = None;
         loop {
-            let input = match heard.take() {
-                Some(input) => input,
-                None => match self.read().await? {
+            let input = if let Some(input) = heard.take() {
+                input
+            } else {
+                self.rest(budgets.request(who)).await?;
+                match self.read().await? {
                     Some(letter) => Heard::Letter(letter),
                     None => return Ok(()),
-                },
+                }
             };
             let step = move || timed_turn((talk, input));
             let turned = self.service.pool().run_patiently(Duration::MAX, step).await;
             let ((next, acts), taken) = turned.map_err(|_| ServeError::Broken)?;
-            let mut pause = self.service.budgets().compute(self.peer, taken);
+            let mut pause = budgets.compute(who, taken);
             talk = next;
             self.tally = talk.core.tally();
             for act in acts {
@@ -141,40 +149,75 @@ where
                     Act::Admit(entries) => {
                         let price = CHECKED
                             .saturating_mul(u32::try_from(entries.len()).unwrap_or(u32::MAX));
-                        pause = pause.max(self.service.budgets().compute(self.peer, price));
+                        pause = pause.max(budgets.compute(who, price));
                         let outcomes = self.service.intake().admit(entries, Origin::Peer).await;
                         heard = Some(Heard::Admitted(outcomes));
                     }
-                    Act::Write(letter) => self.write(letter).await?,
-                    Act::Report(fault) => {
-                        self.service.tell(Event::Fault { peer: self.peer, fault });
+                    Act::Write(letter) => {
+                        pause = pause.max(budgets.bytes(who, self.protocol, letter.len()));
+                        self.write(letter).await?;
                     }
+                    Act::Report(fault) => {
+                        let Who { peer, standing } = who;
+                        self.service.tell(Event::Fault { peer, standing, fault });
+                    }
+                    Act::GoOn => heard = Some(Heard::More),
                     Act::End(ended) => {
-                        // That they have nothing more to hear is no failure of what was said.
-                        let _closed = self.writer.close(self.service.params().turn_timeout).await;
+                        self.close(&ended).await;
                         return ended;
                     }
                 }
             }
-            wait(pause).await;
+            self.rest(pause).await?;
         }
     }
 
     async fn read(&mut self) -> Result<Option<Letter>, ServeError> {
-        wait(self.service.budgets().request(self.peer)).await;
         let timeout = self.service.params().turn_timeout;
         let letter = within(timeout, self.reader.read(REQUEST_BYTES_MAX)).await?;
         if letter.is_some() {
-            self.service.tell(Event::Scored { peer: self.peer, score: Score::ValidMessage });
+            let (peer, score) = (self.who.peer, Score::ValidMessage);
+            self.service.tell(Event::Scored { peer, score });
         }
         Ok(letter)
     }
 
     async fn write(&mut self, letter: Letter) -> Result<(), ServeError> {
-        let pause = self.service.budgets().bytes(self.peer, self.protocol, letter.len());
-        self.writer.write(letter, self.service.params().turn_timeout).await?;
-        wait(pause).await;
-        Ok(())
+        Ok(self.writer.write(letter, self.service.params().turn_timeout).await?)
+    }
+
+    async fn close(&mut self, ended: &Result<(), ServeError>) {
+        let timeout = self.service.params().turn_timeout;
+        // That they have nothing more to hear is no failure of what was said.
+        let _closed = self.writer.close(timeout).await;
+        if self.protocol == Protocol::Binary && matches!(ended, Err(ServeError::Refused(_))) {
+            // Whoever is writing still would find the stream broken before it reads why.
+            let ends =
+                async { while let Ok(Some(_)) = self.reader.read(REQUEST_BYTES_MAX).await {} };
+            select(pin!(ends), Delay::new(timeout)).await;
+        }
+    }
+
+    /// Waits until a budget has something again; or says when it will, if the requester would not
+    /// wait for as long.
+    async fn rest(&mut self, pause: Duration) -> Result<(), ServeError> {
+        if pause <= self.service.params().turn_timeout {
+            if !pause.is_zero() {
+                Delay::new(pause).await;
+            }
+            return Ok(());
+        }
+        let refusal = Refusal::Busy { retry_after: Some(pause) };
+        if self.protocol == Protocol::Binary {
+            // About the session, whatever was asked last.
+            let denied = pack(&Frame::<I>::Error { id: 0, denial: Denial::from(&refusal) });
+            if let Some(letter) = denied {
+                self.write(letter).await?;
+            }
+        }
+        let ended = Err(refusal.into());
+        self.close(&ended).await;
+        ended
     }
 }
 
@@ -191,10 +234,11 @@ fn timed_turn<I: Item>(step: (Talk<I>, Heard)) -> (Turn<I>, Duration) {
 /// One step of the core, with the decoding before it and the encoding after it. On the pool.
 fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
     let mut acts = VecDeque::new();
-    match heard {
-        Heard::Admitted(outcomes) => talk.core.handle(Input::Admitted(outcomes)),
+    let more = match heard {
+        Heard::Admitted(outcomes) => talk.core.begin(Input::Admitted(outcomes)),
+        Heard::More => talk.core.go_on(),
         Heard::Letter(letter) => match talk.open(letter) {
-            Ok(Some(request)) => talk.core.handle(Input::Received(request)),
+            Ok(Some(request)) => talk.core.begin(Input::Received(request)),
             Ok(None) => {
                 acts.push_back(Act::End(Ok(())));
                 return (talk, acts);
@@ -208,7 +252,7 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
                 return (talk, acts);
             }
         },
-    }
+    };
     while let Some(effect) = talk.core.poll_effect() {
         match effect {
             Effect::Admit(entries) => acts.push_back(Act::Admit(entries)),
@@ -223,6 +267,9 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
                 acts.push_back(Act::End(Err(refusal.into())));
             }
         }
+    }
+    if more {
+        acts.push_back(Act::GoOn);
     }
     (talk, acts)
 }
@@ -291,11 +338,5 @@ impl From<LineError> for ServeError {
             LineError::Broken => Self::Broken,
             LineError::Fault(fault) => Self::Fault(fault),
         }
-    }
-}
-
-async fn wait(time: Duration) {
-    if !time.is_zero() {
-        Delay::new(time).await;
     }
 }

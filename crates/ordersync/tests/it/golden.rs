@@ -3,9 +3,6 @@
 //! In `tests/golden`, a line with `>` is a request, with `<` its response, and with `!` the reason
 //! for which the provider ends the session instead.
 
-#[path = "golden_orders.rs"]
-mod limit;
-
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,15 +11,12 @@ use meshwork_ordersync::json::Envelope;
 use meshwork_ordersync::paging::{V0, V1, V4};
 use meshwork_ordersync::provider::{self, Provider};
 use meshwork_ordersync::requester::{self, Ended, Outcome, Requester, Rest};
-use meshwork_ordersync::zeroex::Wanted;
+use meshwork_ordersync::service::Protocol;
+use meshwork_ordersync::zeroex::{Order, Wanted};
 use meshwork_ordersync::{
     Admission, Admitted, Book, Context, Entry, Filter, Form, Holding, Item, ItemId, Leave, Range,
     Subprotocols, book,
 };
-
-use orders::v3::SignedOrder;
-
-use self::limit::{All, Limit};
 
 /// The filter of the reference's examples.
 const FILTER: &str = r#"{"customOrderSchema":"{}","chainID":1337,"exchangeAddress":"0x48bacb9266a570d521063ef5dd96e61686dbe788"}"#;
@@ -143,23 +137,24 @@ fn pursue<I: Item>(envelope: Envelope, mut requester: Requester<I>, lines: &[Lin
     }
 }
 
-fn both(v1: V1) -> Subprotocols<SignedOrder> {
+fn both(v1: V1) -> Subprotocols<Order> {
     Subprotocols::new().with(v1).unwrap().with(V0).unwrap()
 }
 
-fn node(held: impl IntoIterator<Item = SignedOrder>) -> Context<SignedOrder> {
-    context(Wanted::from_json(FILTER).unwrap(), held)
+fn node(held: impl IntoIterator<Item = Order>) -> Context<Order> {
+    let wanted = Wanted::from_json(FILTER).unwrap();
+    context(wanted.carried_by(Protocol::Json(Envelope::Negotiated)), held)
 }
 
 const AS_0X_MESH: V1 = V1 { empty_last_page: true };
 
-fn provides(name: &str, subprotocols: Subprotocols<SignedOrder>) {
+fn provides(name: &str, subprotocols: Subprotocols<Order>) {
     let lines = transcript(name);
     let held = order_in(Envelope::Negotiated, &lines);
     provide(Envelope::Negotiated, subprotocols, node(held), &lines);
 }
 
-fn requests(name: &str, subprotocols: Subprotocols<SignedOrder>) {
+fn requests(name: &str, subprotocols: Subprotocols<Order>) {
     let limits = requester::Limits::default();
     let requester = Requester::start(subprotocols, limits, node([]));
     let outcome = pursue(Envelope::Negotiated, requester, &transcript(name));
@@ -251,10 +246,13 @@ fn sessions_end_with_a_reason() {
 #[test]
 fn the_sibling_for_v4_orders() {
     let lines = transcript("v4.txt");
-    let v4 = || Subprotocols::<Limit>::new().with(V4).unwrap();
-    let held = order_in(Envelope::Bare, &lines);
-    provide(Envelope::Bare, v4(), context(All, held), &lines);
-    let requester = Requester::start(v4(), requester::Limits::default(), context(All, []));
+    let v4 = || Subprotocols::new().with(V4).unwrap();
+    let all = || Wanted::ALL.carried_by(Protocol::Json(Envelope::Bare));
+    let held: Option<Order> = order_in(Envelope::Bare, &lines);
+    // Beside one of version 3, of which this protocol says nothing.
+    let other = order_in(Envelope::Negotiated, &transcript("v1.txt"));
+    provide(Envelope::Bare, v4(), context(all(), held.into_iter().chain(other)), &lines);
+    let requester = Requester::start(v4(), requester::Limits::default(), context(all(), []));
     let outcome = pursue(Envelope::Bare, requester, &lines);
     assert_eq!((outcome.ended, outcome.tally.new), (Ended::Paged, 1));
 }

@@ -1,6 +1,7 @@
 //! Peers that mean no good: each session ends with a typed reason after a bounded number of
 //! messages, nothing that is held gets lost, and nobody believes a lie that can be refuted.
 
+mod busy;
 mod providers;
 mod requesters;
 mod resuming;
@@ -17,7 +18,7 @@ use meshwork_ordersync::{
 };
 
 use crate::pair::{Script, Side, honest, subprotocols};
-use crate::sample::Note;
+use crate::sample::{Note, Prefix};
 
 /// What came of a session with a hostile provider.
 struct Siege {
@@ -33,16 +34,17 @@ struct Siege {
 struct Manner {
     form: Form,
     limits: requester::Limits,
+    filter: Prefix,
 }
 
 impl Manner {
     fn of(form: Form) -> Self {
-        Self { form, limits: requester::Limits::default() }
+        Self { form, limits: requester::Limits::default(), filter: Prefix::default() }
     }
 
     fn context(&self, side: &Side) -> meshwork_ordersync::Context<Note> {
         let mut pass = honest;
-        side.context(&Script {
+        let cx = side.context(&Script {
             form: self.form,
             page: 50,
             window: 8,
@@ -50,7 +52,8 @@ impl Manner {
             secret: [3; 32],
             scans: true,
             tamper: &mut pass,
-        })
+        });
+        meshwork_ordersync::Context { filter: self.filter.clone(), ..cx }
     }
 
     /// Runs one session of `side` with whoever answers, who may say several things or nothing.

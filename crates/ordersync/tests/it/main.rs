@@ -2,9 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod attack;
+mod busy;
+mod giving;
 mod golden;
 mod hostile;
+mod legacy;
 mod mesh;
+mod missing;
 mod narrow;
 mod page;
 mod pair;
@@ -13,4 +17,4 @@ mod rounds;
 pub mod sample;
 mod sessions;
 mod sync;
-mod town;
+mod versions;

@@ -5,14 +5,14 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, Weak};
 
 use futures::FutureExt as _;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, ready};
 use machine::{PeerId, UnixTime};
 use meshwork_ordersync::service::{Config, Event, Network, OpenFailed, Protocol, Service};
 use meshwork_ordersync::{
     Book, Entry, Intake, MemoryStore, Origin, Rejected, Subprotocols, Validator, book, intake,
     json, paging, riblt,
 };
-use tokio::io::DuplexStream;
+use tokio::io::{AsyncReadExt as _, DuplexStream};
 use tokio::task::JoinSet;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 use transport::pool::Pool;
@@ -33,8 +33,10 @@ pub(crate) struct Link {
     me: PeerId,
     nodes: Weak<Mutex<BTreeMap<PeerId, Service<Note, Self>>>>,
     protocol: Protocol,
-    events: Mutex<Vec<Event>>,
-    /// The sessions that others serve for it.
+    events: Arc<Mutex<Vec<Event>>>,
+    /// Those who stand still once they have sent so many bytes of a session.
+    stalling: Arc<Mutex<BTreeMap<PeerId, u64>>>,
+    /// The driver of its intake, and the sessions that others serve for it.
     serves: Arc<Mutex<JoinSet<()>>>,
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Node {
     pub(crate) me: PeerId,
     pub(crate) service: Service<Note, Link>,
     pub(crate) book: Arc<Book<Note>>,
+    events: Arc<Mutex<Vec<Event>>>,
+    stalling: Arc<Mutex<BTreeMap<PeerId, u64>>>,
 }
 
 /// Takes every note but those that say so.
@@ -62,35 +66,56 @@ impl Validator<Note> for Careful {
 
 impl Mesh {
     pub(crate) fn node(&self, seed: u8, protocol: Protocol, config: Config) -> Node {
+        let all = Subprotocols::new().with(riblt::Riblt).unwrap();
+        let all = all.with(paging::V1::default()).unwrap().with(paging::V0).unwrap();
+        self.node_with(seed, protocol, config, all)
+    }
+
+    /// A node that knows other subprotocols.
+    pub(crate) fn node_with(
+        &self,
+        seed: u8,
+        protocol: Protocol,
+        config: Config,
+        subprotocols: Subprotocols<Note>,
+    ) -> Node {
         let book = Arc::new(Book::new(book::Config::default().check().unwrap(), [seed; 32]));
         let pool = Pool::new(NonZeroUsize::new(2).unwrap(), 64).unwrap();
         let store = Arc::new(MemoryStore::default());
         let params = intake::Config::default().check().unwrap();
-        let intake = Intake::new(Arc::clone(&book), store, Arc::new(Careful), pool.clone(), params);
+        let (intake, mut driver) =
+            Intake::new(Arc::clone(&book), store, Arc::new(Careful), pool.clone(), params);
+        let mut serves = JoinSet::new();
+        serves.spawn(async move { match driver.run().await {} });
         let me = PeerId::random();
+        let (events, stalling) = <(Arc<Mutex<Vec<Event>>>, Arc<_>)>::default();
         let network = Link {
             me,
             nodes: Arc::downgrade(&self.nodes),
             protocol,
-            events: Mutex::default(),
-            serves: Arc::default(),
+            events: Arc::clone(&events),
+            stalling: Arc::clone(&stalling),
+            serves: Arc::new(Mutex::new(serves)),
         };
-        let subprotocols = Subprotocols::new()
-            .with(riblt::Riblt)
-            .unwrap()
-            .with(paging::V1::default())
-            .unwrap()
-            .with(paging::V0)
-            .unwrap();
         let params = config.check().unwrap();
         let filter = Prefix::default();
         let service = Service::new(network, intake, pool, filter, subprotocols, params, [seed; 32]);
         self.nodes.lock().unwrap().insert(me, service.clone());
-        Node { me, service, book }
+        Node { me, service, book, events, stalling }
     }
 }
 
 impl Node {
+    /// What it was told so far, which it forgets.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        std::mem::take(&mut self.events.lock().unwrap())
+    }
+
+    /// To this node, the other one stands still once it has sent so many bytes of a session.
+    pub(crate) fn sees_stall(&self, other: &Self, bytes: u64) {
+        self.stalling.lock().unwrap().insert(other.me, bytes);
+    }
+
     pub(crate) async fn hold(&self, notes: impl IntoIterator<Item = u32>) {
         let entries = notes.into_iter().map(|number| Entry::new(note(number))).collect();
         let admissions = self.service.intake().admit(entries, Origin::Own).await;
@@ -114,14 +139,24 @@ impl Network for Link {
     fn open(
         &self,
         peer: PeerId,
+        protocols: &[Protocol],
     ) -> BoxFuture<'static, Result<(Protocol, Self::Stream), OpenFailed>> {
         let (me, protocol) = (self.me, self.protocol);
+        if !protocols.contains(&protocol) {
+            return ready(Err(OpenFailed { reason: "not spoken".into() })).boxed();
+        }
         let nodes = self.nodes.upgrade().unwrap();
         let serves = Arc::clone(&self.serves);
+        let stalls = self.stalling.lock().unwrap().get(&peer).copied();
         async move {
             let remote = nodes.lock().unwrap().get(&peer).cloned();
             let remote = remote.ok_or(OpenFailed { reason: "unknown".into() })?;
-            let (near, far) = tokio::io::duplex(PIPE);
+            let (near, mut far) = tokio::io::duplex(PIPE);
+            if let Some(bytes) = stalls {
+                let (behind, served) = tokio::io::duplex(PIPE);
+                serves.lock().unwrap().spawn(stall(far, behind, bytes));
+                far = served;
+            }
             let serving = async move { remote.handle_stream(me, protocol, far.compat()).await };
             serves.lock().unwrap().spawn(serving.map(|_served| ()));
             Ok((protocol, near.compat()))
@@ -132,6 +167,19 @@ impl Network for Link {
     fn tell(&self, event: Event) {
         self.events.lock().unwrap().push(event);
     }
+}
+
+/// Passes on what is asked, and so many bytes of what is answered.
+async fn stall(near: DuplexStream, far: DuplexStream, bytes: u64) {
+    let (asked, mut answered) = tokio::io::split(near);
+    let (answers, mut asks) = tokio::io::split(far);
+    let (mut asked, mut answers) = (asked, answers.take(bytes));
+    let ask = tokio::io::copy(&mut asked, &mut asks);
+    let answer = async {
+        let _copied = tokio::io::copy(&mut answers, &mut answered).await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! { _ = ask => {}, () = answer => {} }
 }
 
 /// Both envelopes in which notes are synchronised.

@@ -7,14 +7,13 @@ use bytes::BytesMut;
 use machine::{PeerId, UnixTime};
 use meshwork_ordersync::binary::Frame;
 use meshwork_ordersync::requester::{self, Ended};
-use meshwork_ordersync::zeroex::Wanted;
+use meshwork_ordersync::zeroex::{Order, Wanted};
 use meshwork_ordersync::{
-    Admission, Admitted, Book, Context, Entry, Form, Holding, Leave, Provider, Requester,
-    Subprotocols, book, paging, provider, riblt,
+    Admission, Admitted, Book, Context, Entry, Filter, Form, Holding, Item, ItemId, Leave,
+    Provider, Requester, Subprotocols, book, paging, provider, riblt,
 };
+use orders::Network;
 use orders::sample::SAMPLE_V3;
-use orders::v3::SignedOrder;
-use orders::{Network, batch};
 use reconcile::{Digest, Encoder, Estimator, Key, packed};
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {
@@ -34,8 +33,8 @@ fn stands_there(page: &str, what: &str, vector: impl AsRef<[u8]>) {
     assert!(page.contains(&vector), "{what} is {vector}, which the page does not have");
 }
 
-fn orders() -> Vec<SignedOrder> {
-    SAMPLE_V3.lines().take(2).map(|line| SignedOrder::from_json(line).unwrap()).collect()
+fn orders() -> Vec<Order> {
+    SAMPLE_V3.lines().take(2).map(|line| Order::read(line).unwrap()).collect()
 }
 
 #[test]
@@ -59,25 +58,62 @@ fn cells_digests_and_the_estimator_stand_on_the_page() {
 fn batches_stand_on_the_page() {
     let (page, orders) = (page(), orders());
     for count in 0..=2 {
-        stands_there(&page, "a batch", batch::encode(&orders[..count]));
+        stands_there(
+            &page,
+            "a batch",
+            Order::encode_batch(&orders.iter().take(count).collect::<Vec<_>>()),
+        );
     }
     for order in &orders {
         stands_there(&page, "an id", Entry::new(order.clone()).id.as_bytes());
     }
 }
 
-fn node(seed: u8, held: &[SignedOrder]) -> Context<SignedOrder> {
-    let book = Book::new(book::Config::default().check().unwrap(), [seed; 32]);
+#[test]
+fn the_hashes_of_the_whole_sample_stand_on_the_page() {
+    let all: Vec<_> = SAMPLE_V3.lines().map(|line| Order::read(line).unwrap()).collect();
+    let batch = Order::encode_batch(&all.iter().collect::<Vec<_>>());
+    assert_eq!(batch.len(), 23_022);
+    stands_there(&page(), "the hash of the batch", blake3::hash(&batch).as_bytes());
+    let ids: Vec<_> = all.iter().map(Item::id).collect();
+    let digest: Digest = ids.iter().map(ItemId::as_bytes).collect();
+    stands_there(&page(), "the digest", digest.finish().hash);
+}
+
+/// The order of version 4 of the transcripts.
+fn order_v4() -> Order {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/v4.txt");
+    let text = std::fs::read_to_string(path).unwrap();
+    let page = text.lines().find_map(|line| line.strip_prefix("< ")).unwrap();
+    let order = page.strip_prefix(r#"{"orders":["#).and_then(|page| page.strip_suffix("]}"));
+    Order::read(order.unwrap()).unwrap()
+}
+
+#[test]
+fn pages_and_filters_of_version_4_stand_on_the_page() {
+    let (page, v3, v4) = (page(), &orders()[0], order_v4());
+    stands_there(&page, "an id", Entry::new(v4.clone()).id.as_bytes());
+    stands_there(&page, "a page", Order::encode_batch(&[&v4]));
+    stands_there(&page, "a mixed page", Order::encode_batch(&[v3, &v4]));
+    let wanted = Wanted::new(Network::MAINNET, "{}").unwrap();
+    let wanted = wanted.and_v4(Network::v4(1).unwrap().exchange);
+    stands_there(&page, "a filter", wanted.to_bytes());
+}
+
+fn node(seed: u8, held: &[Order]) -> Context<Order> {
+    let wanted = Wanted::new(Network::MAINNET, "{}").unwrap();
+    let params = book::Config::default().check().unwrap();
+    let book = Book::new(params, [seed; 32]).holding_only(wanted.clone());
     let received = UnixTime::from_millis(0);
     let hold =
-        |order: &SignedOrder| Holding { entry: Entry::new(order.clone()), received, pinned: false };
+        |order: &Order| Holding { entry: Entry::new(order.clone()), received, pinned: false };
     book.insert(held.iter().map(hold).collect());
     assert!(book.rotate(Key::from_bytes(*b"an epoch's key..")));
     Context {
         book: Arc::new(book),
         peer: PeerId::random(),
         form: Form::Binary,
-        filter: Wanted::new(Network::MAINNET, "{}").unwrap(),
+        filter: wanted,
         page: 500,
         secret: [seed; 32],
         scans: Leave::fixed(true),
@@ -85,7 +121,7 @@ fn node(seed: u8, held: &[SignedOrder]) -> Context<SignedOrder> {
     }
 }
 
-fn bytes(frame: &Frame<SignedOrder>) -> BytesMut {
+fn bytes(frame: &Frame<Order>) -> BytesMut {
     let mut out = BytesMut::new();
     wire::frame::put(&frame.pack().unwrap().frame, &mut out).unwrap();
     out

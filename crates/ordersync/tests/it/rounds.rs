@@ -72,6 +72,20 @@ async fn the_peers_are_picked_at_random() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_syncs_at_once_do_not_fetch_the_same_twice() {
+    let mesh = Mesh::default();
+    let (a, b) = (node(&mesh, 1), node(&mesh, 2));
+    b.hold(0..3_000).await;
+    let (one, other) = (a.service.get_orders(1), a.service.get_orders_from(vec![b.me]));
+    let (one, other) =
+        timeout(PATIENCE, async { tokio::join!(one, other) }).await.expect("in time");
+    let mut came = [one, other].map(|synced| synced.unwrap().peers[0].1.tally.valid);
+    came.sort_unstable();
+    assert_eq!(came, [0, 3_000]);
+    assert_eq!(a.book.len(), 3_000);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_that_is_dropped_leaves_nothing_half_done() {
     let mesh = Mesh::default();
     let (a, b) = (node(&mesh, 1), node(&mesh, 2));

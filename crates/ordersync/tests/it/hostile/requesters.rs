@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
+use meshwork_ordersync::book::LOOK_MAX;
+use meshwork_ordersync::provider::Input;
 use meshwork_ordersync::provider::{Effect, Limits};
 use meshwork_ordersync::riblt::{self, BLOCK_MAX, Open, RibltRequest, RibltResponse, WANTED_MAX};
 use meshwork_ordersync::{
-    Entry, Fault, Form, ItemId, Leave, Metadata as _, Raw, RawRequest, RawResponse, Refusal, book,
-    paging,
+    Entry, Fault, Form, ItemId, Leave, Metadata as _, Raw, RawRequest, RawResponse, Refusal, Room,
+    book, paging,
 };
 use proptest::prelude::*;
 use reconcile::{Estimator, Key, Summary};
@@ -19,6 +22,11 @@ use crate::sample::Note;
 
 const FORMS: [Form; 2] = [Form::Binary, Form::Json];
 
+/// When there is leave again, as is said to who has none.
+const LATER: Duration = Duration::from_secs(7);
+
+const BUSY: Refusal = Refusal::Busy { retry_after: Some(LATER) };
+
 fn provider(form: Form) -> Puppet {
     Puppet::new(form, 0..300)
 }
@@ -27,9 +35,12 @@ fn provider(form: Form) -> Puppet {
 fn with_leave(form: Form, times: u32) -> Puppet {
     let left = Arc::new(AtomicU32::new(times));
     let take = move || {
-        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        let taken =
+            left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        taken.map(drop).map_err(|_| LATER)
     };
-    Puppet::of(form, Side::new(2, 0..300), Leave::of(take), Limits::default())
+    let leave = Leave::new(take, Room::new(usize::MAX));
+    Puppet::of(form, Side::new(2, 0..300), leave, Limits::default())
 }
 
 fn open(form: Form, key: Option<Key>) -> Open {
@@ -203,7 +214,73 @@ fn going_through_the_book_is_rationed() {
             begin(&mut provider, None);
         }
         let open = RibltRequest::Open(open(form, Some(Key::from_bytes([2; 16]))));
-        assert_eq!(answer(&mut provider, &open), Err(Refusal::Busy));
+        assert_eq!(answer(&mut provider, &open), Err(BUSY));
+    }
+}
+
+/// A comparison under a key of its own, of 300 notes.
+fn keyed(provider: &mut Puppet, byte: u8) -> RibltResponse {
+    let open = open(provider.form, Some(Key::from_bytes([byte; 16])));
+    answer(provider, &RibltRequest::Open(open)).expect("leave enough")
+}
+
+#[test]
+fn what_all_sessions_hold_together_is_bounded() {
+    let room = Room::new(2 * 300 * 72);
+    let puppet = |form| {
+        let leave = Leave::new(|| Ok(()), room.clone());
+        Puppet::of(form, Side::new(2, 0..300), leave, Limits::default())
+    };
+    for form in FORMS {
+        let mut puppets: Vec<_> = (0..3).map(|_| puppet(form)).collect();
+        let is_block = |response: &_| matches!(response, RibltResponse::Block { .. });
+        assert!(is_block(&keyed(&mut puppets[0], 1)));
+        assert!(is_block(&keyed(&mut puppets[1], 1)));
+        let paged = keyed(&mut puppets[2], 1);
+        let summary = puppets[2].side.book.summary();
+        assert_eq!(paged, RibltResponse::Page { summary }, "no room, and no refusal");
+        // Another comparison of a session takes the place of the one before, whatever comes of it.
+        assert!(is_block(&keyed(&mut puppets[1], 2)));
+        begin(&mut puppets[1], None);
+        assert!(is_block(&keyed(&mut puppets[2], 2)), "given back");
+        drop(puppets.remove(0));
+        assert!(is_block(&keyed(&mut puppets[0], 3)), "what has ended holds nothing");
+        drop(puppets);
+    }
+    assert!(room.hold(2 * 300 * 72).is_some());
+}
+
+#[test]
+fn a_filter_is_gone_through_the_book_with_a_look_at_a_time() {
+    // Each note costs a hundredth of a look: 300 take three. Before them the filter is read, and what
+    // is made of them, and the cells of that, are jobs of their own.
+    let filter = "x".repeat(LOOK_MAX / 100 * 16);
+    let raw = |form| match form {
+        Form::Json => Raw::Json(format!("{filter:?}")),
+        Form::Binary => Raw::Binary(Bytes::from(filter.clone())),
+    };
+    for form in FORMS {
+        for (leave, enough) in [(3, true), (2, false)] {
+            let mut provider = with_leave(form, leave);
+            let summary = Summary { hash: [4; 32], count: 0 };
+            let open = Open { filter: raw(form), summary, ..open(form, None) };
+            let request = provider.riblt(&RibltRequest::Open(open));
+            let mut jobs = 1;
+            let mut more = provider.core.begin(Input::Received(request));
+            while more {
+                assert!(
+                    provider.core.poll_effect().is_none(),
+                    "nothing is said before it is known"
+                );
+                jobs += 1;
+                more = provider.core.go_on();
+            }
+            match provider.core.poll_effect() {
+                Some(Effect::Respond(_)) if enough => assert_eq!(jobs, 6),
+                Some(Effect::End(Err(refusal))) if !enough => assert_eq!(refusal, BUSY),
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }
 
@@ -242,7 +319,7 @@ fn a_filter_that_wants_nothing_is_answered_with_nothing() {
             other => panic!("{other:?}"),
         };
         assert_eq!(head.summary.count, 0);
-        assert_eq!(answer(&mut provider, &opened), Err(Refusal::Busy), "it takes a scan each time");
+        assert_eq!(answer(&mut provider, &opened), Err(BUSY), "it takes a scan each time");
     }
 }
 

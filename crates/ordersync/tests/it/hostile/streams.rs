@@ -206,7 +206,11 @@ impl Network for Trap {
         vec![self.peer]
     }
 
-    fn open(&self, _: PeerId) -> BoxFuture<'static, Result<(Protocol, Self::Stream), OpenFailed>> {
+    fn open(
+        &self,
+        _: PeerId,
+        _: &[Protocol],
+    ) -> BoxFuture<'static, Result<(Protocol, Self::Stream), OpenFailed>> {
         let (near, far) = duplex(PIPE);
         self.provides.lock().unwrap().spawn((self.provider)(far));
         let opened = Ok((self.protocol, near.compat()));
@@ -237,7 +241,7 @@ where
     ask_with(config(), protocol, provider).await
 }
 
-async fn ask_with<F>(
+pub(super) async fn ask_with<F>(
     config: Config,
     protocol: Protocol,
     provider: impl Fn(DuplexStream) -> F + Send + Sync + 'static,
@@ -249,13 +253,15 @@ where
     let pool = Pool::new(NonZeroUsize::MIN, 16).unwrap();
     let store = Arc::new(MemoryStore::default());
     let params = intake::Config::default().check().unwrap();
-    let intake = Intake::new(book, store, Arc::new(Anything), pool.clone(), params);
+    let (intake, mut driver) = Intake::new(book, store, Arc::new(Anything), pool.clone(), params);
+    let mut provides = JoinSet::new();
+    provides.spawn(async move { match driver.run().await {} });
     let peer = PeerId::random();
     let network = Trap {
         peer,
         protocol,
         provider: Arc::new(move |stream| provider(stream).boxed()),
-        provides: Mutex::default(),
+        provides: Mutex::new(provides),
         events: Arc::default(),
     };
     let subprotocols = Subprotocols::new().with(riblt::Riblt).unwrap();

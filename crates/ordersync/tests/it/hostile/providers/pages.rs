@@ -8,7 +8,7 @@ use reconcile::Summary;
 use super::{Answers, FORMS, faulted, form_of, ours, siege, theirs};
 use crate::hostile::{Manner, Puppet, asked_page, page, says};
 use crate::pair::{forged, note};
-use crate::sample::Note;
+use crate::sample::{Note, Prefix};
 
 /// A provider that has everything paged, by its own pages.
 fn pager(
@@ -48,6 +48,22 @@ fn pages_that_do_not_advance_are_a_fault() {
         page(form, orders, ItemId::ZERO)
     };
     faulted(stuck, pager(downwards));
+}
+
+#[test]
+fn what_is_merely_unwanted_counts_once_in_a_session() {
+    for form in FORMS {
+        let filter = Prefix("note 1".to_owned());
+        let manner = Manner { filter, ..Manner::of(form) };
+        // One of each ten notes is wanted, more or less, and all come.
+        let (ours, mut theirs) = (ours(), theirs(form));
+        let mut all = pager(|form, at| page(form, after(ascending(0..500), at), at));
+        let siege = siege(&manner, &ours, &mut |request| all(&mut theirs, request));
+        let unwanted = siege.reports.iter().filter(|fault| matches!(fault, Fault::Unwanted { .. }));
+        assert_eq!(unwanted.count(), 1, "{form:?}: {:?}", siege.reports);
+        let tally = siege.outcome.tally;
+        assert!(tally.responses > 10 && tally.unmatched > 200, "{form:?}: {tally:?}");
+    }
 }
 
 #[test]
