@@ -13,9 +13,10 @@ use crate::figures;
 use crate::hostile::{Orders, Plan};
 use crate::report::{Report, Wall};
 use crate::scenario::{Attack, Scenario, Start};
+use crate::town::Ordersync;
 use crate::world::{Settings, Survey, Wiring};
 
-/// Simulates networks of the gossip core in virtual time.
+/// Simulates networks of the cores of gossip and ordersync in virtual time.
 #[derive(Debug, Parser)]
 #[command(name = "meshwork-sim", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -27,6 +28,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Run one network and report on its shape, its books and its costs.
     Topology(Box<Topology>),
+    /// Run a town of nodes that bring their orders together, and print what each period brought.
+    Ordersync(Ordersync),
     /// Run every scenario that has a figure to reach, and print what was asked and what was
     /// reached. The exit code is 1 if one is missed.
     Figures(figures::Args),
@@ -141,6 +144,7 @@ enum Means {
 pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Topology(topology) => topology.run(),
+        Command::Ordersync(town) => town.run(),
         Command::Figures(args) => figures::run(args),
     }
 }
@@ -231,7 +235,7 @@ impl Topology {
     }
 }
 
-fn permille(name: &str, share: f64) -> anyhow::Result<u16> {
+pub(crate) fn permille(name: &str, share: f64) -> anyhow::Result<u16> {
     ensure!((0.0..=1.0).contains(&share), "{name} is {share}, must be 0 to 1");
     let found = (0..=1000_u16).find(|it| f64::from(*it) >= share * 1000.0 - 0.5);
     Ok(found.unwrap_or(1000))

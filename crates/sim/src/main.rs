@@ -1,5 +1,6 @@
-//! Whole networks of the gossip core in virtual time: `topology` runs one, `figures` shows whether
-//! the figures asked for are reached. How to read the results: `docs/simulation.md`.
+//! Whole networks in virtual time: `topology` runs one of the gossip core, `figures` shows whether
+//! the figures asked for are reached, `ordersync` runs a town of nodes that bring their orders
+//! together. How to read the results: `docs/simulation.md`.
 
 mod actor;
 mod cli;
@@ -10,6 +11,7 @@ mod hostile;
 mod population;
 mod report;
 mod scenario;
+mod town;
 mod world;
 
 use std::process::ExitCode;
