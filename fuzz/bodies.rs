@@ -5,6 +5,8 @@
 mod broadcasting;
 #[path = "bodies/decoding.rs"]
 mod decoding;
+#[path = "bodies/describing.rs"]
+mod describing;
 #[path = "bodies/gossiping.rs"]
 mod gossiping;
 #[path = "bodies/meshing.rs"]
@@ -52,6 +54,7 @@ pub(crate) const ALL: &[Target] = &[
     ("order_json", order_json),
     ("ordersync_frame", ordersync_frame),
     ("ordersync_json", ordersync_json),
+    ("ordersync_metadata", ordersync_metadata),
     ("registry", registry),
     ("scan", scan),
     ("seed_core", seed_core),
@@ -137,6 +140,11 @@ pub(crate) fn topics_core(data: &[u8]) {
 /// The messages of 0x-Mesh's ordersync.
 pub(crate) fn ordersync_json(data: &[u8]) {
     meshing::messages(data);
+}
+
+/// What the subprotocols of ordersync say beside the items.
+pub(crate) fn ordersync_metadata(data: &[u8]) {
+    describing::metadata(data);
 }
 
 /// Signed records: what opens keeps its bytes and its bounds.

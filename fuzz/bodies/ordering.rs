@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 
 use orders::{AssetData, Network, ORDER_LEN_MAX, v3, v4};
+use ordersync::zeroex;
 
 /// What the two kinds of order share.
 struct Kind<O> {
@@ -29,8 +30,13 @@ fn asset(data: &AssetData) {
     assert!(data.to_string().len() <= 8 * ORDER_LEN_MAX, "what is shown is bounded");
 }
 
-/// Both kinds of order; what is read is judged.
+/// Both kinds of order; what is read is judged, and is of the kind that it is taken for.
 pub(crate) fn json(data: &[u8]) {
+    match zeroex::Order::read(data) {
+        Ok(zeroex::Order::V3(order)) => assert_eq!(v3::SignedOrder::from_json(data), Ok(order)),
+        Ok(zeroex::Order::V4(order)) => assert_eq!(v4::SignedOrder::from_json(data), Ok(order)),
+        Err(_) => {}
+    }
     let v3 = Kind {
         read: |data| v3::SignedOrder::from_json(data).ok(),
         write: v3::SignedOrder::to_json,

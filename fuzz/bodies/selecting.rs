@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 use orders::filter::Filter;
 use orders::v3::SignedOrder;
 use orders::{Network, batch, sample};
+use ordersync::Item as _;
+use ordersync::zeroex::Order;
 
 /// The filter as it travels, and as a schema alone: what is taken costs no more than it may, is
 /// written as it was read, and gives every order an answer.
@@ -26,12 +28,17 @@ pub(super) fn filter(data: &[u8]) {
     }
 }
 
-/// A batch: what is taken is the one encoding of its orders, each short enough to be passed on.
+/// A batch, or a page of both kinds of orders: what is taken is the one encoding of its orders, each
+/// short enough to be passed on.
 pub(super) fn batch(data: &[u8]) {
     const ORDERS_MAX: usize = 64;
     if let Ok(found) = batch::decode(data, ORDERS_MAX) {
         assert!(found.len() <= ORDERS_MAX);
         assert!(found.iter().all(|order| order.json_len() <= orders::ORDER_LEN_MAX));
         assert_eq!(batch::encode(&found), data);
+    }
+    if let Ok(found) = Order::decode_batch(data, ORDERS_MAX) {
+        assert!(found.len() <= ORDERS_MAX);
+        assert_eq!(Order::encode_batch(&found.iter().collect::<Vec<_>>()), data);
     }
 }
