@@ -212,6 +212,12 @@ impl<B: NetworkBehaviour> Gate<B> {
         }
     }
 
+    /// Where the remote of a connection is that has not come in, from when the swarm announced it.
+    pub fn remote(&self, connection: ConnectionId) -> Option<&Multiaddr> {
+        let arrival = self.guests.get(&connection)?.arrival.as_ref()?;
+        Some(arrival.endpoint.get_remote_address())
+    }
+
     /// Whether `peer` itself is banned, and not only where it is. Of strangers nobody else asks.
     pub fn is_banned(&self, peer: PeerId) -> bool {
         self.bans.find(Banned::Peer(peer), Clock::wall()).is_some()

@@ -12,6 +12,7 @@ mod node;
 mod orders;
 mod output;
 mod peers;
+mod progress;
 mod run;
 mod status;
 mod table;

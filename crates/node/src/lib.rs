@@ -28,7 +28,7 @@
 //! | changes remembered for those who watch | changes | | 1024 |
 //! | syncs that wait to be run | syncs | | 4 |
 //! | goodbye | time | | 3 s |
-//! | sessions of strangers that sync orders | sessions | | 8, and half of the strangers |
+//! | strangers that sync orders | connections | | 8, and half of the strangers; 2 of a subnet |
 //! | own orders that wait to be published | orders | | 16,384 |
 //!
 //! ```
@@ -90,8 +90,7 @@ pub use self::handle::{
     AddError, BanError, BookEntry, BookQuery, BookView, Colour, Direction, Ending, Handle, Kind,
     NotTrusted, Peer, Reply, Request, Standing, Status, UnbanError,
 };
-pub use self::memory::{Memory, MemoryError};
-pub use self::node::{Node, Setup, StartError};
+pub use self::memory::MemoryError;
+pub use self::node::StartError;
 pub use self::printable::Printable;
 pub use self::service::{Service, ServiceError};
-pub use self::syncing::Port;

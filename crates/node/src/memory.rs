@@ -12,7 +12,7 @@ use storage::{BanTable, OpenError, SeedTable, Storage};
 use crate::datadir::Claim;
 
 /// The stores of a node, and what was in them at the start.
-pub struct Memory {
+pub(crate) struct Memory {
     /// Who is kept out.
     pub(crate) bans: BanTable,
     /// Which seeds were good.
@@ -63,7 +63,7 @@ impl Memory {
     ///
     /// # Cancel safety
     /// The file may have been made.
-    pub async fn open(claim: &Claim) -> Result<Self, MemoryError> {
+    pub(crate) async fn open(claim: &Claim) -> Result<Self, MemoryError> {
         let storage = Storage::open(&claim.dir().store_file())?;
         let (bans, seeds, book) = (storage.bans(), storage.seeds(), storage.book());
         let mut kept =

@@ -64,19 +64,19 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// What a node is made of.
 #[derive(Debug)]
-pub struct Setup {
+pub(crate) struct Setup {
     /// Its key.
-    pub identity: Keypair,
+    pub(crate) identity: Keypair,
     /// Its configuration.
-    pub params: Params,
+    pub(crate) params: Params,
     /// The application's protocols.
-    pub protocols: Registry,
+    pub(crate) protocols: Registry,
     /// What it remembers, and where it keeps what it learns.
-    pub memory: Memory,
+    pub(crate) memory: Memory,
     /// Its orders.
-    pub orders: Orders,
+    pub(crate) orders: Orders,
     /// Seeds every random choice but keys.
-    pub seed: [u8; 32],
+    pub(crate) seed: [u8; 32],
 }
 
 /// Why a node did not start.
@@ -109,7 +109,7 @@ pub enum StartError {
 }
 
 /// A running node.
-pub struct Node {
+pub(crate) struct Node {
     /// Some thousand bytes, which every future would carry that holds the node.
     swarm: Box<Swarm<Behaviour>>,
     params: Params,
@@ -143,7 +143,7 @@ impl Node {
     ///
     /// # Errors
     /// [`StartError::Threads`], [`StartError::Transport`].
-    pub fn new(setup: Setup) -> Result<(Self, Handle, Port), StartError> {
+    pub(crate) fn new(setup: Setup) -> Result<(Self, Handle, Port), StartError> {
         let Setup { identity, params, protocols, memory, orders, seed } = setup;
         let mut rng = StdRng::from_seed(seed);
         let sessions = Sessions::default();
@@ -169,8 +169,8 @@ impl Node {
             Clock::wall(),
         );
         let (handle, requests) = Handle::new();
-        let (desk, port) = syncing::link(sessions.clone(), dialer);
-        let exchange = Exchange::new(behaviour::topic(&params));
+        let (desk, port) = syncing::link(sessions.clone(), dialer, config.limits.strangers_max);
+        let exchange = Exchange::new();
         let node = Self {
             swarm: Box::new(swarm),
             params,
@@ -196,7 +196,7 @@ impl Node {
     }
 
     /// Who the node is.
-    pub fn peer_id(&self) -> PeerId {
+    pub(crate) fn peer_id(&self) -> PeerId {
         *self.swarm.local_peer_id()
     }
 
@@ -208,7 +208,7 @@ impl Node {
     ///
     /// # Cancel safety
     /// Not cancel safe: what is open stays open.
-    pub async fn listen(&mut self) -> Result<Vec<Multiaddr>, StartError> {
+    pub(crate) async fn listen(&mut self) -> Result<Vec<Multiaddr>, StartError> {
         let mut silent = HashSet::new();
         for address in self.params.config().network.listen.clone() {
             let address = address.multiaddr().clone();
@@ -249,7 +249,7 @@ impl Node {
     ///
     /// # Cancel safety
     /// Dropping the future cuts every connection.
-    pub async fn run(mut self, end: impl Future<Output = ()>) {
+    pub(crate) async fn run(mut self, end: impl Future<Output = ()>) {
         let mut end = pin!(end);
         let mut look_after = interval(LOOK_AFTER);
         loop {

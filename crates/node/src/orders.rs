@@ -10,16 +10,17 @@ mod tend;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orders::Network;
-use orders::v3::SignedOrder;
+use orders::{Address, Network, Version};
 use ordersync::book::Counts;
-use ordersync::zeroex::Wanted;
+use ordersync::zeroex::{Order, Wanted};
 use ordersync::{Book, Holding, Intake, Store, StoreError};
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use transport::pool::{Pool, PoolError};
 
 pub use self::changes::{Changed, Changes};
@@ -39,7 +40,9 @@ pub struct Orders {
 }
 
 struct Shared {
-    intake: Intake<SignedOrder>,
+    intake: Intake<Order>,
+    /// Takes in what is offered, until nobody has the orders any more.
+    _driving: JoinSet<Infallible>,
     pool: Pool,
     network: Network,
     wanted: Wanted,
@@ -56,9 +59,11 @@ pub struct OrdersStatus {
     pub digest: [u8; 32],
     /// How many there may be.
     pub items_max: usize,
-    /// Where they are traded.
+    /// Where those of version 3 are traded.
     pub network: Network,
-    /// The JSON schema that they satisfy.
+    /// Which contract of the same chain trades those of version 4; `None` if the node takes none.
+    pub exchange_v4: Option<Address>,
+    /// The JSON schema that those of version 3 satisfy.
     pub schema: String,
     /// What happened since the start.
     pub counts: Counts,
@@ -67,6 +72,8 @@ pub struct OrdersStatus {
 impl Orders {
     /// The orders that `store` keeps, with a queue of the syncs that somebody asks for. `seed` makes
     /// the keys of the book, and must be known to nobody.
+    ///
+    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`StoreError`]: they cannot be read.
@@ -80,9 +87,9 @@ impl Orders {
         seed: [u8; 32],
     ) -> Result<(Self, mpsc::Receiver<SyncRequest>), StoreError> {
         let OrdersParams { network, wanted, rules, book, intake, min_peers } = params.clone();
-        let book = Arc::new(Book::new(book, seed));
-        let intake = Intake::new(book, store, Arc::new(rules), pool.clone(), intake);
-        let restored = intake.restore().await?;
+        let book = Arc::new(Book::new(book, seed).holding_only(wanted.clone()));
+        let (intake, mut driver) = Intake::new(book, store, Arc::new(rules), pool.clone(), intake);
+        let restored = driver.restore().await?;
         if restored.unreadable > 0 {
             let count = restored.unreadable;
             tracing::warn!(count, "orders cannot be read and are left alone");
@@ -97,12 +104,14 @@ impl Orders {
         }
         tracing::debug!(?restored, "orders");
         let (syncs, queue) = mpsc::channel(SYNCS_MAX);
-        let shared = Shared { intake, pool, network, wanted, min_peers, syncs };
+        let mut driving = JoinSet::new();
+        driving.spawn(async move { driver.run().await });
+        let shared = Shared { intake, _driving: driving, pool, network, wanted, min_peers, syncs };
         Ok((Self { shared: Arc::new(shared) }, queue))
     }
 
     /// The way of orders into the book, for those who bring them together with others.
-    pub fn intake(&self) -> &Intake<SignedOrder> {
+    pub fn intake(&self) -> &Intake<Order> {
         &self.shared.intake
     }
 
@@ -119,23 +128,32 @@ impl Orders {
     /// How many orders there are, and what they add up to.
     pub fn status(&self) -> OrdersStatus {
         let book = self.book();
-        let schema = match &self.shared.wanted {
-            Wanted::All => "{}".to_owned(),
-            Wanted::Passing(filter) => filter.schema().to_owned(),
-        };
         let summary = book.summary();
         OrdersStatus {
             count: summary.count,
             digest: summary.hash,
             items_max: book.capacity(),
             network: self.shared.network,
-            schema,
+            exchange_v4: self.shared.wanted.v4().map(|network| network.exchange),
+            schema: self.shared.wanted.schema().to_owned(),
             counts: book.counts(),
         }
     }
 
+    /// How many of the orders are of version 4. Goes through all of them.
+    ///
+    /// # Errors
+    /// [`PoolError`].
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time.
+    pub async fn count_v4(&self) -> Result<u64, PoolError> {
+        let book = Arc::clone(self.book());
+        self.on_pool(move || book.ids(&Wanted::ALL.of(Version::V4)).len() as u64).await
+    }
+
     /// The orders themselves.
-    pub(crate) fn book(&self) -> &Arc<Book<SignedOrder>> {
+    pub(crate) fn book(&self) -> &Arc<Book<Order>> {
         self.shared.intake.book()
     }
 
@@ -156,4 +174,4 @@ impl fmt::Debug for Orders {
 }
 
 /// An order, and how the node holds it.
-pub type Held = Holding<SignedOrder>;
+pub type Held = Holding<Order>;

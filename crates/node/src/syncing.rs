@@ -5,25 +5,29 @@ mod counts;
 mod link;
 mod serving;
 mod spreading;
+mod strangers;
 mod told;
 mod wishes;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use handshake::Dialer;
-use orders::v3::SignedOrder;
+use orders::Version;
+use ordersync::zeroex::Order;
 use ordersync::{Service, Subprotocols, paging, riblt, service};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
+use topics::Topic;
 use transport::clock::Clock;
 use transport::pool::Pool;
 
 pub(crate) use self::counts::Counts;
-pub use self::link::Port;
+pub(crate) use self::link::Port;
 pub(crate) use self::link::{Arrival, Ask, Desk, Incoming, Open, OpenReply, link};
 use self::link::{Link, Signals};
-pub(crate) use self::spreading::topic_of;
+pub(crate) use self::spreading::topics_of;
 use self::told::Told;
 use crate::config::Params;
 use crate::orders::{Orders, SyncRequest};
@@ -38,8 +42,6 @@ pub(crate) struct Syncing {
     syncer: Syncer,
     /// Once in about this time; never if zero.
     every: Duration,
-    /// Strangers that the node lets in.
-    strangers_max: usize,
     /// Of the operator.
     requests: mpsc::Receiver<SyncRequest>,
     incoming: mpsc::Receiver<Incoming>,
@@ -50,10 +52,12 @@ pub(crate) struct Syncing {
 #[derive(Clone, Debug)]
 struct Syncer {
     orders: Orders,
-    service: Service<SignedOrder, Link>,
+    service: Service<Order, Link>,
     link: Link,
     dialer: Dialer,
     signals: Signals,
+    /// Where orders of each version spread that the node wants.
+    topics: Arc<BTreeMap<Version, Topic>>,
     /// Orders that went on, by the time of `clock`.
     told: Arc<Mutex<Told>>,
     clock: Clock,
@@ -80,17 +84,18 @@ impl Syncing {
             seed,
         );
         let every = params.config().orders.sync_every;
+        let topics = topics_of(orders.wanted());
         let syncer = Syncer {
             orders,
             service,
             link,
             dialer,
             signals,
+            topics: Arc::new(topics),
             told: Arc::default(),
             clock: Clock::start(),
         };
-        let strangers_max = params.config().limits.strangers_max;
-        Self { syncer, every, strangers_max, requests, incoming, arrivals }
+        Self { syncer, every, requests, incoming, arrivals }
     }
 
     /// Syncs until the swarm has ended; in effect, until it is dropped.
@@ -98,10 +103,10 @@ impl Syncing {
     /// # Cancel safety
     /// Dropped, every session ends; what was stored stays.
     pub(crate) async fn run(self) {
-        let Self { syncer, every, strangers_max, requests, incoming, arrivals } = self;
+        let Self { syncer, every, requests, incoming, arrivals } = self;
         let (waiting, to_publish) = mpsc::channel(spreading::WAITING_MAX);
         tokio::join!(
-            Box::pin(serving::serve(&syncer.service, &syncer.link, strangers_max, incoming)),
+            Box::pin(serving::serve(&syncer.service, &syncer.link, incoming)),
             Box::pin(syncer.fulfil(requests)),
             Box::pin(syncer.now_and_then(every)),
             Box::pin(syncer.notice(waiting)),
@@ -112,10 +117,11 @@ impl Syncing {
 }
 
 /// What the node offers and understands, the best first.
-fn subprotocols() -> Subprotocols<SignedOrder> {
+fn subprotocols() -> Subprotocols<Order> {
     let all = Subprotocols::new().with(riblt::Riblt);
     let all = all.and_then(|some| some.with(paging::V1::default()));
-    all.and_then(|some| some.with(paging::V0)).expect("three names")
+    let all = all.and_then(|some| some.with(paging::V0));
+    all.and_then(|some| some.with(paging::V4)).expect("four names")
 }
 
 impl Syncer {

@@ -141,9 +141,12 @@ impl Failure {
                  does no harm"
                     .into(),
             ),
-            Self::Sync(_) | Self::SyncedWithFew { .. } => Some(
+            Self::Sync(_) => Some(
                 "`meshwork peers list` tells who is connected; or name a peer with --from".into(),
             ),
+            Self::SyncedWithFew { .. } => {
+                Some("the lines above say how it ended with each; what came is kept".into())
+            }
             Self::SyncTimedOut(_) => {
                 Some("what came is kept; give it more time with --timeout".into())
             }

@@ -29,6 +29,17 @@ pub(super) struct Output {
     live: bool,
 }
 
+/// Who reads how far a command has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Audience {
+    /// A person, now.
+    Terminal,
+    /// A person, later.
+    Log,
+    /// A program, which waits for the result.
+    Program,
+}
+
 impl Output {
     pub(super) fn of_process(environment: &Environment) -> Self {
         let colour = logging::takes_colour(environment.get("NO_COLOR").is_some());
@@ -71,10 +82,19 @@ impl Output {
         complain(&self.form(remark).unwrap_or_else(|_| escaped(&remark.text())));
     }
 
+    /// Who reads how far it has come.
+    pub(super) const fn audience(self) -> Audience {
+        match (self.json, self.live) {
+            (true, _) => Audience::Program,
+            (false, true) => Audience::Terminal,
+            (false, false) => Audience::Log,
+        }
+    }
+
     /// Shows how far it has come, in place of what was shown before; an empty text takes that away. Only
     /// somebody who watches sees it.
     pub(super) fn progress(self, text: &str) {
-        if self.live && !self.json {
+        if self.audience() == Audience::Terminal {
             let mut stderr = io::stderr().lock();
             let _unread =
                 write!(stderr, "\r\u{1b}[K{}", escaped(text)).and_then(|()| stderr.flush());

@@ -16,10 +16,14 @@ section! {
     pub struct Orders("orders") {
         /// The chain on which they are traded, as EIP-155 numbers them. 1 to 9223372036854775807.
         pub chain_id: u64 = Network::MAINNET.chain_id,
-        /// The contract that trades them, as "0x" and 40 hexadecimal digits; "auto" is the exchange
-        /// of version 3 of the 0x protocol on chain 1, 3, 4, 42 or 1337.
+        /// The contract that trades those of version 3 of the 0x protocol, as "0x" and 40 hexadecimal
+        /// digits; "auto" is the exchange on chain 1, 3, 4, 42 or 1337.
         pub exchange: Exchange = Exchange::Auto,
-        /// The JSON schema that they satisfy, as 0x-Mesh has it (customOrderSchema). At most 16 KiB.
+        /// The contract that trades those of version 4, or "none" for no such orders; "auto" is the
+        /// exchange proxy on these chains, and none on others or beside a schema.
+        pub exchange_v4: Exchange = Exchange::Auto,
+        /// The JSON schema that those of version 3 satisfy, as 0x-Mesh has it (customOrderSchema). At
+        /// most 16 KiB. It says nothing of version 4.
         pub schema: String = "{}".to_owned(),
         /// Most orders kept. When there are more, those go first that end last, but for the node's
         /// own. 1 to 4194304.
@@ -57,38 +61,43 @@ pub(crate) const SYNC_PEERS_MAX: u32 = 64;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Exchange {
-    /// The exchange of version 3 on the chain.
+    /// The one that everybody knows on the chain.
     Auto,
+    /// Nowhere.
+    None,
     /// This contract.
     At(Address),
 }
 
 impl Exchange {
     const AUTO: &str = "auto";
+    const NONE: &str = "none";
 }
 
 impl fmt::Display for Exchange {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => out.write_str(Self::AUTO),
+            Self::None => out.write_str(Self::NONE),
             Self::At(address) => address.fmt(out),
         }
     }
 }
 
-/// Neither the word nor an address.
+/// Neither one of the words nor an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("neither \"auto\" nor an address, which {0}")]
+#[error("neither \"auto\" nor \"none\" nor an address, which {0}")]
 pub struct BadExchange(Defect);
 
 impl FromStr for Exchange {
     type Err = BadExchange;
 
     fn from_str(text: &str) -> Result<Self, BadExchange> {
-        if text == Self::AUTO {
-            return Ok(Self::Auto);
+        match text {
+            Self::AUTO => Ok(Self::Auto),
+            Self::NONE => Ok(Self::None),
+            text => text.parse().map(Self::At).map_err(BadExchange),
         }
-        text.parse().map(Self::At).map_err(BadExchange)
     }
 }
 
@@ -109,7 +118,7 @@ impl From<Exchange> for String {
 /// What the orders of a node are kept with. Only [`Orders::params`] makes it.
 #[derive(Clone, Debug)]
 pub struct OrdersParams {
-    /// Where they are traded.
+    /// Where those of version 3 are traded.
     pub(crate) network: Network,
     /// Which are wanted, of peers too.
     pub(crate) wanted: Wanted,
@@ -141,6 +150,9 @@ pub enum OrdersError {
         /// The chain.
         chain_id: u64,
     },
+    /// Only v4 orders can be left out.
+    #[error("is \"none\", must be \"auto\" or an address")]
+    NoV3,
     /// The schema is none, or one that could cost too much.
     #[error("{0}")]
     Schema(BadItem),
@@ -154,7 +166,7 @@ impl OrdersError {
     pub(super) const fn key(&self) -> &'static str {
         match self {
             Self::ChainId { .. } => "chain_id",
-            Self::NoExchange { .. } => "exchange",
+            Self::NoExchange { .. } | Self::NoV3 => "exchange",
             Self::Schema(_) => "schema",
             Self::Book(_) => "items_max",
         }
@@ -171,8 +183,18 @@ impl Orders {
         let network = match self.exchange {
             Exchange::At(exchange) => Network { chain_id, exchange },
             Exchange::Auto => Network::v3(chain_id).ok_or(OrdersError::NoExchange { chain_id })?,
+            Exchange::None => return Err(OrdersError::NoV3),
         };
-        let wanted = Wanted::new(network, &self.schema).map_err(OrdersError::Schema)?;
+        let mut wanted = Wanted::new(network, &self.schema).map_err(OrdersError::Schema)?;
+        let exchange_v4 = match self.exchange_v4 {
+            Exchange::At(exchange) => Some(exchange),
+            // Who wants only some orders of version 3 does not expect all of version 4.
+            Exchange::Auto if wanted.is_all_v3() => Network::v4(chain_id).map(|it| it.exchange),
+            Exchange::Auto | Exchange::None => None,
+        };
+        if let Some(exchange) = exchange_v4 {
+            wanted = wanted.and_v4(exchange);
+        }
         let rules = Rules::new(network, wanted.clone(), self.accept_unverifiable);
         let book = book::Config { items_max: self.items_max, ..book() }.check()?;
         let intake = intake::Config::default().check().expect("the defaults are in their bounds");
@@ -195,7 +217,32 @@ mod tests {
     fn the_defaults_are_the_orders_of_mainnet() {
         let params = Orders::default().params().expect("good");
         assert_eq!(params.network, Network::MAINNET);
-        assert_eq!(params.wanted, Wanted::new(Network::MAINNET, "{}").expect("good"));
+        let v3 = Wanted::new(Network::MAINNET, "{}").expect("good");
+        assert_eq!(params.wanted.v4(), Network::v4(1));
+        assert_eq!(params.wanted, v3.and_v4(Network::v4(1).expect("known").exchange));
+    }
+
+    #[test]
+    fn orders_of_version_4_are_taken_where_that_is_known_or_said() {
+        let v4 = |change: fn(&mut Orders)| {
+            let mut orders = Orders::default();
+            change(&mut orders);
+            orders.params().expect("good").wanted.v4()
+        };
+        let proxy = Network::v4(1337).expect("known");
+        assert_eq!(v4(|orders| orders.chain_id = 1337), Some(proxy));
+        assert_eq!(v4(|orders| orders.exchange_v4 = Exchange::None), None);
+        assert_eq!(v4(|orders| orders.schema = r#"{"type":"object"}"#.to_owned()), None);
+        let elsewhere = |orders: &mut Orders| {
+            (orders.chain_id, orders.exchange) = (5, Exchange::At(Address([5; 20])));
+        };
+        assert_eq!(v4(elsewhere), None);
+        let exchange = Address([4; 20]);
+        let given = v4(|orders| {
+            orders.exchange_v4 = Exchange::At(Address([4; 20]));
+            orders.schema = r#"{"type":"object"}"#.to_owned();
+        });
+        assert_eq!(given, Some(Network { chain_id: 1, exchange }));
     }
 
     #[test]
@@ -215,6 +262,7 @@ mod tests {
         let (key, text) = refusal(|orders| orders.chain_id = 5);
         assert_eq!(key, "exchange");
         assert!(text.contains("chain 5 has no exchange"), "{text}");
+        assert_eq!(refusal(|orders| orders.exchange = Exchange::None).0, "exchange");
         assert_eq!(refusal(|orders| orders.chain_id = 0).0, "chain_id");
         assert_eq!(refusal(|orders| orders.chain_id = u64::MAX).0, "chain_id");
         assert_eq!(refusal(|orders| orders.items_max = 0).0, "items_max");

@@ -95,7 +95,9 @@ impl OrdersApi for Service {
         &self,
         _: Request<proto::OrdersStatusRequest>,
     ) -> Answer<proto::OrdersStatusReply> {
-        Ok(Response::new(self.orders.status().into()))
+        let count_v4 = self.in_time(self.orders.count_v4()).await?;
+        let count_v4 = count_v4.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(proto::OrdersStatusReply::of(self.orders.status(), count_v4)))
     }
 
     async fn import(

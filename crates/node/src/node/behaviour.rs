@@ -14,11 +14,11 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::swarm::{ConnectionId, NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, PeerId, identify, ping};
 use machine::Machine;
-use ordersync::{ID, ID_BINARY};
+use ordersync::{ID, ID_BINARY, ID_V4};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use session::Registry;
-use topics::{Command, Rules, Topic};
+use topics::{Command, Rules};
 use transport::clock::Clock;
 use transport::pool::Pool;
 use transport::{conversation, limits, question, session as turns};
@@ -27,7 +27,7 @@ use super::links::is_lasting;
 
 use crate::config::{DialAddress, Params, Role};
 use crate::memory::Memory;
-use crate::syncing::topic_of;
+use crate::syncing::topics_of;
 
 /// Signature checks that wait. More come only from a flood, which is then refused.
 const POOL_QUEUE_MAX: usize = 1024;
@@ -55,8 +55,11 @@ pub(super) struct Behaviour {
 /// Orders as nodes of ours bring them together.
 pub(super) const BINARY: StreamProtocol = StreamProtocol::new(ID_BINARY);
 
-/// Orders as nodes of 0x-Mesh do.
+/// Orders of version 3 as nodes of 0x-Mesh do.
 pub(super) const JSON: StreamProtocol = StreamProtocol::new(ID);
+
+/// Orders of version 4 as nodes of 0x-Mesh do.
+pub(super) const JSON_V4: StreamProtocol = StreamProtocol::new(ID_V4);
 
 /// What only a peer that passed the handshake can reach.
 #[derive(NetworkBehaviour)]
@@ -153,12 +156,11 @@ fn names(protocols: &Registry, role: Role) -> Vec<StreamProtocol> {
 fn outside(params: &Params) -> turns::Behaviour {
     let config = params.config();
     let serves = config.network.role == Role::Node && config.orders.serve_strangers;
-    turns::Behaviour::new(
-        sessions_of_orders(),
-        move |_, _| {
-            if serves { vec![JSON] } else { Vec::new() }
-        },
-    )
+    let mut names = if serves { vec![JSON] } else { Vec::new() };
+    if serves && params.orders.wanted.v4().is_some() {
+        names.push(JSON_V4);
+    }
+    turns::Behaviour::new(sessions_of_orders(), move |_, _| names.clone())
 }
 
 /// Who has ended one session may begin the next before this side has let go of the first.
@@ -187,13 +189,10 @@ fn broadcast(identity: &Keypair, params: &Params, pool: Pool) -> topics::Behavio
     let worker = topics::Worker::new(identity.clone(), pool);
     let mut topics = topics::Behaviour::new(core, worker, conversation::Config::default());
     let rules = Rules { judged: true, ..Rules::default() };
-    topics.command(Command::Subscribe { topic: topic(params), rules });
+    for topic in topics_of(&params.orders.wanted).into_values() {
+        topics.command(Command::Subscribe { topic, rules });
+    }
     topics
-}
-
-/// The topic of the orders that this node wants.
-pub(super) fn topic(params: &Params) -> Topic {
-    topic_of(params.orders.network, &params.config().orders.schema)
 }
 
 /// What can be dialled.

@@ -8,11 +8,12 @@ use libp2p::swarm::{ConnectionId, StreamProtocol};
 use machine::{Blame, Verdict};
 use ordersync::service::{OpenFailed, Protocol};
 use tokio::sync::oneshot;
-use topics::{Command, Event as TopicEvent, Judgement, PublishError, Topic};
+use topics::{Command, Event as TopicEvent, Judgement, PublishError};
+use transport::address::ip_of;
 use transport::session::{Event, OpenId, Substream};
 
 use super::Node;
-use super::behaviour::{BINARY, JSON};
+use super::behaviour::{BINARY, JSON, JSON_V4};
 use super::events::MALFORMED_PRICE;
 use super::links::is_lasting;
 use super::wishes::answer;
@@ -22,7 +23,6 @@ use crate::syncing::{Arrival, Ask, Incoming, Open, OpenReply};
 /// sync ask for at a time.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    topic: Topic,
     opening: BTreeMap<(Whence, OpenId), OpenReply>,
     publishing: BTreeMap<u64, oneshot::Sender<Result<(), PublishError>>>,
     next_tag: u64,
@@ -38,8 +38,8 @@ pub(super) enum Whence {
 }
 
 impl Exchange {
-    pub(super) fn new(topic: Topic) -> Self {
-        Self { topic, opening: BTreeMap::new(), publishing: BTreeMap::new(), next_tag: 0 }
+    pub(super) const fn new() -> Self {
+        Self { opening: BTreeMap::new(), publishing: BTreeMap::new(), next_tag: 0 }
     }
 }
 
@@ -47,18 +47,20 @@ impl Node {
     pub(super) fn on_ask(&mut self, ask: Ask) {
         match ask {
             Ask::Open(open) => self.open_session(open),
-            Ask::Publish(payload, reply) => {
-                let (topic, tag) = (self.exchange.topic.clone(), self.exchange.next_tag);
+            Ask::Publish(topic, payload, reply) => {
+                let tag = self.exchange.next_tag;
                 self.exchange.next_tag = tag.wrapping_add(1);
                 self.exchange.publishing.insert(tag, reply);
                 self.broadcast(Command::Publish { topic, tag, payload });
             }
-            Ask::Judge(id, judgement) => {
-                let topic = self.exchange.topic.clone();
+            Ask::Judge(topic, id, judgement) => {
                 self.broadcast(Command::Judge { topic, id, judgement });
             }
             Ask::Spare(connection, spared) => {
                 self.swarm.behaviour_mut().gate.spare(connection, spared);
+            }
+            Ask::HangUp(connection) => {
+                self.swarm.close_connection(connection);
             }
             Ask::Blame { peer, verdict, fault } => {
                 tracing::warn!(%peer, %fault, ?verdict, "broke a rule of order synchronisation");
@@ -73,10 +75,15 @@ impl Node {
         }
     }
 
-    fn open_session(&mut self, Open { peer, outside, reply }: Open) {
+    fn open_session(&mut self, Open { peer, outside, protocols, reply }: Open) {
+        let named = |spoken: &[StreamProtocol]| -> Vec<StreamProtocol> {
+            let names = protocols.iter().map(|it| StreamProtocol::new(it.id()));
+            names.filter(|name| spoken.contains(name)).collect()
+        };
         let key = if let Some(connection) = outside {
+            let names = named(&[JSON, JSON_V4]);
             let behaviour = &mut self.swarm.behaviour_mut().outside;
-            (Whence::Outside, behaviour.open(peer, connection, vec![JSON]))
+            (Whence::Outside, behaviour.open(peer, connection, names))
         } else {
             let mut links = self.sessions.all();
             links.retain(|info| info.peer == peer && is_lasting(info));
@@ -85,7 +92,8 @@ impl Node {
             let Some(connection) = oldest.map(|info| info.connection) else {
                 return answer(reply, Err(OpenFailed { reason: "not connected".to_owned() }));
             };
-            (Whence::Inside, self.gated().orders.open(peer, connection, vec![BINARY, JSON]))
+            let names = named(&[BINARY, JSON, JSON_V4]);
+            (Whence::Inside, self.gated().orders.open(peer, connection, names))
         };
         self.exchange.opening.insert(key, reply);
     }
@@ -138,7 +146,8 @@ impl Node {
     ) {
         let Some(protocol) = Protocol::of(name.as_ref()) else { return };
         let stranger = self.sessions.get(connection).is_none();
-        let incoming = Incoming { peer, connection, protocol, stream, stranger };
+        let remote = self.swarm.behaviour().gate.remote(connection).and_then(ip_of);
+        let incoming = Incoming { peer, connection, protocol, stream, stranger, remote };
         // A substream that is dropped is closed.
         if self.desk.incoming.try_send(incoming).is_err() {
             self.desk.counts.add("not_served_queue", 1);
@@ -174,7 +183,8 @@ impl Node {
             TopicEvent::Writable { .. } => self.desk.signals.writable.notify_one(),
             TopicEvent::Arrived { topic, id, payload } => {
                 // What there is no time to check goes no further; a sync brings it.
-                if self.desk.arrivals.try_send(Arrival { id, payload }).is_err() {
+                let arrival = Arrival { topic: topic.clone(), id, payload };
+                if self.desk.arrivals.try_send(arrival).is_err() {
                     self.desk.counts.add("messages_unread", 1);
                     let judgement = Judgement::Ignore;
                     self.broadcast(Command::Judge { topic, id, judgement });

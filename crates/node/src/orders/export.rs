@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use futures::{Stream, stream};
-use ordersync::ItemId;
 use ordersync::zeroex::Wanted;
+use ordersync::{Item, ItemId};
 
 use super::Orders;
 
@@ -37,7 +37,7 @@ impl Orders {
     }
 
     fn part(&self, after: ItemId) -> Option<(Exported, ItemId)> {
-        let page = self.book().page(&after, &ItemId::MAX, PART, &Wanted::All, PART);
+        let page = self.book().page(&after, &ItemId::MAX, PART, &Wanted::ALL, PART);
         let (mut lines, mut count, mut last) = (Vec::new(), 0, None);
         for entry in page.entries {
             if lines.len() >= BYTES_MAX {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, stream};
 use orders::OrderError;
-use orders::v3::SignedOrder;
+use ordersync::zeroex::Order;
 use ordersync::{Admitted, Entry, Origin, Rejected};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -128,11 +128,11 @@ impl Orders {
     }
 }
 
-fn read(line: &Line) -> Result<Entry<SignedOrder>, (&'static str, String)> {
+fn read(line: &Line) -> Result<Entry<Order>, (&'static str, String)> {
     let Some(text) = &line.text else {
         return Err(("too_long", format!("more than {LINE_MAX} bytes")));
     };
-    SignedOrder::from_json(text).map(Entry::new).map_err(|error| match error {
+    Order::read(text).map(Entry::new).map_err(|error| match error {
         OrderError::TooLong { .. } => ("too_long", error.to_string()),
         OrderError::Field { .. } => ("field", error.to_string()),
         OrderError::Syntax { line: 0, column } => ("syntax", format!("not UTF-8 at byte {column}")),

@@ -1,9 +1,8 @@
 //! Orders by hash, for people.
 
-use orders::v3::SignedOrder;
 use orders::{Address, AssetData, asset::Asset};
 use ordersync::ItemId;
-use ordersync::zeroex::Wanted;
+use ordersync::zeroex::{Order, Wanted};
 use tokio::task::yield_now;
 
 use super::{Held, Orders};
@@ -36,14 +35,16 @@ pub struct Listing {
 }
 
 impl Query {
-    fn wants(&self, signed: &SignedOrder) -> bool {
-        let order = &signed.order;
-        let trades = |token| {
-            [&order.maker_asset_data, &order.taker_asset_data]
+    fn wants(&self, order: &Order) -> bool {
+        let trades = |token| match order {
+            Order::V3(signed) => [&signed.order.maker_asset_data, &signed.order.taker_asset_data]
                 .into_iter()
-                .any(|data| names(data, token))
+                .any(|data| names(data, token)),
+            Order::V4(signed) => {
+                [signed.order.maker_token, signed.order.taker_token].contains(&token)
+            }
         };
-        self.maker.is_none_or(|maker| maker == order.maker) && self.token.is_none_or(trades)
+        self.maker.is_none_or(|maker| maker == order.maker()) && self.token.is_none_or(trades)
     }
 }
 
@@ -60,7 +61,7 @@ impl Orders {
         let mut listing = Listing { count: book.len(), ..Listing::default() };
         let mut after = query.after;
         loop {
-            let page = book.page(&after, &ItemId::MAX, PART, &Wanted::All, PART);
+            let page = book.page(&after, &ItemId::MAX, PART, &Wanted::ALL, PART);
             for entry in page.entries.iter().filter(|entry| query.wants(&entry.item)) {
                 if listing.orders.len() >= query.limit {
                     listing.more = true;

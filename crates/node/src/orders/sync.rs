@@ -44,6 +44,13 @@ pub enum SyncReport {
         /// How.
         outcome: Outcome,
     },
+    /// A peer that was named cannot be asked.
+    Unreached {
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        error: SyncError,
+    },
     /// The sync ended. The last report.
     Ended(Result<Synced, SyncError>),
 }
@@ -62,6 +69,14 @@ pub enum SyncError {
         address: Multiaddr,
         /// Why.
         reason: String,
+    },
+    /// Not all of the named peers gave what they have. What came is kept.
+    #[error("synced with {synced} of the {named} peers that were named")]
+    Partly {
+        /// So many did.
+        synced: usize,
+        /// Of so many.
+        named: usize,
     },
 }
 

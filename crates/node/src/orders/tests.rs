@@ -8,7 +8,8 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt, poll, stream};
 use libp2p::PeerId;
 use orders::sample::SAMPLE_V3;
-use ordersync::requester::{Ended, Outcome, Tally};
+use orders::v3::SignedOrder;
+use ordersync::requester::{Break, Ended, Outcome};
 use ordersync::service::{Event, Synced};
 use ordersync::{ItemId, MemoryStore};
 use tokio::sync::broadcast;
@@ -185,7 +186,7 @@ async fn a_list_goes_on_where_it_stopped() {
 }
 
 fn outcome() -> Outcome {
-    Outcome { ended: Ended::Agreed, tally: Tally::default(), rest: None, provable: true }
+    Outcome { ended: Ended::Agreed, ..Outcome::broken(Break::Closed) }
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ const fn serve_name(ended: &Result<(), ServeError>) -> &'static str {
         Err(ServeError::Refused(Refusal::Metadata(_))) => "not_served_metadata",
         Err(ServeError::Refused(Refusal::Unavailable { .. })) => "not_served_unavailable",
         Err(ServeError::Refused(Refusal::TooMuch { .. })) => "not_served_too_much",
-        Err(ServeError::Refused(Refusal::Busy)) => "not_served_busy",
+        Err(ServeError::Refused(Refusal::Busy { .. })) => "not_served_busy",
     }
 }
 

@@ -1,7 +1,8 @@
 //! Between the tasks that sync orders and the swarm: bounded queues, both ways.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
@@ -9,12 +10,14 @@ use handshake::{Dialer, Sessions};
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 use machine::{Blame, Verdict};
-use ordersync::service::{Event, Network, OpenFailed, Protocol};
+use ordersync::Fault;
+use ordersync::service::{Event, Network, OpenFailed, Protocol, Standing};
 use tokio::sync::{Notify, broadcast, mpsc, oneshot};
-use topics::{Judgement, MessageId, PublishError};
+use topics::{Judgement, MessageId, PublishError, Topic};
 use transport::session::Substream;
 
 use super::Counts;
+use super::strangers::Strangers;
 use crate::node::is_lasting;
 
 /// Most questions to the swarm that wait.
@@ -36,12 +39,14 @@ pub(crate) enum Ask {
     /// Open a substream.
     Open(Open),
     /// Publish a message.
-    Publish(Bytes, oneshot::Sender<Result<(), PublishError>>),
+    Publish(Topic, Bytes, oneshot::Sender<Result<(), PublishError>>),
     /// Say whether a message that arrived is passed on.
-    Judge(MessageId, Judgement),
+    Judge(Topic, MessageId, Judgement),
     /// Turn out this stranger after others, or like others again.
     Spare(ConnectionId, bool),
-    /// Count this against a peer.
+    /// Close this connection.
+    HangUp(ConnectionId),
+    /// Count this against a peer that passed the gate.
     Blame { peer: PeerId, verdict: Verdict, fault: String },
 }
 
@@ -51,6 +56,8 @@ pub(crate) struct Open {
     pub(crate) peer: PeerId,
     /// Which connection, if it is one outside the gate.
     pub(crate) outside: Option<ConnectionId>,
+    /// In one of these, the best first.
+    pub(crate) protocols: Vec<Protocol>,
     pub(crate) reply: OpenReply,
 }
 
@@ -66,11 +73,14 @@ pub(crate) struct Incoming {
     pub(crate) stream: Substream,
     /// It is not of our network, as far as we know.
     pub(crate) stranger: bool,
+    /// Where a stranger is, if that has an IP address.
+    pub(crate) remote: Option<IpAddr>,
 }
 
-/// A message of the topic, which has to be judged.
+/// A message of a topic, which has to be judged.
 #[derive(Debug)]
 pub(crate) struct Arrival {
+    pub(crate) topic: Topic,
     pub(crate) id: MessageId,
     pub(crate) payload: Bytes,
 }
@@ -96,7 +106,7 @@ pub(crate) struct Signals {
 
 /// Where whoever syncs the orders of a node reaches its swarm.
 #[derive(Debug)]
-pub struct Port {
+pub(crate) struct Port {
     pub(crate) link: Link,
     pub(crate) dialer: Dialer,
     pub(crate) incoming: mpsc::Receiver<Incoming>,
@@ -109,14 +119,14 @@ pub struct Port {
 pub(crate) struct Link {
     asks: mpsc::Sender<Ask>,
     sessions: Sessions,
-    /// Connections outside the gate on which somebody wants to sync, at most one for each peer.
-    outside: Arc<Mutex<BTreeMap<PeerId, ConnectionId>>>,
+    outside: Arc<Mutex<Outsides>>,
+    pub(super) strangers: Strangers,
     events: broadcast::Sender<Event>,
     pub(crate) counts: Counts,
 }
 
-/// Both ends.
-pub(crate) fn link(sessions: Sessions, dialer: Dialer) -> (Desk, Port) {
+/// Both ends, of a node that lets in so many strangers.
+pub(crate) fn link(sessions: Sessions, dialer: Dialer, strangers_max: usize) -> (Desk, Port) {
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (come, incoming) = mpsc::channel(INCOMING_MAX);
     let (arrive, arrivals) = mpsc::channel(ARRIVALS_MAX);
@@ -129,7 +139,8 @@ pub(crate) fn link(sessions: Sessions, dialer: Dialer) -> (Desk, Port) {
         counts: counts.clone(),
     };
     let (events, _) = broadcast::channel(EVENTS_MAX);
-    let link = Link { asks, sessions, outside: Arc::default(), events, counts };
+    let (outside, strangers) = (Arc::default(), Strangers::of(strangers_max));
+    let link = Link { asks, sessions, outside, strangers, events, counts };
     (desk, Port { link, dialer, incoming, arrivals, signals })
 }
 
@@ -147,20 +158,72 @@ impl Link {
     }
 
     /// Publishes a message to all who subscribed.
-    pub(crate) async fn publish(&self, payload: Bytes) -> Result<(), PublishError> {
+    pub(crate) async fn publish(&self, topic: Topic, payload: Bytes) -> Result<(), PublishError> {
         let (reply, outcome) = oneshot::channel();
-        self.ask(Ask::Publish(payload, reply)).await;
+        self.ask(Ask::Publish(topic, payload, reply)).await;
         outcome.await.unwrap_or(Err(PublishError::Alone))
     }
 
     /// Has `peer` asked on this connection until the result is dropped.
     pub(crate) fn use_outside(&self, peer: PeerId, connection: ConnectionId) -> Outside {
-        self.with_outside(|outside| outside.insert(peer, connection));
+        self.outsides().add(peer, connection);
         Outside { link: self.clone(), peer, connection }
     }
 
-    fn with_outside<T>(&self, act: impl FnOnce(&mut BTreeMap<PeerId, ConnectionId>) -> T) -> T {
-        act(&mut self.outside.lock().unwrap_or_else(PoisonError::into_inner))
+    /// Has a connection closed, unless there is too much to do.
+    pub(super) fn hang_up(&self, connection: ConnectionId) {
+        if self.asks.try_send(Ask::HangUp(connection)).is_err() {
+            self.counts.add("not_hung_up", 1);
+        }
+    }
+
+    /// Counts a fault. It is charged to whom the gate let in: that name cost something. A stranger's
+    /// is worth nothing, and it may have as many as it likes: it is hung up on, and comes again later.
+    fn blame(&self, peer: PeerId, standing: Standing, fault: &Fault) {
+        let (verdict, fault) = (fault.verdict(), fault.to_string());
+        match standing {
+            Standing::Member => {
+                if self.asks.try_send(Ask::Blame { peer, verdict, fault }).is_err() {
+                    self.counts.add("fault_not_charged", 1);
+                }
+            }
+            Standing::Stranger => {
+                tracing::debug!(%peer, %fault, ?verdict, "a stranger broke a rule");
+                self.counts.add("faults_of_strangers", 1);
+                if verdict != Verdict::Note {
+                    for connection in self.strangers.turn_out(peer) {
+                        self.hang_up(connection);
+                    }
+                }
+            }
+        }
+    }
+
+    fn outsides(&self) -> MutexGuard<'_, Outsides> {
+        self.outside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Connections outside the gate on which somebody wants to sync, those of each peer in the order in
+/// which they were made. Bounded by the syncs that run.
+#[derive(Debug, Default)]
+struct Outsides(BTreeMap<PeerId, Vec<ConnectionId>>);
+
+impl Outsides {
+    fn add(&mut self, peer: PeerId, connection: ConnectionId) {
+        self.0.entry(peer).or_default().push(connection);
+    }
+
+    fn last(&self, peer: PeerId) -> Option<ConnectionId> {
+        self.0.get(&peer)?.last().copied()
+    }
+
+    fn remove(&mut self, peer: PeerId, connection: ConnectionId) {
+        let Some(connections) = self.0.get_mut(&peer) else { return };
+        connections.retain(|other| *other != connection);
+        if connections.is_empty() {
+            self.0.remove(&peer);
+        }
     }
 }
 
@@ -175,11 +238,7 @@ pub(crate) struct Outside {
 impl Drop for Outside {
     fn drop(&mut self) {
         let Self { peer, connection, .. } = *self;
-        self.link.with_outside(|outside| {
-            if outside.get(&peer) == Some(&connection) {
-                outside.remove(&peer);
-            }
-        });
+        self.link.outsides().remove(peer, connection);
     }
 }
 
@@ -195,27 +254,53 @@ impl Network for Link {
         peers
     }
 
-    fn open(&self, peer: PeerId) -> BoxFuture<'static, Result<(Protocol, Substream), OpenFailed>> {
-        let (asks, outside) = (self.asks.clone(), self.with_outside(|it| it.get(&peer).copied()));
+    fn open(
+        &self,
+        peer: PeerId,
+        protocols: &[Protocol],
+    ) -> BoxFuture<'static, Result<(Protocol, Substream), OpenFailed>> {
+        let (asks, outside) = (self.asks.clone(), self.outsides().last(peer));
+        let protocols = protocols.to_vec();
         async move {
             let (reply, opened) = oneshot::channel();
             let ending = |()| OpenFailed { reason: "the node is ending".to_owned() };
-            let asked = asks.send(Ask::Open(Open { peer, outside, reply })).await;
+            let asked = asks.send(Ask::Open(Open { peer, outside, protocols, reply })).await;
             asked.map_err(|_| ending(()))?;
             opened.await.map_err(|_| ending(()))?
         }
         .boxed()
     }
 
+    fn standing(&self, peer: PeerId) -> Standing {
+        let passed = self.sessions.all().iter().any(|info| info.peer == peer);
+        if passed { Standing::Member } else { Standing::Stranger }
+    }
+
     fn tell(&self, event: Event) {
         self.counts.note(&event);
-        if let Event::Fault { peer, fault } = &event {
-            let (peer, verdict, fault) = (*peer, fault.verdict(), fault.to_string());
-            if self.asks.try_send(Ask::Blame { peer, verdict, fault }).is_err() {
-                self.counts.add("fault_not_charged", 1);
-            }
+        if let Event::Fault { peer, standing, fault } = &event {
+            self.blame(*peer, *standing, fault);
         }
         // Nobody may be watching.
         let _nobody = self.events.send(event);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sync_with_a_stranger_keeps_its_own_connection() {
+        let (mut outsides, peer) = (Outsides::default(), PeerId::random());
+        let [first, second] = [1, 2].map(ConnectionId::new_unchecked);
+        outsides.add(peer, first);
+        outsides.add(peer, second);
+        assert_eq!(outsides.last(peer), Some(second));
+        outsides.remove(peer, second);
+        assert_eq!(outsides.last(peer), Some(first), "the other sync still goes on");
+        outsides.remove(PeerId::random(), first);
+        outsides.remove(peer, first);
+        assert!(outsides.last(peer).is_none() && outsides.0.is_empty());
     }
 }

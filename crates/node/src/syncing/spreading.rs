@@ -1,6 +1,7 @@
-//! Live spread: the node's own new orders go out on a topic, and those of others come in.
+//! Live spread: the node's own new orders go out on topics, one for each version, and those of others
+//! come in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -8,9 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::StreamExt;
 use machine::Instant;
-use orders::Network;
-use orders::v3::SignedOrder;
+use orders::{Network, Version};
 use ordersync::book::UpdateKind;
+use ordersync::zeroex::{Order, Wanted};
 use ordersync::{Admission, Admitted, Entry, Item, ItemId, Origin, Rejected};
 use sha2::{Digest, Sha256};
 use tokio::sync::mpsc;
@@ -41,14 +42,18 @@ pub(super) const FRESH: Duration = Duration::from_mins(2);
 /// How long room is waited for before it is tried again.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// The topic on which the orders of a network that satisfy a schema spread: only who wants the same
-/// can pass on all of it.
-pub(crate) fn topic_of(network: Network, schema: &str) -> Topic {
-    let Network { chain_id, exchange } = network;
-    let schema = ItemId(Sha256::digest(schema).into());
-    let (exchange, schema) = (digits(&exchange, 16), digits(&schema, 8));
-    let name = format!("orders/v3/{chain_id}/{exchange}/{schema}");
-    Topic::new(&name).expect("at most 10, 20, 17 and 9 bytes")
+/// The topics on which the orders that are wanted spread. Orders of version 3 are on one with those
+/// that satisfy the same schema: only who wants the same can pass on all of it.
+pub(crate) fn topics_of(wanted: &Wanted) -> BTreeMap<Version, Topic> {
+    let name = |version: Version, Network { chain_id, exchange }: Network| {
+        format!("orders/v{version}/{chain_id}/{}", digits(&exchange, 16))
+    };
+    let schema = digits(&ItemId(Sha256::digest(wanted.schema()).into()), 8);
+    let v3 = wanted.v3().map(|network| format!("{}/{schema}", name(Version::V3, network)));
+    let v4 = wanted.v4().map(|network| name(Version::V4, network));
+    let topic = |name: String| Topic::new(&name).expect("at most 10, 20, 17 and 9 bytes");
+    let topics = [(Version::V3, v3), (Version::V4, v4)].into_iter();
+    topics.filter_map(|(version, name)| Some((version, topic(name?)))).collect()
 }
 
 /// The first hexadecimal digits of a name that is written with "0x" before them.
@@ -84,29 +89,36 @@ impl Syncer {
         let mut ids = Vec::with_capacity(ORDERS_MAX);
         while waiting.recv_many(&mut ids, ORDERS_MAX).await > 0 {
             let book = self.orders.intake().book();
-            let entries: Vec<_> = ids.drain(..).filter_map(|id| book.get(&id)).collect();
-            for (payload, count) in self.encode(entries).await {
-                match self.publish_one(payload).await {
-                    Ok(()) => self.link.counts.add("orders_spread", count),
-                    Err(error) => {
-                        tracing::debug!(count, %error, "orders are left to the next sync");
-                        self.leave_to_sync(count);
-                    }
+            let mut entries: Vec<_> = ids.drain(..).filter_map(|id| book.get(&id)).collect();
+            for (version, topic) in &*self.topics {
+                let of_version = |entry: &mut Entry<Order>| entry.item.version() == *version;
+                self.publish_all(topic, entries.extract_if(.., of_version).collect()).await;
+            }
+        }
+    }
+
+    async fn publish_all(&self, topic: &Topic, entries: Vec<Entry<Order>>) {
+        for (payload, count) in self.encode(entries).await {
+            match self.publish_one(topic, payload).await {
+                Ok(()) => self.link.counts.add("orders_spread", count),
+                Err(error) => {
+                    tracing::debug!(count, %error, "orders are left to the next sync");
+                    self.leave_to_sync(count);
                 }
             }
         }
     }
 
-    /// As messages of the topic, each with the number of its orders.
-    async fn encode(&self, entries: Vec<Entry<SignedOrder>>) -> Vec<(Bytes, u64)> {
+    /// As messages of a topic, each with the number of its orders.
+    async fn encode(&self, entries: Vec<Entry<Order>>) -> Vec<(Bytes, u64)> {
         let entries = Arc::new(entries);
         let payloads = self.orders.on_pool(move || payloads(&entries)).await;
         payloads.unwrap_or_default()
     }
 
-    async fn publish_one(&self, payload: Bytes) -> Result<(), PublishError> {
+    async fn publish_one(&self, topic: &Topic, payload: Bytes) -> Result<(), PublishError> {
         loop {
-            match self.link.publish(payload.clone()).await {
+            match self.link.publish(topic.clone(), payload.clone()).await {
                 Err(PublishError::Busy) => {
                     let _tried_again = timeout(BUSY, self.signals.writable.notified()).await;
                 }
@@ -125,8 +137,10 @@ impl Syncer {
         arrivals.for_each_concurrent(CHECKS_MAX, |arrival| self.take_in(arrival)).await;
     }
 
-    async fn take_in(&self, Arrival { id, payload }: Arrival) {
-        let judgement = match self.read(payload).await {
+    async fn take_in(&self, Arrival { topic, id, payload }: Arrival) {
+        let version = self.topics.iter().find(|(_, of_version)| **of_version == topic);
+        let Some((version, _)) = version else { return };
+        let judgement = match self.read(*version, payload).await {
             Ok(entries) => {
                 self.link.counts.add("orders_heard", entries.len() as u64);
                 let admissions = self.orders.intake().admit(entries, Origin::Peer).await;
@@ -138,7 +152,7 @@ impl Syncer {
         if judgement == Judgement::Reject {
             self.link.counts.add("messages_rejected", 1);
         }
-        self.link.ask(Ask::Judge(id, judgement)).await;
+        self.link.ask(Ask::Judge(topic, id, judgement)).await;
     }
 
     /// Whether an order came in so lately that others may not have heard of it.
@@ -149,13 +163,10 @@ impl Syncer {
 
     fn read(
         &self,
+        version: Version,
         payload: Bytes,
-    ) -> impl Future<Output = Result<Vec<Entry<SignedOrder>>, Judgement>> {
-        let read = move || {
-            let orders = SignedOrder::decode_batch(&payload, ORDERS_MAX).ok()?;
-            Some(orders.into_iter().map(Entry::new).collect::<Vec<_>>())
-        };
-        let read = self.orders.on_pool(read);
+    ) -> impl Future<Output = Result<Vec<Entry<Order>>, Judgement>> {
+        let read = self.orders.on_pool(move || orders_in(&payload, version));
         async move {
             match read.await {
                 Ok(Some(entries)) if !entries.is_empty() => Ok(entries),
@@ -164,6 +175,13 @@ impl Syncer {
             }
         }
     }
+}
+
+/// The orders of a message, which are all of the version of its topic.
+fn orders_in(payload: &[u8], version: Version) -> Option<Vec<Entry<Order>>> {
+    let orders = Order::decode_batch(payload, ORDERS_MAX).ok()?;
+    let belong = orders.iter().all(|order| order.version() == version);
+    belong.then(|| orders.into_iter().map(Entry::new).collect())
 }
 
 /// What the topic is to do with a message: it goes on if at least half of it is news, and nothing in
@@ -198,11 +216,11 @@ fn judge(
 }
 
 /// The orders as messages, halved until each fits.
-fn payloads(entries: &[Entry<SignedOrder>]) -> Vec<(Bytes, u64)> {
+fn payloads(entries: &[Entry<Order>]) -> Vec<(Bytes, u64)> {
     let items: Vec<_> = entries.iter().map(|entry| &*entry.item).collect();
     let bytes = match items.len() {
         0 => return Vec::new(),
-        _ => SignedOrder::encode_batch(&items),
+        _ => Order::encode_batch(&items),
     };
     if bytes.len() <= PAYLOAD_MAX || entries.len() == 1 {
         return vec![(bytes.into(), entries.len() as u64)];
@@ -214,20 +232,30 @@ fn payloads(entries: &[Entry<SignedOrder>]) -> Vec<(Bytes, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use orders::generate::{Config, Generator};
     use orders::sample::SAMPLE_V3;
 
     #[test]
     fn a_topic_is_of_one_network_and_one_schema() {
-        let everything = topic_of(Network::MAINNET, "{}");
-        assert_eq!(everything.as_str(), "orders/v3/1/61935cbdd02287b5/44136fa3");
-        let far = Network { chain_id: u64::MAX, ..Network::MAINNET };
-        assert_ne!(topic_of(far, "{}"), everything);
-        assert_ne!(topic_of(Network::MAINNET, r#"{"type":"object"}"#), everything);
+        let topics = |network, schema| {
+            let v3 = Wanted::new(network, schema).expect("good");
+            topics_of(&v3.and_v4(Network::v4(1).expect("known").exchange))
+        };
+        let everything = topics(Network::MAINNET, "{}");
+        assert_eq!(everything[&Version::V3].as_str(), "orders/v3/1/61935cbdd02287b5/44136fa3");
+        assert_eq!(everything[&Version::V4].as_str(), "orders/v4/1/def1c0ded9bec7f1");
+        let far = Network { chain_id: 1 << 62, ..Network::MAINNET };
+        assert!(topics(far, "{}").iter().all(|(version, topic)| everything[version] != *topic));
+        let some = topics(Network::MAINNET, r#"{"type":"object"}"#);
+        assert_ne!(some[&Version::V3], everything[&Version::V3]);
+        assert_eq!(some[&Version::V4], everything[&Version::V4]);
+        let v3 = Wanted::new(Network::MAINNET, "{}").expect("good");
+        assert_eq!(topics_of(&v3).len(), 1);
     }
 
     #[test]
     fn orders_that_do_not_fit_one_message_fill_several() {
-        let order = |line| Entry::new(SignedOrder::from_json(line).expect("an order"));
+        let order = |line| Entry::new(Order::read(line).expect("an order"));
         let sample: Vec<_> = SAMPLE_V3.lines().map(order).collect();
         assert!(payloads(&[]).is_empty());
         assert_eq!(payloads(&sample[..1]).len(), 1);
@@ -237,11 +265,28 @@ mod tests {
         let mut read = Vec::new();
         for (payload, count) in payloads {
             assert!(payload.len() <= PAYLOAD_MAX);
-            let orders = SignedOrder::decode_batch(&payload, 2_000).expect("what was written");
+            let orders = Order::decode_batch(&payload, 2_000).expect("what was written");
             assert_eq!(orders.len() as u64, count);
             read.extend(orders.into_iter().map(|order| order.id()));
         }
         assert!(read.iter().eq(many.iter().map(|entry| &entry.id)), "all, in their order");
+    }
+
+    #[test]
+    fn a_message_has_orders_of_the_version_of_its_topic_only() {
+        let v3 = Order::read(SAMPLE_V3.lines().next().expect("a line")).expect("an order");
+        let v4 = Order::from(Generator::new([1; 32], Config::default()).limit_order());
+        for (orders, versions) in [
+            (vec![&v3], vec![Version::V3]),
+            (vec![&v4, &v4], vec![Version::V4]),
+            (vec![&v3, &v4], vec![]),
+        ] {
+            let payload = Order::encode_batch(&orders);
+            let mut taken = vec![Version::V3, Version::V4];
+            taken.retain(|version| orders_in(&payload, *version).is_some());
+            assert_eq!(taken, versions);
+        }
+        assert!(orders_in(&[7], Version::V3).is_none());
     }
 
     /// The n-th order, and what became of it.

@@ -170,7 +170,7 @@ async fn sync(orders: &Orders) -> Result<Tally, PhaseError> {
     while let Some(report) = reports.recv().await {
         match report {
             SyncReport::Session { outcome, .. } => counted = counted.and(&outcome.tally),
-            SyncReport::Progress { .. } => {}
+            SyncReport::Progress { .. } | SyncReport::Unreached { .. } => {}
             // Who finds nobody may find somebody in the next round.
             SyncReport::Ended(_) => return Ok(counted),
         }

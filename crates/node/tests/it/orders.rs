@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::RecvTimeoutError;
 
+use orders::Network;
+use orders::generate::{Config, Generator};
 use orders::sample::SAMPLE_V3;
 use orders::v3::SignedOrder;
+use ordersync::zeroex::Order;
 use serde_json::Value;
 
-use super::running::{Node, places};
+use super::running::{Node, PATIENCE, lines, places};
 use super::{Ended, ended, meshwork, run};
 
 fn start(dir: &Path) -> Node {
@@ -114,6 +118,48 @@ fn orders_are_listed_by_hash_maker_and_token() {
 }
 
 #[test]
+fn orders_of_both_versions_are_one_set() {
+    let (_temporary, [dir]) = places();
+    let node = start(&dir);
+    let network = Network::v4(1).unwrap();
+    let mut made = Generator::new([4; 32], Config { network, ..Config::default() });
+    let made: Vec<_> = std::iter::repeat_with(|| made.limit_order()).take(30).collect();
+    let lines: String = made.iter().map(|order| order.to_json() + "\n").collect();
+    let both = canonical() + &lines + &lines.replace("\"salt\":\"", "\"salt\":\"1");
+    let imported = import(&dir, &both).expect(1).stdout;
+    assert_eq!(imported, "260 lines: 230 new, 0 known, 30 bad (30 signature_signer)\n");
+
+    let status = node.ask(&["orders", "status"]);
+    assert_eq!((&status["count"], &status["count_v4"]), (&230.into(), &30.into()));
+    assert_eq!(status["exchange_v4"], network.exchange.to_string());
+    let text = run(&dir, &["orders", "status"]).expect(0).stdout;
+    assert!(text.contains("230 of at most 200000, 30 of version 4\n"), "{text}");
+
+    let (maker, token) = (made[0].order.maker, made[0].order.maker_token);
+    let listed = node.ask(&["orders", "list", "--maker", &maker.to_string()]);
+    let is_listed = |order: &&Value| order["hash"] == made[0].hash().to_string();
+    let order = listed["orders"].as_array().unwrap().iter().find(is_listed).unwrap();
+    assert_eq!((&order["version"], &order["own"]), (&4.into(), &true.into()));
+    assert_eq!(order["maker_asset"], format!("erc20:{token}"));
+    assert_eq!(order["maker_amount"], made[0].order.maker_amount.to_string());
+    let listed = node.ask(&["orders", "list", "--token", &token.to_string()]);
+    assert!(listed["orders"].as_array().unwrap().iter().any(|order| is_listed(&order)));
+
+    let by_hash: BTreeMap<_, _> = both
+        .lines()
+        .take(230)
+        .map(|line| (Order::read(line).unwrap().hash(), format!("{line}\n")))
+        .collect();
+    let expected: String = by_hash.into_values().collect();
+    assert_eq!(run(&dir, &["orders", "export"]).expect(0).stdout, expected);
+    // Rows of both versions are read again.
+    node.end("-TERM");
+    let node = start(&dir);
+    assert_eq!(node.ask(&["orders", "status"])["digest"], status["digest"]);
+    node.end("-TERM");
+}
+
+#[test]
 fn who_watches_sees_what_comes() {
     let (_temporary, [dir]) = places();
     let node = start(&dir);
@@ -125,14 +171,15 @@ fn who_watches_sees_what_comes() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut changes = BufReader::new(watching.stdout.take().unwrap()).lines();
-    let first = changes.next().unwrap().unwrap();
+    let changes = lines(watching.stdout.take().unwrap());
+    let first = changes.recv_timeout(PATIENCE).unwrap();
     assert_eq!(first, r#"{"kind":"watching","hash":null,"order":null}"#);
     import(&dir, SAMPLE_V3.lines().next().unwrap()).expect(0);
-    let change: Value = serde_json::from_str(&changes.next().unwrap().unwrap()).unwrap();
+    let change: Value = serde_json::from_str(&changes.recv_timeout(PATIENCE).unwrap()).unwrap();
     assert_eq!((&change["kind"], &change["order"]["own"]), (&"added".into(), &true.into()));
     // The node does not wait for those who watch, and they hear that it is ending.
     node.end("-TERM");
+    assert_eq!(changes.recv_timeout(PATIENCE), Err(RecvTimeoutError::Disconnected));
     assert_eq!(watching.wait().unwrap().code(), Some(3));
 }
 
@@ -158,6 +205,22 @@ fn a_node_fetches_what_another_one_has() {
     assert_eq!(listed["orders"][0]["own"], false, "it is not this node's");
     let again = run(&here, &["orders", "sync", "--from", &address]).expect(0).stdout;
     assert!(again.contains("agreed: 0 new") && again.ends_with("synced with 1 peer\n"), "{again}");
+
+    // One that is not there is named, and what the other one has is fetched all the same.
+    let nobody = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
+    let wrong = format!("/ip4/127.0.0.1/tcp/1/p2p/{nobody}");
+    let both = ["orders", "sync", "--from", &address, "--from", &wrong];
+    let partly = run(&here, &both).expect(1);
+    let unreached = format!("{nobody} unreached (cannot reach /ip4/127.0.0.1/tcp/1");
+    assert!(partly.stdout.contains(&unreached), "{partly:?}");
+    assert!(partly.stdout.ends_with("synced with 1 peer\n"), "{partly:?}");
+    assert!(partly.stderr.contains("synced with 1 of the 2 peers asked for"), "{partly:?}");
+    let partly = run(&here, &[&both[..], &["--json"]].concat()).expect(1);
+    let lines: Vec<Value> =
+        partly.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let unreached = lines.iter().find(|line| line["peer_id"] == nobody).unwrap();
+    assert_eq!((&unreached["ended"], &unreached["protocol"]), (&"unreached".into(), &Value::Null));
+    assert_eq!(lines.last().unwrap(), &serde_json::json!({ "synced": 1, "wanted": 2 }));
 }
 
 #[test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::{Ended, run};
 
 /// Longest time for anything to happen. On an idle machine nothing takes a tenth of it.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running node; killed when dropped.
 pub(super) struct Node {
@@ -156,7 +156,7 @@ impl Drop for Node {
     }
 }
 
-fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
+pub(super) fn lines(from: impl Read + Send + 'static) -> Receiver<String> {
     let (line, lines) = channel();
     thread::spawn(move || {
         for text in BufReader::new(from).lines().map_while(Result::ok) {

@@ -11,9 +11,11 @@ use std::time::Duration;
 use futures::{StreamExt, stream};
 use libp2p::{Multiaddr, PeerId};
 use meshwork::config::{Environment, Layers};
-use meshwork::orders::{Orders, SyncReport, SyncWish};
+use meshwork::orders::{Orders, SyncError, SyncReport, SyncWish};
 use meshwork::{DataDir, Handle, Service};
+use orders::generate::{Config, Generator};
 use orders::sample::SAMPLE_V3;
+use orders::{Network, Version};
 use session::Registry;
 use tempfile::TempDir;
 use tokio::task::JoinSet;
@@ -127,6 +129,57 @@ fn sample() -> Vec<&'static str> {
     SAMPLE_V3.lines().collect()
 }
 
+/// Orders of version 4, one more with each.
+fn sample_v4(count: usize) -> Vec<String> {
+    let network = Network::v4(1).unwrap();
+    let mut made = Generator::new([4; 32], Config { network, ..Config::default() });
+    std::iter::repeat_with(|| made.limit_order().to_json()).take(count).collect()
+}
+
+/// How many orders of each version an export has.
+async fn exported(orders: &Orders) -> [usize; 2] {
+    let parts: Vec<_> = orders.export().collect().await;
+    let lines = parts.iter().flat_map(|part| part.lines.split(|byte| *byte == b'\n'));
+    let lines = lines.filter(|line| !line.is_empty());
+    let versions: Vec<_> = lines.map(|line| Version::of_json(line).unwrap()).collect();
+    [Version::V3, Version::V4].map(|asked| versions.iter().filter(|it| **it == asked).count())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn orders_of_both_versions_are_synced_and_heard() {
+    let (here, there, elsewhere) = (place(), place(), place());
+    let never = ("MESHWORK_ORDERS__SYNC_EVERY", "0s");
+    let (v3, v4) = (sample(), sample_v4(60));
+    let v4: Vec<_> = v4.iter().map(String::as_str).collect();
+    let mixed: Vec<_> = v3[..60].iter().chain(&v4[..40]).copied().collect();
+    let old = Node::with(here.path(), &mixed, &[never]).await;
+    let address = old.address("tcp");
+    let peers = ("MESHWORK_NETWORK__PEERS", address.as_str());
+    let new = Node::with(there.path(), &[v3[60], v4[40]], &[peers]).await;
+    new.has(102).await;
+    old.has(102).await;
+    new.counts("synced", 1).await;
+    assert_eq!(new.orders.status().digest, old.orders.status().digest);
+    assert_eq!(exported(&new.orders).await, [61, 41]);
+    assert_eq!(new.orders.count_v4().await, Ok(41));
+
+    // Each version is heard on a topic of its own.
+    old.import(&[&v3[61..70], &v4[41..]].concat()).await;
+    new.has(130).await;
+    new.counts("orders_heard", 28).await;
+    assert_eq!(exported(&new.orders).await, [70, 60]);
+
+    // Who wants none of version 4 is given none, and what it has is what the other has of version 3.
+    let only_v3 = [peers, ("MESHWORK_ORDERS__EXCHANGE_V4", "none")];
+    let third = Node::start(elsewhere.path(), &only_v3).await;
+    third.has(70).await;
+    third.counts("synced", 1).await;
+    assert_eq!(exported(&third.orders).await, [70, 0]);
+    third.import(&v3[70..71]).await;
+    old.has(131).await;
+    tokio::join!(old.end(), new.end(), third.end());
+}
+
 async fn first_sync_then_live_spread(transport: &str) {
     let (here, there) = (place(), place());
     let lines = sample();
@@ -210,4 +263,31 @@ async fn who_is_not_there_is_named() {
     let SyncReport::Ended(Err(error)) = report else { panic!("{report:?}") };
     assert!(error.to_string().starts_with("cannot reach /ip4/127.0.0.1/tcp/1"), "{error}");
     node.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_not_there_is_named_among_those_who_are() {
+    let (here, there) = (place(), place());
+    let never = ("MESHWORK_ORDERS__SYNC_EVERY", "0s");
+    let node = Node::start(here.path(), &[never]).await;
+    let peer = Node::with(there.path(), &sample(), &[never]).await;
+    let nobody = PeerId::random();
+    let named = [format!("/ip4/127.0.0.1/tcp/1/p2p/{nobody}"), peer.address("tcp")];
+    let named = named.map(|address| address.parse().unwrap());
+    let mut reports = node.orders.sync(SyncWish::With(named.into())).await.unwrap();
+    let (mut unreached, mut ended) = (Vec::new(), None);
+    while let Some(report) = timeout(PATIENCE, reports.recv()).await.unwrap() {
+        match report {
+            SyncReport::Unreached { peer, error } => unreached.push((peer, error.to_string())),
+            SyncReport::Ended(last) => ended = Some(last),
+            SyncReport::Progress { .. } | SyncReport::Session { .. } => {}
+        }
+    }
+    let [(who, why)] = &unreached[..] else { panic!("{unreached:?}") };
+    assert_eq!(*who, nobody);
+    assert!(why.starts_with("cannot reach /ip4/127.0.0.1/tcp/1"), "{why}");
+    let ended = ended.unwrap();
+    assert!(matches!(ended, Err(SyncError::Partly { synced: 1, named: 2 })), "{ended:?}");
+    node.has(200).await;
+    tokio::join!(node.end(), peer.end());
 }

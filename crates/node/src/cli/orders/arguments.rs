@@ -68,7 +68,8 @@ pub(in crate::cli) struct Export {
     pub(super) node: Node,
 }
 
-/// With whom to sync.
+/// With whom to sync. The exit code is 1 if it was not done with all that were named, or not with so
+/// many as were asked for; what came is kept all the same.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sync {
     /// With how many peers [default: `orders.min_peers` of the node]

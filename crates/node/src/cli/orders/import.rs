@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::{Output, Report};
+use super::super::progress::Progress;
 use super::arguments::{Import, Place};
 use super::input::{Ended, Input};
 use crate::control::{Client, Stream};
@@ -28,13 +29,11 @@ struct Imported {
 
 impl Report for Imported {
     fn text(&self) -> String {
-        let Self { lines, new, known, bad, .. } = self;
         let reasons: Vec<_> =
             self.reasons.iter().map(|(code, count)| format!("{count} {code}")).collect();
         let reasons =
             if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
-        let text = format!("{lines} lines: {new} new, {known} known, {bad} bad{reasons}");
-        Printable(&text).to_string()
+        Printable(&format!("{}{reasons}", self.counts())).to_string()
     }
 }
 
@@ -71,14 +70,10 @@ impl Imported {
         }
     }
 
-    /// What to show while it goes on, `len` being that of the whole.
-    fn progress(&self, len: Option<u64>) -> String {
-        let part = len.filter(|len| *len > 0).map(|len| {
-            let percent = self.bytes.min(len).saturating_mul(100).div_euclid(len);
-            let done = usize::try_from(percent.div_euclid(5)).unwrap_or(0);
-            format!("[{:-<20}] {percent:>3}%  ", "#".repeat(done))
-        });
-        format!("{}{}", part.unwrap_or_default(), self.text())
+    /// Without the reasons, for which there may be no room.
+    fn counts(&self) -> String {
+        let Self { lines, new, known, bad, .. } = self;
+        format!("{lines} lines: {new} new, {known} known, {bad} bad")
     }
 }
 
@@ -92,7 +87,6 @@ pub(super) fn import(context: &Context<'_>, asked: Import) -> Result<(), Failure
         let mut batches = client.orders_import(parts).await?;
         take(&mut batches, &mut imported, len, output).await
     });
-    output.progress("");
     // Also of an import that broke it is to be known how far it came.
     if imported.lines > 0 || told.is_ok() {
         output.report(&imported)?;
@@ -111,9 +105,10 @@ async fn take(
     len: Option<u64>,
     output: Output,
 ) -> Result<(), crate::control::ClientError> {
+    let mut progress = Progress::of(output);
     while let Some(batch) = batches.next().await? {
         imported.add(batch, output);
-        output.progress(&imported.progress(len));
+        progress.show(imported.bytes, len, &imported.counts());
     }
     Ok(())
 }

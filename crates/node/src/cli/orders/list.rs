@@ -32,14 +32,15 @@ impl Report for Shown {
         }
         let now = Clock::wall();
         let rows: Vec<_> = self.orders.iter().map(|order| row(order, now)).collect();
-        let head = ["ORDER", "MAKER", "OFFERS", "ASKS", "LEFT", "WHOSE"];
+        let head = ["ORDER", "V", "MAKER", "OFFERS", "ASKS", "LEFT", "WHOSE"];
         format!("{}\n\n{of_all}", table(head, &rows))
     }
 }
 
-fn row(order: &Order, now: UnixTime) -> [String; 6] {
+fn row(order: &Order, now: UnixTime) -> [String; 7] {
     [
         order.hash.clone(),
+        order.version.to_string(),
         order.maker.clone(),
         order.offers(),
         order.asks(),

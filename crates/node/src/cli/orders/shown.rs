@@ -20,6 +20,8 @@ pub(super) struct Order {
     pub(super) expires_ms: Option<u64>,
     pub(super) received_ms: u64,
     pub(super) own: bool,
+    /// Of the protocol: 3 or 4.
+    pub(super) version: u32,
 }
 
 impl From<proto::Order> for Order {
@@ -34,6 +36,7 @@ impl From<proto::Order> for Order {
             expires_ms: order.expires_ms,
             received_ms: order.received_ms,
             own: order.own,
+            version: order.version,
         }
     }
 }

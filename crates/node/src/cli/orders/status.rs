@@ -19,6 +19,9 @@ struct Shown {
     digest: String,
     chain_id: u64,
     exchange: String,
+    /// `null` if the node takes no orders of version 4.
+    exchange_v4: Option<String>,
+    count_v4: u64,
     schema: String,
     counts: BTreeMap<String, u64>,
 }
@@ -31,6 +34,8 @@ impl From<proto::OrdersStatusReply> for Shown {
             digest: hex(&status.digest),
             chain_id: status.chain_id,
             exchange: status.exchange,
+            exchange_v4: Some(status.exchange_v4).filter(|exchange| !exchange.is_empty()),
+            count_v4: status.count_v4,
             schema: status.schema,
             counts: status.counts,
         }
@@ -42,11 +47,18 @@ impl Report for Shown {
         let counts = self.counts.iter().filter(|(_, count)| **count > 0);
         let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {name}")).collect();
         let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+        let of_v4 = if self.count_v4 == 0 {
+            String::new()
+        } else {
+            format!(", {} of version 4", self.count_v4)
+        };
+        let exchange_v4 = self.exchange_v4.clone().unwrap_or_else(|| "none".to_owned());
         let lines = [
-            ("orders", format!("{} of at most {}", self.count, self.count_max)),
+            ("orders", format!("{} of at most {}{of_v4}", self.count, self.count_max)),
             ("digest", self.digest.clone()),
             ("chain", self.chain_id.to_string()),
             ("exchange", self.exchange.clone()),
+            ("of version 4", exchange_v4),
             ("schema", self.schema.clone()),
             ("since the start", counts),
         ];

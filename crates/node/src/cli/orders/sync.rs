@@ -1,6 +1,6 @@
 //! `orders sync`: what peers have, fetched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tokio::time::timeout;
@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::{Output, Report};
+use super::super::progress::Progress;
 use super::arguments::Sync;
 use crate::config::DialAddress;
 use crate::control::Client;
@@ -29,7 +30,7 @@ struct Tally {
 
 impl From<Option<proto::SyncTally>> for Tally {
     fn from(tally: Option<proto::SyncTally>) -> Self {
-        let proto::SyncTally { round_trips, valid, new, known, refused, unwanted, given } =
+        let proto::SyncTally { round_trips, valid, new, known, refused, unwanted, given, holds: _ } =
             tally.unwrap_or_default();
         Self { round_trips, valid, new, known, refused, unwanted, given }
     }
@@ -67,10 +68,55 @@ impl From<proto::SyncSession> for Session {
 
 impl Report for Session {
     fn text(&self) -> String {
-        let protocol = self.protocol.as_deref().unwrap_or("no protocol");
         let detail = self.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
         let (peer, ended, tally) = (&self.peer_id, &self.ended, self.tally.text());
-        Printable(&format!("{peer} {ended}{detail}: {tally}, {protocol}")).to_string()
+        let text = match &self.protocol {
+            Some(protocol) => format!("{peer} {ended}{detail}: {tally}, {protocol}"),
+            // Without one there is nothing to count.
+            None => format!("{peer} {ended}{detail}"),
+        };
+        Printable(&text).to_string()
+    }
+}
+
+/// What has come so far, of all sessions together.
+#[derive(Debug, Default)]
+struct Coming {
+    /// Sessions that go on, by peer.
+    now: BTreeMap<String, proto::SyncTally>,
+    /// Orders of sessions that ended.
+    before: u64,
+    /// Most that a peer holds, where that is known. Several share the work of one.
+    holds: u64,
+}
+
+impl Coming {
+    fn goes_on(&mut self, peer: String, tally: proto::SyncTally) {
+        self.holds = self.holds.max(tally.holds);
+        self.now.insert(peer, tally);
+    }
+
+    fn ended(&mut self, session: &proto::SyncSession) {
+        self.now.remove(&session.peer_id);
+        let came = session.tally.map_or(0, |tally| tally.valid);
+        self.before = self.before.saturating_add(came);
+    }
+
+    fn orders(&self) -> u64 {
+        self.now.values().fold(self.before, |sum, tally| sum.saturating_add(tally.valid))
+    }
+
+    /// How many there are to be, if that is known. More than were said come when the book of the peer
+    /// grows meanwhile.
+    fn of(&self) -> Option<u64> {
+        Some(self.holds).filter(|holds| *holds >= self.orders() && *holds > 0)
+    }
+
+    fn text(&self) -> String {
+        let (orders, peers) = (self.orders(), self.now.len());
+        let of = self.of().map_or_else(String::new, |of| format!(" of {of}"));
+        let peers = if peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
+        format!("{orders}{of} orders, {peers}")
     }
 }
 
@@ -78,6 +124,8 @@ impl Report for Session {
 #[derive(Debug, Serialize)]
 struct Synced {
     synced: u32,
+    /// Of so many at least.
+    wanted: u32,
 }
 
 impl Report for Synced {
@@ -93,10 +141,8 @@ pub(super) fn sync(context: &Context<'_>, asked: &Sync) -> Result<(), Failure> {
         let follow = follow(&client, asked, output);
         timeout(asked.timeout, follow).await.unwrap_or(Err(Failure::SyncTimedOut(asked.timeout)))
     });
-    output.progress("");
-    let synced = ended?;
-    output.report(&Synced { synced })?;
-    let wanted = wanted(asked);
+    let (synced, wanted) = (ended?, wanted(asked));
+    output.report(&Synced { synced, wanted })?;
     if synced < wanted {
         return Err(Failure::SyncedWithFew { synced, wanted });
     }
@@ -114,20 +160,54 @@ fn wanted(asked: &Sync) -> u32 {
 async fn follow(client: &Client, asked: &Sync, output: Output) -> Result<u32, Failure> {
     let min_peers = asked.min_peers.unwrap_or(0);
     let mut replies = client.orders_sync(min_peers, &asked.from).await?;
+    let (mut coming, mut progress) = (Coming::default(), Progress::of(output));
     while let Some(reply) = replies.next().await? {
         match reply.what {
             Some(What::Progress(proto::SyncProgress { peer_id, tally })) => {
-                let tally = Tally::from(tally).text();
-                output.progress(&Printable(&format!("{peer_id} {tally}")).to_string());
+                coming.goes_on(peer_id, tally.unwrap_or_default());
+                progress.show(coming.orders(), coming.of(), &coming.text());
             }
             Some(What::Session(session)) => {
+                coming.ended(&session);
                 output.progress("");
                 output.report(&Session::from(session))?;
             }
-            Some(What::End(proto::SyncEnd { ok: true, peers, .. })) => return Ok(peers),
+            // With some of those that were named is not nothing.
+            Some(What::End(proto::SyncEnd { ok, peers, .. })) if ok || peers > 0 => {
+                return Ok(peers);
+            }
             Some(What::End(proto::SyncEnd { reason, .. })) => return Err(Failure::Sync(reason)),
             None => {}
         }
     }
     Err(Failure::Sync("the node did not say how it ended".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tally(valid: u64, holds: u64) -> proto::SyncTally {
+        proto::SyncTally { valid, holds, ..Default::default() }
+    }
+
+    #[test]
+    fn what_comes_of_several_peers_adds_up() {
+        let mut coming = Coming::default();
+        coming.goes_on("one".into(), tally(3, 0));
+        assert_eq!((coming.of(), coming.text()), (None, "3 orders, 1 peer".into()));
+        coming.goes_on("one".into(), tally(500, 2_000));
+        coming.goes_on("two".into(), tally(1_000, 1_900));
+        assert_eq!(coming.text(), "1500 of 2000 orders, 2 peers");
+        let one = proto::SyncSession {
+            peer_id: "one".into(),
+            tally: Some(tally(900, 2_000)),
+            ..Default::default()
+        };
+        coming.ended(&one);
+        assert_eq!((coming.orders(), coming.of()), (1_900, Some(2_000)));
+        // The next session with the same peer begins from nothing.
+        coming.goes_on("one".into(), tally(200, 0));
+        assert_eq!(coming.text(), "2100 orders, 2 peers", "more than it said");
+    }
 }

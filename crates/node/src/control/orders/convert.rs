@@ -3,12 +3,13 @@
 use bytes::Bytes;
 use libp2p::PeerId;
 use machine::UnixTime;
-use orders::Address;
+use orders::{Address, AssetData};
 use ordersync::Item;
 use ordersync::ItemId;
 use ordersync::book::{Counts, UpdateKind};
 use ordersync::requester::{Ended, Outcome, Tally};
 use ordersync::service::Synced;
+use ordersync::zeroex::Order;
 use tonic::Status;
 
 use super::super::parse;
@@ -21,8 +22,8 @@ use crate::orders::{
     SyncReport, SyncWish,
 };
 
-impl From<OrdersStatus> for proto::OrdersStatusReply {
-    fn from(status: OrdersStatus) -> Self {
+impl proto::OrdersStatusReply {
+    pub(super) fn of(status: OrdersStatus, count_v4: u64) -> Self {
         let Counts { added, known, refused, evicted, expired, removed, rotations: _ } =
             status.counts;
         let counts = [
@@ -39,6 +40,10 @@ impl From<OrdersStatus> for proto::OrdersStatusReply {
             digest: status.digest.to_vec().into(),
             chain_id: status.network.chain_id,
             exchange: status.network.exchange.to_string(),
+            exchange_v4: status
+                .exchange_v4
+                .map_or_else(String::new, |exchange| exchange.to_string()),
+            count_v4,
             schema: status.schema,
             counts: counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect(),
         }
@@ -65,14 +70,34 @@ impl From<Listing> for proto::OrdersListReply {
 
 impl From<Held> for proto::Order {
     fn from(held: Held) -> Self {
-        let order = &held.entry.item.order;
+        let (version, offers, asks) = match &*held.entry.item {
+            Order::V3(signed) => {
+                let order = &signed.order;
+                let amounts = [&order.maker_asset_amount, &order.taker_asset_amount];
+                let [offered, asked] = amounts.map(ToString::to_string);
+                (
+                    3,
+                    (order.maker_asset_data.to_string(), offered),
+                    (order.taker_asset_data.to_string(), asked),
+                )
+            }
+            Order::V4(signed) => {
+                let order = &signed.order;
+                let token = |token| AssetData::erc20(token).to_string();
+                let (offered, asked) =
+                    (order.maker_amount.to_string(), order.taker_amount.to_string());
+                (4, (token(order.maker_token), offered), (token(order.taker_token), asked))
+            }
+        };
+        let ((maker_asset, maker_amount), (taker_asset, taker_amount)) = (offers, asks);
         Self {
             hash: held.entry.id.as_bytes().to_vec().into(),
-            maker: order.maker.0.to_vec().into(),
-            maker_asset: order.maker_asset_data.to_string(),
-            maker_amount: order.maker_asset_amount.to_string(),
-            taker_asset: order.taker_asset_data.to_string(),
-            taker_amount: order.taker_asset_amount.to_string(),
+            maker: held.entry.item.maker().0.to_vec().into(),
+            maker_asset,
+            maker_amount,
+            taker_asset,
+            taker_amount,
+            version,
             expires_ms: held.entry.item.expires().map(UnixTime::as_millis),
             received_ms: held.received.as_millis(),
             own: held.pinned,
@@ -115,40 +140,58 @@ pub(super) fn report(report: SyncReport) -> proto::OrdersSyncReply {
             let protocol = protocol.map_or_else(String::new, |protocol| protocol.to_string());
             What::Session(session(peer, protocol, &outcome))
         }
+        SyncReport::Unreached { peer, error } => What::Session(proto::SyncSession {
+            peer_id: peer.to_string(),
+            ended: "unreached".to_owned(),
+            detail: error.to_string(),
+            ..Default::default()
+        }),
         SyncReport::Ended(ended) => What::End(end(ended)),
     };
     proto::OrdersSyncReply { what: Some(what) }
 }
 
 fn session(peer: PeerId, protocol: String, outcome: &Outcome) -> proto::SyncSession {
-    let (ended, detail) = match &outcome.ended {
-        Ended::Agreed => ("agreed", String::new()),
-        Ended::Paged => ("paged", String::new()),
-        Ended::Incomplete { missing: 0 } => ("incomplete", String::new()),
-        Ended::Incomplete { missing } => ("incomplete", format!("{missing} missing")),
-        Ended::Faulted(fault) => ("faulted", fault.to_string()),
-        Ended::Broken(reason) => ("broken", reason.to_string()),
+    let (ended, why) = match &outcome.ended {
+        Ended::Agreed => ("agreed", None),
+        Ended::Paged => ("paged", None),
+        Ended::Incomplete { missing: 0 } => ("incomplete", None),
+        Ended::Incomplete { missing } => ("incomplete", Some(format!("{missing} missing"))),
+        Ended::Faulted(fault) => ("faulted", Some(fault.to_string())),
+        Ended::Broken(reason) => ("broken", Some(reason.to_string())),
     };
+    let missing = Some(&outcome.missing).filter(|it| !it.is_empty()).map(ToString::to_string);
+    let detail: Vec<_> = why.into_iter().chain(missing).collect();
     let (peer_id, tally) = (peer.to_string(), Some(outcome.tally.into()));
+    let detail = detail.join("; ");
     proto::SyncSession { peer_id, protocol, ended: ended.to_owned(), detail, tally }
 }
 
 fn end(ended: Result<Synced, SyncError>) -> proto::SyncEnd {
     match ended {
         Ok(synced) => {
-            let peers = u32::try_from(synced.peers.len()).unwrap_or(u32::MAX);
-            proto::SyncEnd { ok: true, reason: String::new(), peers }
+            proto::SyncEnd { ok: true, reason: String::new(), peers: count(synced.peers.len()) }
         }
-        Err(error) => proto::SyncEnd { ok: false, reason: error.to_string(), peers: 0 },
+        Err(error) => {
+            let peers = match error {
+                SyncError::Partly { synced, .. } => count(synced),
+                SyncError::NoOrders(_) | SyncError::Unreached { .. } => 0,
+            };
+            proto::SyncEnd { ok: false, reason: error.to_string(), peers }
+        }
     }
+}
+
+fn count(peers: usize) -> u32 {
+    u32::try_from(peers).unwrap_or(u32::MAX)
 }
 
 impl From<Tally> for proto::SyncTally {
     fn from(tally: Tally) -> Self {
-        let Tally { round_trips, valid, new, known, pushed, .. } = tally;
+        let Tally { round_trips, valid, new, known, pushed, holds, .. } = tally;
         let refused = tally.unwanted.saturating_add(tally.invalid).saturating_add(tally.later);
         let unwanted = tally.unmatched.saturating_add(tally.malformed);
-        Self { round_trips, valid, new, known, refused, unwanted, given: pushed }
+        Self { round_trips, valid, new, known, refused, unwanted, given: pushed, holds }
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures::stream;
 use libp2p::PeerId;
 use orders::sample::SAMPLE_V3;
-use ordersync::requester::{Break, Ended, Outcome, Tally};
+use ordersync::requester::{Break, Ended, Missing, Outcome, Tally};
 use ordersync::service::{NoOrders, Protocol, Synced};
 use tonic::Code;
 
@@ -15,7 +15,7 @@ use super::*;
 use crate::config::{Control, DialAddress};
 use crate::control::ClientError;
 use crate::generated::control::v1::orders_sync_reply::What;
-use crate::orders::{Query, SyncReport, SyncWish};
+use crate::orders::{Query, SyncError, SyncReport, SyncWish};
 
 async fn all<R>(mut replies: Stream<R>) -> Result<Vec<R>, ClientError> {
     let mut all = Vec::new();
@@ -109,7 +109,7 @@ async fn a_sync_is_told_as_it_goes() {
     assert_eq!(request.wish, SyncWish::With(vec![address]));
     let peer = PeerId::random();
     let tally = Tally { new: 7, pushed: 3, round_trips: 2, ..Tally::default() };
-    let outcome = Outcome { ended: Ended::Agreed, tally, rest: None, provable: true };
+    let outcome = Outcome { ended: Ended::Agreed, tally, ..Outcome::broken(Break::Closed) };
     let synced = Synced { peers: vec![(peer, outcome.clone())], failed: Vec::new() };
     let reports = [
         SyncReport::Progress { peer, tally },
@@ -145,8 +145,8 @@ async fn a_sync_that_fails_or_is_not_run_says_so() {
     let mut told = served.client.orders_sync(0, &[]).await.expect("told");
     let request = served.syncs.recv().await.expect("asked");
     assert_eq!(request.wish, SyncWish::Some(5), "what the configuration says");
-    let broken = Ended::Broken(Break::TimedOut);
-    let outcome = Outcome { ended: broken, tally: Tally::default(), rest: None, provable: true };
+    let missing = Missing { items: 17, ranges: Vec::new() };
+    let outcome = Outcome { missing, ..Outcome::broken(Break::TimedOut) };
     let peer = PeerId::random();
     let session = SyncReport::Session { peer, protocol: None, outcome };
     request.reports.send(session).await.expect("somebody listens");
@@ -154,9 +154,26 @@ async fn a_sync_that_fails_or_is_not_run_says_so() {
     request.reports.send(SyncReport::Ended(Err(nobody.into()))).await.expect("somebody listens");
     let session = told.next().await.expect("told").and_then(|reply| reply.what);
     assert!(matches!(session, Some(What::Session(it)) if it.ended == "broken"
-        && it.detail == "no answer in time" && it.protocol.is_empty()));
+        && it.detail == "no answer in time; 17 items wanted and not received" && it.protocol.is_empty()));
     let end = told.next().await.expect("told").and_then(|reply| reply.what);
     assert!(matches!(end, Some(What::End(it)) if !it.ok && it.reason.contains("no orders")));
+
+    // With some of those that were named is neither nothing nor what was asked for.
+    let mut told = served.client.orders_sync(0, &[]).await.expect("told");
+    let request = served.syncs.recv().await.expect("asked");
+    let address = "/ip4/9.9.9.9/tcp/1".parse().expect("good");
+    let error = SyncError::Unreached { address, reason: "nobody is there".to_owned() };
+    let unreached = SyncReport::Unreached { peer, error };
+    request.reports.send(unreached).await.expect("somebody listens");
+    let partly = SyncError::Partly { synced: 1, named: 2 };
+    request.reports.send(SyncReport::Ended(Err(partly))).await.expect("somebody listens");
+    let session = told.next().await.expect("told").and_then(|reply| reply.what);
+    assert!(matches!(session, Some(What::Session(it)) if it.ended == "unreached"
+        && it.detail == "cannot reach /ip4/9.9.9.9/tcp/1: nobody is there"
+        && it.peer_id == peer.to_string()));
+    let end = told.next().await.expect("told").and_then(|reply| reply.what);
+    let reason = "synced with 1 of the 2 peers that were named".to_owned();
+    assert_eq!(end, Some(What::End(proto::SyncEnd { ok: false, reason, peers: 1 })));
 
     // Whoever hangs up stops it.
     let told = served.client.orders_sync(1, &[]).await.expect("told");

@@ -885,16 +885,22 @@ pub struct OrdersStatusReply {
     /// The chain of the network, as EIP-155 numbers them.
     #[prost(uint64, tag = "4")]
     pub chain_id: u64,
-    /// Where they are traded: 0x and 40 digits.
+    /// Where those of version 3 are traded: 0x and 40 digits.
     #[prost(string, tag = "5")]
     pub exchange: ::prost::alloc::string::String,
-    /// The JSON schema that they satisfy. At most 16 KiB.
+    /// The JSON schema that those of version 3 satisfy. At most 16 KiB.
     #[prost(string, tag = "6")]
     pub schema: ::prost::alloc::string::String,
     /// What happened since the start, by name: "added", "known", "refused", "evicted", "expired",
     /// "removed".
     #[prost(btree_map = "string, uint64", tag = "7")]
     pub counts: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
+    /// Where those of version 4 are traded: 0x and 40 digits; empty if the node takes none.
+    #[prost(string, tag = "8")]
+    pub exchange_v4: ::prost::alloc::string::String,
+    /// How many of them are of version 4.
+    #[prost(uint64, tag = "9")]
+    pub count_v4: u64,
 }
 impl ::prost::Name for OrdersStatusReply {
     const NAME: &'static str = "OrdersStatusReply";
@@ -1055,6 +1061,9 @@ pub struct Order {
     /// Whether it is the node's own.
     #[prost(bool, tag = "9")]
     pub own: bool,
+    /// Of which version of the 0x protocol it is: 3 or 4.
+    #[prost(uint32, tag = "10")]
+    pub version: u32,
 }
 impl ::prost::Name for Order {
     const NAME: &'static str = "Order";
@@ -1252,6 +1261,9 @@ pub struct SyncTally {
     /// Orders given away.
     #[prost(uint64, tag = "7")]
     pub given: u64,
+    /// Orders that the peer holds, where it says so because all are to be handed over; else 0.
+    #[prost(uint64, tag = "8")]
+    pub holds: u64,
 }
 impl ::prost::Name for SyncTally {
     const NAME: &'static str = "SyncTally";
@@ -1263,7 +1275,7 @@ impl ::prost::Name for SyncTally {
         "/meshwork.control.v1.SyncTally".into()
     }
 }
-/// A session that ended.
+/// A session that ended, or that there was none.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SyncSession {
     /// With whom: a peer id in base 58.
@@ -1273,7 +1285,8 @@ pub struct SyncSession {
     #[prost(string, tag = "2")]
     pub protocol: ::prost::alloc::string::String,
     /// How it ended: "agreed", when the node has all that the peer has; "paged", when the peer says so
-    /// and cannot prove it; "incomplete", "faulted" or "broken".
+    /// and cannot prove it; "incomplete", "faulted" or "broken"; "unreached", when a peer that was named
+    /// could not be asked.
     #[prost(string, tag = "3")]
     pub ended: ::prost::alloc::string::String,
     /// More about it, for people; may be empty.
@@ -1296,7 +1309,7 @@ impl ::prost::Name for SyncSession {
 /// The end of a sync.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SyncEnd {
-    /// Whether it came to what was asked for.
+    /// Whether it came to what was asked for: of peers that were named, with all of them.
     #[prost(bool, tag = "1")]
     pub ok: bool,
     /// Why not, for people; empty if it did.
