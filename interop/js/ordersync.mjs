@@ -6,6 +6,7 @@ import { orderHash } from './order.mjs'
 import { Turns } from './turns.mjs'
 
 export const PROTOCOL = '/0x-mesh/order-sync/version/0'
+export const PROTOCOL_V4 = '/0x-mesh/order-sync/version/4'
 export const V1 = '/pagination-with-filter/version/1'
 export const V0 = '/pagination-with-filter/version/0'
 
@@ -65,6 +66,54 @@ export async function fetchOrders (stream, filter, subprotocols = [V1, V0]) {
   throw new Error(`not complete after ${TURNS_MAX} requests`)
 }
 
+/** Fetches all orders of version 4 that a provider has, in the protocol that has nothing else. */
+export async function fetchOrdersV4 (stream) {
+  const turns = new Turns(stream)
+  const orders = []
+  let minOrderHash = LOWEST
+  for (let turn = 1; turn <= TURNS_MAX; turn++) {
+    await turns.send({ minOrderHash })
+    const response = await turns.receive()
+    assert.ok(response, 'the provider ended before an empty page')
+    assert.deepEqual(Object.keys(response), ['orders'])
+    if (response.orders === null) {
+      assert.equal(await turns.receive(), undefined, 'nothing follows an empty page')
+      await turns.close()
+      return { orders, turns: turn }
+    }
+    minOrderHash = ascending(response.orders, minOrderHash)
+    orders.push(...response.orders)
+  }
+  throw new Error(`no empty page after ${TURNS_MAX} requests`)
+}
+
+/** Serves one session of the protocol of version 4 out of a book. */
+export async function serveOrdersV4 (stream, book, perPage = PER_PAGE) {
+  const turns = new Turns(stream)
+  let given = 0
+  for (;;) {
+    const request = await turns.receive()
+    if (request === undefined) break
+    const page = book.filter(({ hash }) => hash > request.minOrderHash).slice(0, perPage)
+    const orders = page.length > 0 ? page.map(({ order }) => order) : null
+    given += page.length
+    await turns.send({ orders })
+    if (orders === null) break
+  }
+  await turns.close()
+  return { orders: given }
+}
+
+/** The hash of the last of these, which must all be above `last` and each above the one before. */
+function ascending (orders, last) {
+  for (const order of orders) {
+    const hash = orderHash(order)
+    assert.ok(hash > last, `${hash} comes after ${last}`)
+    last = hash
+  }
+  return last
+}
+
 /** The hash of the last order so far, if the page is one that may follow `last`. */
 function checkPage (request, response, last) {
   const { type, subprotocol, complete, metadata } = response
@@ -74,11 +123,7 @@ function checkPage (request, response, last) {
   assert.equal(typeof complete, 'boolean')
   assert.ok(orders.length <= PER_PAGE, `a page of ${orders.length} orders`)
   assert.ok(orders.length > 0 || complete, 'a page without orders is the last')
-  for (const order of orders) {
-    const hash = orderHash(order)
-    assert.ok(hash > last, `${hash} comes after ${last}`)
-    last = hash
-  }
+  last = ascending(orders, last)
   if (subprotocol === V1 && orders.length > 0) {
     // Orders that the filter does not want may lie between.
     assert.ok(metadata.nextMinOrderHash >= last, `${metadata.nextMinOrderHash}, sent up to ${last}`)

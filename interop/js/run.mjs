@@ -4,7 +4,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-import { checkItself, checkProvider, checkRequester, readStock } from './checks/ordersync.mjs'
+import {
+  checkItself, checkProvider, checkRequester, checkVersions, readStock
+} from './checks/ordersync.mjs'
 import { visit } from './checks/stranger.mjs'
 import { Meshwork } from './meshwork.mjs'
 
@@ -26,6 +28,7 @@ async function run () {
     await node.stop()
   }
   await checkRequester(binary, directory, stock)
+  await checkVersions(binary, directory, stock)
 }
 
 try {

@@ -4,6 +4,7 @@ mod simulation;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -29,6 +30,10 @@ pub(crate) struct Args {
     /// Write the ratios into docs/benchmarks.md, or the figures into docs/simulation.md.
     #[arg(long, conflicts_with = "names")]
     report: bool,
+    /// Orders as lines of JSON, for the figures of encoded orders; those of the sample in the tree,
+    /// 200 lines, when none is named.
+    #[arg(long, value_name = "FILE", conflicts_with = "figures")]
+    orders: Option<PathBuf>,
     /// Run the figures of the simulator instead: a quarter of an hour, or a minute with `--quick`.
     #[arg(long, conflicts_with = "names")]
     figures: bool,
@@ -49,13 +54,21 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
     for name in &names {
         call = call.args(["--bench", name]);
     }
+    if let Some(orders) = &args.orders {
+        // Benchmarks run in the folder of their package.
+        let orders = orders.canonicalize();
+        call = call.env("ORDERS_FILE", orders.context("cannot read the file of orders")?);
+    }
     if args.quick {
         call = call.args(["--", "--quick"]);
     }
     let ratios = ratios_of(call.into())?;
     if args.report {
         ensure!(!ratios.is_empty(), "no benchmark printed a line that starts with `ratio `");
-        let page = page(&Circumstances::read(sh, args.quick)?, &ratios);
+        let page = page(
+            &Circumstances::read(sh, args.quick, Some(orders(args.orders.as_deref())?))?,
+            &ratios,
+        );
         fs::write(PAGE, page).with_context(|| format!("cannot write {PAGE}"))?;
         say(format!("bench: wrote {} ratios to {PAGE}", ratios.len()));
     }
@@ -112,11 +125,13 @@ struct Circumstances {
     compiler: String,
     commit: String,
     date: String,
+    /// Whose orders were encoded, where some were.
+    orders: Option<String>,
     quick: bool,
 }
 
 impl Circumstances {
-    fn read(sh: &Shell, quick: bool) -> anyhow::Result<Self> {
+    fn read(sh: &Shell, quick: bool, orders: Option<String>) -> anyhow::Result<Self> {
         let cores = thread::available_parallelism()?;
         let changed = !cmd!(sh, "git status --porcelain --untracked-files=no").read()?.is_empty();
         let commit = cmd!(sh, "git rev-parse --short=12 HEAD").read()?;
@@ -125,19 +140,32 @@ impl Circumstances {
             compiler: cmd!(sh, "rustc --version").read()?,
             commit: if changed { format!("{commit}, with local changes") } else { commit },
             date: cmd!(sh, "date -u +%Y-%m-%d").read()?,
+            orders,
             quick,
         })
     }
 
     fn table(&self) -> String {
-        let Self { machine, compiler, commit, date, quick } = self;
+        let Self { machine, compiler, commit, date, orders, quick } = self;
         let samples = if *quick { "few (`--quick`): rough figures" } else { "as many as it takes" };
+        let orders = orders.iter().map(|orders| format!("| orders | {orders} |\n"));
+        let orders: String = orders.collect();
         format!(
             "| | |\n|---|---|\n\
              | machine | {machine} |\n| compiler | {compiler} |\n| commit | {commit} |\n\
-             | date | {date} |\n| samples | {samples} |\n"
+             | date | {date} |\n{orders}| samples | {samples} |\n"
         )
     }
+}
+
+/// Whose orders the figures of encoded ones are of.
+fn orders(file: Option<&Path>) -> anyhow::Result<String> {
+    let Some(file) = file else {
+        return Ok("the sample in the tree; `--orders FILE` names others".to_owned());
+    };
+    let text = fs::read_to_string(file).context("cannot read the file of orders")?;
+    let name = file.file_name().unwrap_or_default().display();
+    Ok(format!("{name}, {} lines", text.lines().count()))
 }
 
 /// What Linux calls the processor; its architecture elsewhere.
@@ -183,6 +211,16 @@ mod tests {
     }
 
     #[test]
+    fn whose_orders_were_encoded_is_said() -> anyhow::Result<()> {
+        assert!(orders(None)?.starts_with("the sample"));
+        let sample =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/orders/data/sample-v3.jsonl");
+        assert_eq!(orders(Some(&sample))?, "sample-v3.jsonl, 200 lines");
+        assert!(orders(Some(Path::new("no such file"))).is_err());
+        Ok(())
+    }
+
+    #[test]
     fn only_lines_that_state_a_ratio_are_kept() -> anyhow::Result<()> {
         let output = "ratio bulk 0.97\nthe ratio of it\n  ratio indented\nratio trips 1.01";
         let mut passed_on = Vec::new();
@@ -199,10 +237,18 @@ mod tests {
             compiler: "rustc 1.95.0".to_owned(),
             commit: "0123456789ab".to_owned(),
             date: "2026-11-21".to_owned(),
+            orders: Some("some.jsonl, 7 lines".to_owned()),
             quick: true,
         };
         let page = page(&circumstances, &names(&["ratio bulk 0.97"]));
-        for part in ["Abacus, 2 cores", "1.95.0", "0123456789ab", "2026-11-21", "--quick"] {
+        for part in [
+            "Abacus, 2 cores",
+            "1.95.0",
+            "0123456789ab",
+            "2026-11-21",
+            "some.jsonl, 7 lines",
+            "--quick",
+        ] {
             assert!(page.contains(part), "{part} is missing");
         }
         assert!(page.contains("```text\nratio bulk 0.97\n```"));

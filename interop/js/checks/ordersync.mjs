@@ -11,10 +11,11 @@ import { createClient } from '../client.mjs'
 import { linesOf, Meshwork } from '../meshwork.mjs'
 import { orderHash } from '../order.mjs'
 import {
-  bookOf, fetchOrders, filterFor, firstRequest, PER_PAGE, PROTOCOL, serveOrders, V0, V1
+  bookOf, fetchOrders, fetchOrdersV4, filterFor, firstRequest, PER_PAGE, PROTOCOL, PROTOCOL_V4,
+  serveOrders, serveOrdersV4, V0, V1
 } from '../ordersync.mjs'
 import { within } from '../patience.mjs'
-import { makeOrders, sign } from '../signer.mjs'
+import { makeOrders, makeOrdersV4, sign } from '../signer.mjs'
 import { lineOf } from '../turns.mjs'
 
 const inCrates = path => fileURLToPath(new URL(`../../../crates/${path}`, import.meta.url))
@@ -22,8 +23,11 @@ const SAMPLE = inCrates('orders/data/sample-v3.jsonl')
 const GOLDEN = inCrates('ordersync/tests/golden/v1.txt')
 /** Whose order the golden transcript has: the first account of every Ganache. */
 const GANACHE_KEY = hexToBytes('f2f48ee19680706196e2e339e5da3491186e0c4c5030670656b0e0164837257d')
+const GOLDEN_V4 = inCrates('ordersync/tests/golden/v4.txt')
 /** Orders made beside the sample, so that there is more than one page. */
 const MADE = 400
+/** Orders of version 4: more than one page as well. */
+const MADE_V4 = 600
 
 /** What there is to exchange: the orders of the sample, as they are written, and some of ours. */
 export async function readStock () {
@@ -31,7 +35,8 @@ export async function readStock () {
   const sample = lines.map(line => JSON.parse(line))
   assert.deepEqual(sample.map(order => JSON.stringify(order)), lines, 'the lines are canonical')
   const orders = [...sample, ...makeOrders(MADE, sample[0])]
-  return { orders, lines: linesOfOrders(orders), filter: filterFor(1, sample[0].exchangeAddress) }
+  const filter = filterFor(1, sample[0].exchangeAddress)
+  return { orders, lines: linesOfOrders(orders), filter, ordersV4: makeOrdersV4(MADE_V4) }
 }
 
 /** What is said here is what 0x-Mesh says, and both sides understand each other. */
@@ -45,6 +50,11 @@ export async function checkItself ({ orders, lines, filter }) {
   assert.equal(orderHash(order), metadata.nextMinOrderHash)
   assert.deepEqual(sign(order, GANACHE_KEY), order)
 
+  const goldenV4 = linesOf(await readFile(GOLDEN_V4, 'utf8'))
+  const page = JSON.parse(goldenV4.find(line => line.startsWith('< ')).slice(2))
+  const [, next] = goldenV4.filter(line => line.startsWith('> '))
+  assert.equal(orderHash(page.orders[0]), JSON.parse(next.slice(2)).minOrderHash)
+
   for (const names of [[V1, V0], [V0]]) {
     await withProvider({ orders, names, perPage: 64 }, async ({ address }) => {
       const fetched = await fetchFrom(address, filter, names)
@@ -55,11 +65,11 @@ export async function checkItself ({ orders, lines, filter }) {
   console.log(`orders: ${orders.length} between two sides in JavaScript`)
 }
 
-/** A node gives its orders to strangers, however old they are. */
-export async function checkProvider (node, directory, { orders, lines, filter }) {
+/** A node gives its orders to strangers, however old they are, and of the version they ask for. */
+export async function checkProvider (node, directory, { orders, lines, filter, ordersV4 }) {
   const made = join(directory, 'made.jsonl')
-  await writeFile(made, orders.slice(-MADE).map(lineOf).join(''))
-  for (const [file, count] of [[SAMPLE, orders.length - MADE], [made, MADE]]) {
+  await writeFile(made, [...orders.slice(-MADE), ...ordersV4].map(lineOf).join(''))
+  for (const [file, count] of [[SAMPLE, orders.length - MADE], [made, MADE + MADE_V4]]) {
     const imported = (await node.orders('import', file)).at(-1)
     assert.deepEqual([imported.new, imported.bad], [count, 0])
   }
@@ -84,6 +94,9 @@ export async function checkProvider (node, directory, { orders, lines, filter })
     assert.deepEqual(linesOfOrders(fetched.orders), expected)
     console.log(`orders: ${expected.length} to a requester ${who}, turns: ${fetched.turns}`)
   }
+  const fetched = await withSession(node.address, PROTOCOL_V4, fetchOrdersV4)
+  assert.deepEqual(linesOfOrders(fetched.orders), linesOfOrders(ordersV4))
+  console.log(`orders: ${MADE_V4} to a requester of version 4, turns: ${fetched.turns}`)
 }
 
 /** A node fetches what foreign providers have, but for two orders that it must not take. */
@@ -113,7 +126,7 @@ export async function checkRequester (binary, directory, { orders, lines }) {
 /** Has an empty node fetch from a provider all orders but the two; says how it went. */
 async function syncFrom ({ peerId, address, count, sessions }, node) {
   const reports = await node.orders('sync', '--from', address, '--timeout', '15s')
-  assert.deepEqual(reports.pop(), { synced: 1 })
+  assert.deepEqual(reports.pop(), { synced: 1, wanted: 1 })
   const sums = reports.map(report => [report.peer_id, report.ended, report.new, report.refused])
   assert.deepEqual(sums, [[peerId, 'paged', count - 2, 2]], JSON.stringify(reports))
 
@@ -126,6 +139,25 @@ async function syncFrom ({ peerId, address, count, sessions }, node) {
   return session
 }
 
+/** A node fetches orders of both versions from a provider that has each in its own protocol. */
+export async function checkVersions (binary, directory, { orders, ordersV4 }) {
+  const stock = { orders, names: [V1, V0], perPage: PER_PAGE, ordersV4 }
+  const node = await Meshwork.start(binary, directory, 'requester of both versions')
+  try {
+    await withProvider(stock, async ({ address }) => {
+      const reports = await node.orders('sync', '--from', address, '--timeout', '15s')
+      assert.deepEqual(reports.pop(), { synced: 1, wanted: 1 })
+      const sums = reports.map(report => [report.protocol, report.ended, report.new])
+      const expected = [[PROTOCOL, 'paged', orders.length], [PROTOCOL_V4, 'paged', MADE_V4]]
+      assert.deepEqual(sums, expected, JSON.stringify(reports))
+    })
+    assert.deepEqual(await exported(node, directory), linesOfOrders([...orders, ...ordersV4]))
+    console.log(`orders: ${orders.length} and ${MADE_V4} from a provider of both versions`)
+  } finally {
+    await node.stop()
+  }
+}
+
 /** The orders of a node as lines; in its file they are by hash. */
 async function exported (node, directory) {
   const file = join(directory, 'exported.jsonl')
@@ -136,8 +168,8 @@ async function exported (node, directory) {
   return lines.toSorted()
 }
 
-/** Has a host serve orders in pages while `use` runs. */
-async function withProvider ({ orders, names, perPage }, use) {
+/** Has a host serve orders in pages while `use` runs, those of version 4 only if there are any. */
+async function withProvider ({ orders, names, perPage, ordersV4 }, use) {
   const book = bookOf(orders)
   const sessions = []
   const host = await createClient(['/ip4/127.0.0.1/tcp/0'])
@@ -150,6 +182,12 @@ async function withProvider ({ orders, names, perPage }, use) {
       })
       sessions.push(session)
     })
+    if (ordersV4 !== undefined) {
+      const book = bookOf(ordersV4)
+      await host.handle(PROTOCOL_V4, stream => {
+        serveOrdersV4(stream, book, perPage).catch(error => stream.abort(error))
+      })
+    }
     return await use({
       peerId: host.peerId.toString(),
       address: host.getMultiaddrs()[0].toString(),
@@ -163,10 +201,15 @@ async function withProvider ({ orders, names, perPage }, use) {
 
 /** Asks the provider at an address. */
 async function fetchFrom (address, filter, names) {
+  return await withSession(address, PROTOCOL, stream => fetchOrders(stream, filter, names))
+}
+
+/** What `fetch` gets out of a session with the provider at an address. */
+async function withSession (address, protocol, fetch) {
   const host = await createClient()
   try {
-    const stream = await within(host.dialProtocol(multiaddr(address), PROTOCOL), 'open a session')
-    return await within(fetchOrders(stream, filter, names), 'the orders')
+    const stream = await within(host.dialProtocol(multiaddr(address), protocol), 'open a session')
+    return await within(fetch(stream), 'the orders')
   } finally {
     await host.stop()
   }

@@ -37,7 +37,7 @@ pub(super) fn run(sh: &Shell, quick: bool, report: bool) -> anyhow::Result<()> {
     }
     let status = child.wait()?;
     if report {
-        let circumstances = Circumstances::read(sh, quick)?.table();
+        let circumstances = Circumstances::read(sh, quick, None)?.table();
         let page = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?;
         let page = replaced(&page, &format!("\n{circumstances}\n{table}\n"));
         let page = page.with_context(|| format!("{PAGE} has no {BEGIN}"))?;
