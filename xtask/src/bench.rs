@@ -1,17 +1,18 @@
 //! The benchmarks, and the page that keeps their ratios.
 
+mod page;
 mod simulation;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread;
 
 use anyhow::{Context as _, bail, ensure};
 use cargo_metadata::{Metadata, TargetKind};
-use xshell::{Shell, cmd};
+use xshell::Shell;
 
+use self::page::{Circumstances, Page, whose};
 use crate::console::say;
 use crate::workspace::{cargo, members};
 
@@ -27,8 +28,9 @@ pub(crate) struct Args {
     /// Take few samples: shows that a benchmark works, measures roughly.
     #[arg(long)]
     quick: bool,
-    /// Write the ratios into docs/benchmarks.md, or the figures into docs/simulation.md.
-    #[arg(long, conflicts_with = "names")]
+    /// Write the ratios into docs/benchmarks.md, where those of benchmarks that are not run stay, or
+    /// the figures into docs/simulation.md.
+    #[arg(long)]
     report: bool,
     /// Orders as lines of JSON, for the figures of encoded orders; those of the sample in the tree,
     /// 200 lines, when none is named.
@@ -47,30 +49,28 @@ pub(crate) fn run(sh: &Shell, args: &Args) -> anyhow::Result<()> {
     if args.figures {
         return simulation::run(sh, args.quick, args.report);
     }
-    let names = chosen(&targets(&members()?), &args.names)?;
-    let mut call = cargo(sh).args(["bench", "-p", PACKAGE]);
-    // Named one by one: `cargo bench` would also start the test harness of the library, which
-    // refuses the arguments of a benchmark.
-    for name in &names {
-        call = call.args(["--bench", name]);
-    }
-    if let Some(orders) = &args.orders {
-        // Benchmarks run in the folder of their package.
-        let orders = orders.canonicalize();
-        call = call.env("ORDERS_FILE", orders.context("cannot read the file of orders")?);
-    }
-    if args.quick {
-        call = call.args(["--", "--quick"]);
-    }
-    let ratios = ratios_of(call.into())?;
-    if args.report {
-        ensure!(!ratios.is_empty(), "no benchmark printed a line that starts with `ratio `");
-        let page = page(
-            &Circumstances::read(sh, args.quick, Some(orders(args.orders.as_deref())?))?,
-            &ratios,
-        );
-        fs::write(PAGE, page).with_context(|| format!("cannot write {PAGE}"))?;
-        say(format!("bench: wrote {} ratios to {PAGE}", ratios.len()));
+    let orders = args.orders.as_ref().map(|file| file.canonicalize()).transpose();
+    let orders = orders.context("cannot read the file of orders")?;
+    let mut page = Page::read(&fs::read_to_string(PAGE).unwrap_or_default());
+    let circumstances = Circumstances::read(sh, args.quick, Some(whose(orders.as_deref())?))?;
+    for name in &chosen(&targets(&members()?), &args.names)? {
+        // Named: `cargo bench` would also start the test harness of the library, which refuses the
+        // arguments of a benchmark.
+        let mut call = cargo(sh).args(["bench", "-p", PACKAGE, "--bench", name]);
+        if let Some(orders) = &orders {
+            // Benchmarks run in the folder of their package.
+            call = call.env("ORDERS_FILE", orders);
+        }
+        if args.quick {
+            call = call.args(["--", "--quick"]);
+        }
+        let ratios = ratios_of(call.into())?;
+        if args.report && !ratios.is_empty() {
+            page.set(name, &circumstances, &ratios);
+            // After each, so that one that fails does not cost those before it.
+            fs::write(PAGE, page.text()).with_context(|| format!("cannot write {PAGE}"))?;
+            say(format!("bench: wrote {} ratios of {name} to {PAGE}", ratios.len()));
+        }
     }
     Ok(())
 }
@@ -118,75 +118,6 @@ fn ratios_in(output: impl BufRead, mut pass_on: impl FnMut(&str)) -> anyhow::Res
     Ok(ratios)
 }
 
-/// Where and when a report was made.
-#[derive(Debug)]
-struct Circumstances {
-    machine: String,
-    compiler: String,
-    commit: String,
-    date: String,
-    /// Whose orders were encoded, where some were.
-    orders: Option<String>,
-    quick: bool,
-}
-
-impl Circumstances {
-    fn read(sh: &Shell, quick: bool, orders: Option<String>) -> anyhow::Result<Self> {
-        let cores = thread::available_parallelism()?;
-        let changed = !cmd!(sh, "git status --porcelain --untracked-files=no").read()?.is_empty();
-        let commit = cmd!(sh, "git rev-parse --short=12 HEAD").read()?;
-        Ok(Self {
-            machine: format!("{}, {cores} cores", cpu_model()),
-            compiler: cmd!(sh, "rustc --version").read()?,
-            commit: if changed { format!("{commit}, with local changes") } else { commit },
-            date: cmd!(sh, "date -u +%Y-%m-%d").read()?,
-            orders,
-            quick,
-        })
-    }
-
-    fn table(&self) -> String {
-        let Self { machine, compiler, commit, date, orders, quick } = self;
-        let samples = if *quick { "few (`--quick`): rough figures" } else { "as many as it takes" };
-        let orders = orders.iter().map(|orders| format!("| orders | {orders} |\n"));
-        let orders: String = orders.collect();
-        format!(
-            "| | |\n|---|---|\n\
-             | machine | {machine} |\n| compiler | {compiler} |\n| commit | {commit} |\n\
-             | date | {date} |\n{orders}| samples | {samples} |\n"
-        )
-    }
-}
-
-/// Whose orders the figures of encoded ones are of.
-fn orders(file: Option<&Path>) -> anyhow::Result<String> {
-    let Some(file) = file else {
-        return Ok("the sample in the tree; `--orders FILE` names others".to_owned());
-    };
-    let text = fs::read_to_string(file).context("cannot read the file of orders")?;
-    let name = file.file_name().unwrap_or_default().display();
-    Ok(format!("{name}, {} lines", text.lines().count()))
-}
-
-/// What Linux calls the processor; its architecture elsewhere.
-fn cpu_model() -> String {
-    let described = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = described.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
-    model.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
-}
-
-fn page(circumstances: &Circumstances, ratios: &[String]) -> String {
-    format!(
-        "# Benchmarks\n\n\
-         Written by `cargo xtask bench --report`; do not edit. Both sides of a ratio were measured in\n\
-         one run on one machine, so it carries over better than the time of either side.\n\n\
-         {}\n\
-         ```text\n{}\n```\n",
-        circumstances.table(),
-        ratios.join("\n"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,16 +142,6 @@ mod tests {
     }
 
     #[test]
-    fn whose_orders_were_encoded_is_said() -> anyhow::Result<()> {
-        assert!(orders(None)?.starts_with("the sample"));
-        let sample =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/orders/data/sample-v3.jsonl");
-        assert_eq!(orders(Some(&sample))?, "sample-v3.jsonl, 200 lines");
-        assert!(orders(Some(Path::new("no such file"))).is_err());
-        Ok(())
-    }
-
-    #[test]
     fn only_lines_that_state_a_ratio_are_kept() -> anyhow::Result<()> {
         let output = "ratio bulk 0.97\nthe ratio of it\n  ratio indented\nratio trips 1.01";
         let mut passed_on = Vec::new();
@@ -228,29 +149,5 @@ mod tests {
         assert_eq!(kept, ["ratio bulk 0.97", "ratio trips 1.01"]);
         assert_eq!(passed_on.join("\n"), output);
         Ok(())
-    }
-
-    #[test]
-    fn the_page_says_under_which_circumstances_it_was_written() {
-        let circumstances = Circumstances {
-            machine: "Abacus, 2 cores".to_owned(),
-            compiler: "rustc 1.95.0".to_owned(),
-            commit: "0123456789ab".to_owned(),
-            date: "2026-11-21".to_owned(),
-            orders: Some("some.jsonl, 7 lines".to_owned()),
-            quick: true,
-        };
-        let page = page(&circumstances, &names(&["ratio bulk 0.97"]));
-        for part in [
-            "Abacus, 2 cores",
-            "1.95.0",
-            "0123456789ab",
-            "2026-11-21",
-            "some.jsonl, 7 lines",
-            "--quick",
-        ] {
-            assert!(page.contains(part), "{part} is missing");
-        }
-        assert!(page.contains("```text\nratio bulk 0.97\n```"));
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, ensure};
 use xshell::Shell;
 
-use super::Circumstances;
+use super::page::Circumstances;
 use crate::console::say;
 use crate::workspace::cargo;
 
@@ -37,9 +37,9 @@ pub(super) fn run(sh: &Shell, quick: bool, report: bool) -> anyhow::Result<()> {
     }
     let status = child.wait()?;
     if report {
-        let circumstances = Circumstances::read(sh, quick, None)?.table();
+        let circumstances = Circumstances::read(sh, quick, None)?.line();
         let page = fs::read_to_string(PAGE).with_context(|| format!("cannot read {PAGE}"))?;
-        let page = replaced(&page, &format!("\n{circumstances}\n{table}\n"));
+        let page = replaced(&page, &format!("\n{circumstances}\n\n{table}\n"));
         let page = page.with_context(|| format!("{PAGE} has no {BEGIN}"))?;
         fs::write(PAGE, page).with_context(|| format!("cannot write {PAGE}"))?;
         say(format!("bench: wrote the figures to {PAGE}"));
