@@ -20,6 +20,7 @@
 //! | [`service::Config::page`] | items in a response | 500 | 1 to 1,024 |
 //! | [`service::Config::turn_timeout`] | time for one turn | 30 s | |
 //! | [`service::Config::session_timeout`] | time for one session | 10 min | |
+//! | [`service::Config::peer_timeout`] | time for one peer in one sync | 20 min | |
 //! | [`service::Config::serving_max`] | sessions served at once | 64, 4 for one peer | |
 //! | [`service::Config::peer_requests`] | requests of one peer | 100/s, burst 400 | |
 //! | [`service::Config::peer_bytes`] | bytes to one peer | 32,000,000/s; 5,000,000/s in JSON | |

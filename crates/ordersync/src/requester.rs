@@ -66,10 +66,13 @@ pub enum Input<I> {
     Admitted(Vec<Admission>),
     /// The answer to [`Effect::TakeRange`]: a range to page, or none is left.
     Range(Option<Range>),
-    /// The session broke: the stream ended, or a deadline passed.
+    /// The session broke: the stream ended, or a deadline passed. What was received is still stored.
     Broken(Break),
     /// What came is no answer.
     Faulted(Fault),
+    /// What is still being stored is not waited for: it counts as not taken now. Only of a session
+    /// that [is ending](Requester::is_ending).
+    StopStoring,
 }
 
 /// What a requester wants done.
@@ -122,7 +125,11 @@ impl<I: Item> Thread<I> {
 /// A page that is being stored.
 struct Storing {
     thread: u64,
+    paging: Paging,
+    /// The highest id that came before it.
+    after: ItemId,
     last: ItemId,
+    orders: u64,
 }
 
 /// A request that waits for its turn or its answer.
@@ -145,6 +152,8 @@ enum Stage {
     Giving,
     /// Everything was said; what was received is being stored.
     Settling,
+    /// It broke off; what was received is being stored.
+    Ending,
     Ended,
 }
 
@@ -172,6 +181,12 @@ pub struct Requester<I: Item> {
     waiting: VecDeque<Asked<I>>,
     /// In the order of [`Effect::Admit`].
     storing: VecDeque<Storing>,
+    /// The thread that compared last.
+    compared: u64,
+    /// Items that came in that thread and could not be stored.
+    unstored: u64,
+    /// Ranges of the ids of which not all that came could be stored, of threads that are through.
+    gaps: Vec<Range>,
     /// Ranges asked for and not answered.
     taking: usize,
     /// The subprotocol that can prove, once the provider has picked it.
@@ -243,6 +258,9 @@ impl<I: Item> Requester<I> {
             queue: VecDeque::new(),
             waiting: VecDeque::new(),
             storing: VecDeque::new(),
+            compared: 0,
+            unstored: 0,
+            gaps: Vec::new(),
             taking: 0,
             proving: None,
             pager: None,
@@ -264,14 +282,16 @@ impl<I: Item> Requester<I> {
     pub fn handle(&mut self, input: Input<I>) {
         match (self.stage, input) {
             (Stage::Ended, _) => return,
+            (_, Input::Admitted(outcomes)) => self.admitted(&outcomes),
+            (Stage::Ending, Input::StopStoring) => self.stop_storing(),
+            (Stage::Ending, _) | (_, Input::StopStoring) => return,
             (_, Input::Received(response)) => {
                 if let Err(fault) = self.receive(response) {
                     self.fault(fault);
                 }
             }
-            (_, Input::Admitted(outcomes)) => self.admitted(&outcomes),
             (_, Input::Range(range)) => self.ranged(range),
-            (_, Input::Broken(why)) => self.end(Ended::Broken(why)),
+            (_, Input::Broken(why)) => self.break_off(Ended::Broken(why)),
             (_, Input::Faulted(fault)) => self.fault(fault),
         }
         self.advance();
@@ -279,7 +299,7 @@ impl<I: Item> Requester<I> {
 
     fn fault(&mut self, fault: Fault) {
         self.effects.push_back(Effect::Report(fault.clone()));
-        self.end(Ended::Faulted(fault));
+        self.break_off(Ended::Faulted(fault));
     }
 
     /// What there is to do next.
@@ -306,6 +326,12 @@ impl<I: Item> Requester<I> {
     /// Whether an answer of the provider is waited for.
     pub fn awaits_answer(&self) -> bool {
         self.stage != Stage::Ended && !self.waiting.is_empty()
+    }
+
+    /// Whether the session broke, or the provider is at fault. Nothing more is said then; the end comes
+    /// once all that was received is stored, or after [`Input::StopStoring`].
+    pub fn is_ending(&self) -> bool {
+        matches!(self.stage, Stage::Ending | Stage::Ended)
     }
 
     fn window(&self) -> usize {

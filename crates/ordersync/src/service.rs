@@ -24,7 +24,7 @@ use self::budget::{Budgets, Who};
 pub use self::config::{Allowance, Config, ConfigError, Params};
 use self::lanes::Lanes;
 pub use self::network::{
-    Change, Event, Network, OpenFailed, Protocol, Score, ServeError, Standing,
+    Change, Event, Network, OpenFailed, Protocol, Score, ServeError, Standing, SyncId,
 };
 pub use self::rounds::{NoOrders, NoOrdersFromPeer, Synced};
 use crate::intake::Intake;
@@ -33,9 +33,12 @@ use crate::{
     Subprotocols, json,
 };
 
-/// Syncs with peers, and lets peers sync. Clones share everything.
+/// Syncs with peers, and lets peers sync. Clones share everything but the name of the sync that they
+/// are for.
 pub struct Service<I: Item, N> {
     inner: Arc<Inner<I, N>>,
+    /// For which sync this clone is.
+    sync: SyncId,
 }
 
 struct Inner<I: Item, N> {
@@ -82,7 +85,14 @@ impl<I: Item, N> Service<I, N> {
             sessions,
             rng,
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), sync: SyncId::default() }
+    }
+
+    /// This service, for a sync of this name: what it tells of sessions says that they are of it, so
+    /// that several syncs at a time can be told apart.
+    #[must_use]
+    pub fn for_sync(&self, sync: SyncId) -> Self {
+        Self { sync, ..self.clone() }
     }
 
     /// The most preferred subprotocol of a request that this service supports, and its place in the
@@ -168,7 +178,7 @@ impl<I: Item, N: Network> Service<I, N> {
 
 impl<I: Item, N> Clone for Service<I, N> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner) }
+        Self { inner: Arc::clone(&self.inner), sync: self.sync }
     }
 }
 

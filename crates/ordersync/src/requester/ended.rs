@@ -21,6 +21,12 @@ pub enum Break {
     /// This node stopped it.
     #[error("stopped")]
     Stopped,
+    /// The peer had all the time that it gets in one sync.
+    #[error("more time than a peer gets in one sync")]
+    Overdue,
+    /// It was not asked: another sync of this node is at it.
+    #[error("another sync is asking it")]
+    AskedAlready,
 }
 
 /// What a provider says when it refuses.
@@ -84,9 +90,11 @@ impl Outcome {
 /// What a session did not bring, as far as that is known.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Missing {
-    /// Items that only the provider has, by their short ids, and that did not come.
+    /// Items that only the provider has, by their short ids, and that did not come or could not be
+    /// stored.
     pub items: u64,
-    /// Ranges of the ids that were to be paged, and were not, or not to their end.
+    /// Ranges of the ids that were to be paged, and were not, or not to their end, or of which not all
+    /// that came could be stored.
     pub ranges: Vec<Range>,
 }
 

@@ -6,7 +6,7 @@ use reconcile::{Digest, Summary};
 
 use super::{Asked, Effect, Ended, Requester, Sharing, Stage, Thread, count};
 use crate::message::{RawRequest, RequestMetadata};
-use crate::{Entry, Form, Item, ItemId, Range};
+use crate::{Entry, Form, Item, ItemId, Paging, Range};
 
 /// Ranges paged at once in one session. Each has one request under way.
 const RANGES: usize = 4;
@@ -157,6 +157,12 @@ impl<I: Item> Requester<I> {
         };
         self.next_thread = self.next_thread.saturating_add(1);
         let id = self.next_thread;
+        if thread.paging == Paging::None {
+            // What was missing before is found again.
+            self.compared = id;
+            self.unstored = 0;
+            self.gaps.clear();
+        }
         thread.open = 1;
         self.threads.insert(id, thread);
         let depth = depth.saturating_add(1);
@@ -170,6 +176,9 @@ impl<I: Item> Requester<I> {
         }
         self.paged_at = self.paged_at.max(depth);
         let range = thread.range;
+        if thread.held_up {
+            self.gaps.push(thread.reached);
+        }
         if self.sharing == Sharing::Does {
             let joins = range.after == self.covered.until;
             let after = if joins { self.covered.after } else { range.after };

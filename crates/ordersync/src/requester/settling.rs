@@ -1,17 +1,17 @@
 //! What was received is stored, counted, and the session ends.
 
 use super::paging::Pages;
-use super::{Effect, Ended, Missing, Outcome, Requester, Rest, Sharing, Stage, Storing};
+use super::{Effect, Ended, Missing, Outcome, Requester, Rest, Sharing, Stage, Storing, count};
 use crate::intake::{Admission, Admitted, Rejected};
 use crate::outcome::Fault;
-use crate::{Item, Paging};
+use crate::{Item, Paging, Range};
 
 impl<I: Item> Requester<I> {
     pub(super) fn admitted(&mut self, outcomes: &[Admission]) {
         let Some(stored) = self.storing.pop_front() else { return };
         let refused =
-            |admission: &Admission| matches!(admission.outcome, Err(Rejected::Later { .. }));
-        self.stored(stored, !outcomes.iter().any(refused));
+            |admission: &&Admission| matches!(admission.outcome, Err(Rejected::Later { .. }));
+        self.stored(&stored, count(outcomes.iter().filter(refused).count()));
         let mut invalid = 0_usize;
         for Admission { outcome, .. } in outcomes {
             let counter = match outcome {
@@ -32,37 +32,67 @@ impl<I: Item> Requester<I> {
             self.effects.push_back(Effect::Report(Fault::Invalid { orders: invalid }));
             let max = self.limits.invalid_max;
             if self.tally.invalid > max {
-                self.end(Ended::Faulted(Fault::TooMuch { what: "invalid orders", max }));
+                self.break_off(Ended::Faulted(Fault::TooMuch { what: "invalid orders", max }));
             }
         }
     }
 
-    /// A page is stored, or not all of it: then its thread has got no further.
-    fn stored(&mut self, Storing { thread, last }: Storing, whole: bool) {
-        let Some(thread) = self.threads.get_mut(&thread) else { return };
-        thread.held_up |= !whole;
-        if !thread.held_up {
-            thread.reached.after = thread.reached.after.max(last);
+    /// What is being stored takes too long: it counts as what could not be stored.
+    pub(super) fn stop_storing(&mut self) {
+        while let Some(page) = self.storing.pop_front() {
+            self.tally.later = self.tally.later.saturating_add(page.orders);
+            self.stored(&page, page.orders);
         }
     }
 
-    pub(super) fn end(&mut self, ended: Ended) {
-        let giving = self.stage == Stage::Giving;
-        self.stage = Stage::Ended;
-        let broken = matches!(ended, Ended::Broken(_));
-        let sharing = self.sharing == Sharing::Does;
-        let ended = if broken && giving {
+    /// A page is stored but for `later` of its items. Its thread gets no further than what is stored.
+    fn stored(&mut self, page: &Storing, later: u64) {
+        let thread = self.threads.get_mut(&page.thread);
+        match (page.paging, thread) {
+            (Paging::None, _) if page.thread == self.compared => {
+                self.unstored = self.unstored.saturating_add(later);
+            }
+            (Paging::None, _) => {}
+            (Paging::Whole | Paging::Ranges, Some(thread)) => {
+                thread.held_up |= later > 0;
+                if !thread.held_up {
+                    thread.reached.after = thread.reached.after.max(page.last);
+                }
+            }
+            (Paging::Whole, None) if later > 0 && self.gaps.is_empty() => {
+                self.gaps.push(Range::ALL);
+            }
+            (Paging::Ranges, None) if later > 0 => {
+                self.gaps.push(Range { after: page.after, until: page.last });
+            }
+            (Paging::Whole | Paging::Ranges, None) => {}
+        }
+    }
+
+    /// Nothing more is said: it broke, or the provider is at fault. What came is stored before the end.
+    pub(super) fn break_off(&mut self, ended: Ended) {
+        match (self.stage, &ended) {
             // Nothing was missing here; what broke is what the provider was given.
-            let under_way = self.not_given();
-            self.tally.pushed = self.tally.pushed.saturating_sub(under_way);
-            self.tally.kept = self.tally.kept.saturating_add(under_way);
-            self.verdict()
-        } else {
-            ended
-        };
+            (Stage::Giving, Ended::Broken(_)) => {
+                let under_way = self.not_given();
+                self.tally.pushed = self.tally.pushed.saturating_sub(under_way);
+                self.tally.kept = self.tally.kept.saturating_add(under_way);
+            }
+            // Everything was said.
+            (Stage::Settling, Ended::Broken(_)) => {}
+            _ => self.ended = ended,
+        }
+        self.stage = Stage::Ending;
         self.queue.clear();
         self.waiting.clear();
-        let resumable = broken && !giving && self.proving.is_none() && !sharing;
+        self.taking = 0;
+    }
+
+    pub(super) fn end(&mut self) {
+        self.stage = Stage::Ended;
+        let ended = self.verdict();
+        let sharing = self.sharing == Sharing::Does;
+        let resumable = matches!(ended, Ended::Broken(_)) && self.proving.is_none() && !sharing;
         let rest = if resumable { self.rest() } else { None };
         let missing = self.missing(&ended);
         let threads = std::mem::take(&mut self.threads);
@@ -99,7 +129,8 @@ impl<I: Item> Requester<I> {
         let known = match ended {
             Ended::Agreed | Ended::Paged => return Missing::default(),
             Ended::Incomplete { missing } => *missing,
-            Ended::Faulted(_) | Ended::Broken(_) => 0,
+            // What came and could not be stored is missing as well.
+            Ended::Faulted(_) | Ended::Broken(_) => self.unstored,
         };
         let threads = || self.threads.values();
         let items = threads().map(|thread| thread.pursue.left().missing);
@@ -107,7 +138,11 @@ impl<I: Item> Requester<I> {
         let untaken = self.pages.iter().flat_map(Pages::untaken).copied();
         Missing {
             items: items.fold(known, u64::saturating_add),
-            ranges: paged.map(|thread| thread.reached).chain(untaken).collect(),
+            ranges: paged
+                .map(|thread| thread.reached)
+                .chain(untaken)
+                .chain(self.gaps.iter().copied())
+                .collect(),
         }
     }
 }

@@ -22,7 +22,10 @@ impl<I: Item> Requester<I> {
                 metadata.push(last);
                 RequestMetadata::First(FirstRequestsForSubprotocols { metadata })
             }
-            None => return self.end(Ended::Broken(Break::Stopped)),
+            None => {
+                self.break_off(Ended::Broken(Break::Stopped));
+                return self.advance();
+            }
         };
         let subprotocols = self.offers.iter().map(|offer| offer.name.clone()).collect();
         let request = RawRequest { subprotocols, metadata, pushed: Vec::new() };
@@ -56,8 +59,14 @@ impl<I: Item> Requester<I> {
             }
         };
         if let Some(last) = orders.last().map(|entry| entry.id) {
+            self.storing.push_back(Storing {
+                thread: asked.thread,
+                paging: thread.paging,
+                after: thread.seen,
+                last,
+                orders: count(orders.len()),
+            });
             thread.seen = thread.seen.max(last);
-            self.storing.push_back(Storing { thread: asked.thread, last });
             self.effects.push_back(Effect::Admit(orders));
         }
         self.react(&asked, thread, reaction, complete);
@@ -91,8 +100,12 @@ impl<I: Item> Requester<I> {
             self.stage = Stage::Talking;
             return Ok(Thread { open: 1, ..picked });
         }
-        let thread = self.threads.remove(&asked.thread).ok_or(Fault::Unasked)?;
-        if thread.name == name { Ok(thread) } else { Err(not_offered(name)) }
+        let thread = self.threads.get(&asked.thread).ok_or(Fault::Unasked)?;
+        if thread.name != name {
+            // What it has not brought is known by its thread.
+            return Err(not_offered(name));
+        }
+        self.threads.remove(&asked.thread).ok_or(Fault::Unasked)
     }
 
     /// What the filter wants of what came. A provider that sends anything else is at fault, and
@@ -196,9 +209,8 @@ impl<I: Item> Requester<I> {
             }
             self.stage = Stage::Settling;
         }
-        if self.stage == Stage::Settling && self.storing.is_empty() {
-            let ended = self.verdict();
-            self.end(ended);
+        if matches!(self.stage, Stage::Settling | Stage::Ending) && self.storing.is_empty() {
+            self.end();
         }
     }
 }

@@ -293,16 +293,19 @@ impl Comparison {
         summary: &Summary,
     ) -> Result<Step<I>, Fault> {
         self.fetching = self.fetching.checked_sub(1).ok_or(Fault::Unasked)?;
-        let mut unasked = 0_usize;
-        for entry in orders {
-            if self.missing.remove(&self.key.short_id(entry.id.as_bytes())) {
-                self.digest.insert(entry.id.as_bytes());
-            } else {
-                unasked = unasked.saturating_add(1);
-            }
-        }
+        let short = |entry: &Entry<I>| self.key.short_id(entry.id.as_bytes());
+        let shorts: BTreeSet<u64> = orders.iter().map(short).collect();
+        // Of a page that is at fault nothing is taken, so that all of it stays missing.
+        let asked = shorts.intersection(&self.missing).count();
+        let unasked = orders.len().saturating_sub(asked);
         if unasked > 0 {
             return Err(Fault::Unwanted { orders: unasked });
+        }
+        for short in &shorts {
+            self.missing.remove(short);
+        }
+        for entry in orders {
+            self.digest.insert(entry.id.as_bytes());
         }
         for short in gone {
             self.missing.remove(short);

@@ -2,10 +2,10 @@
 
 use machine::PeerId;
 
-use super::Service;
 use super::network::{Network, Protocol};
-use super::sessions::Whom;
+use super::sessions::{Until, Whom};
 use super::shards::Shards;
+use super::{Event, Service};
 use crate::json::Envelope;
 use crate::requester::{Break, Ended, Outcome, Rest};
 use crate::{Filter, Item};
@@ -20,11 +20,23 @@ const BESIDE: Protocol = Protocol::Json(Envelope::Bare);
 
 impl<I: Item, N: Network> Service<I, N> {
     /// Brings what `peer` has here, and gives it what it lacks: in as many sessions as that takes, one
-    /// after the other. Another sync that asks it is waited for.
-    pub(super) async fn fetch(&self, peer: PeerId, rest: Option<Rest>, shards: &Shards) -> Outcome {
-        let patience = self.params().session_timeout;
-        let _alone = self.inner.lanes.alone_with(peer, patience).await;
-        let whom = Whom { peer, offered: &FIRST, optional: false, shards };
+    /// after the other, and as there is time for. Another sync that asks it is waited for, not for
+    /// long.
+    pub(super) async fn fetch(
+        &self,
+        peer: PeerId,
+        rest: Option<Rest>,
+        shards: &Shards,
+        until: Until,
+    ) -> Outcome {
+        let patience = self.params().lane_timeout.min(until.left());
+        let Some(_alone) = self.inner.lanes.alone_with(peer, patience).await else {
+            let outcome = Outcome { rest, ..Outcome::broken(Break::AskedAlready) };
+            let sync = self.sync;
+            self.tell(Event::Fetched { sync, peer, protocol: None, outcome: outcome.clone() });
+            return outcome;
+        };
+        let whom = Whom { peer, offered: &FIRST, optional: false, shards, until };
         let (protocol, first) = self.fetch_from(&whom, rest).await;
         let ended = match protocol {
             Some(protocol) => protocol == LEGACY,
@@ -36,7 +48,10 @@ impl<I: Item, N: Network> Service<I, N> {
         }
         // Ranges of the ids are shared by those who are asked for the same kinds of items.
         let shards = Shards::new(false);
-        let whom = Whom { peer, offered: &[BESIDE], optional: true, shards: &shards };
+        let whom = Whom { peer, offered: &[BESIDE], optional: true, shards: &shards, until };
+        if until.left().is_zero() {
+            return both(first, Outcome::broken(Break::Overdue));
+        }
         match (protocol, self.fetch_from(&whom, None).await) {
             (_, (None, _)) => first,
             (None, (Some(_), beside)) => beside,

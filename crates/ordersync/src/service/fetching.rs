@@ -45,6 +45,8 @@ enum Heard {
     Range(Option<Range>),
     Broken(Break),
     Faulted(Fault),
+    /// What is being stored takes too long.
+    StopStoring,
 }
 
 #[expect(clippy::large_enum_variant, reason = "the largest is the end, of which there is one")]
@@ -62,6 +64,7 @@ struct Turn<I: Item> {
     talk: Talk<I>,
     acts: VecDeque<Act<I>>,
     awaits_answer: bool,
+    is_ending: bool,
     provider: Provider,
     tally: Tally,
 }
@@ -75,7 +78,7 @@ impl<I: Item, N: Network> Service<I, N> {
         rest: Option<Rest>,
         shares: bool,
     ) -> (Option<Protocol>, Outcome) {
-        let Whom { peer, offered, shards, .. } = *whom;
+        let Whom { peer, offered, shards, until, .. } = *whom;
         let timeout = self.params().turn_timeout;
         let opening = self.network().open(peer, offered);
         let (protocol, stream) = match select(opening, Delay::new(timeout)).await {
@@ -111,7 +114,7 @@ impl<I: Item, N: Network> Service<I, N> {
             through: Vec::new(),
             taking: FuturesUnordered::new(),
             storing: Storing::default(),
-            deadline: Delay::new(self.params().session_timeout),
+            deadline: Deadline::new(until.left(), self.params().session_timeout),
         };
         let writing = pin!(write_all(writer, outbox, timeout));
         let outcome = match select(pin!(session.run(talk)), writing).await {
@@ -187,6 +190,28 @@ impl Storing {
     }
 }
 
+/// When a session has to end, and what is said then.
+struct Deadline {
+    delay: Delay,
+    /// `None` once all that is waited for is being stored.
+    why: Option<Break>,
+}
+
+impl Deadline {
+    /// `left`: what there is for all sessions with that peer.
+    fn new(left: Duration, session: Duration) -> Self {
+        let why = if left < session { Break::Overdue } else { Break::TimedOut };
+        Self { delay: Delay::new(left.min(session)), why: Some(why) }
+    }
+
+    /// The session broke off: as long as that it waits for what came to be stored.
+    fn begin_to_end(&mut self, time: Duration) {
+        if self.why.take().is_some() {
+            self.delay.reset(time);
+        }
+    }
+}
+
 struct Fetching<'a, I: Item, N: Network, S> {
     service: &'a Service<I, N>,
     peer: PeerId,
@@ -206,7 +231,7 @@ struct Fetching<'a, I: Item, N: Network, S> {
     taking: FuturesUnordered<BoxFuture<'a, Option<Range>>>,
     storing: Storing,
     /// Of the whole session.
-    deadline: Delay,
+    deadline: Deadline,
 }
 
 impl<'a, I, N, S> Fetching<'a, I, N, S>
@@ -229,6 +254,10 @@ where
             let Ok(turned) = turned else { return Outcome::broken(Break::Stopped) };
             talk = turned.talk;
             awaits_answer = turned.awaits_answer;
+            if turned.is_ending {
+                self.deadline.begin_to_end(self.service.params().turn_timeout);
+                self.taking.clear();
+            }
             for act in turned.acts {
                 match act {
                     Act::Admit(entries) => {
@@ -259,7 +288,8 @@ where
             if self.storing.is_empty() {
                 self.hand.through(std::mem::take(&mut self.through));
             }
-            self.service.tell(Event::Progress { peer: self.peer, tally: turned.tally });
+            let (sync, peer) = (self.service.sync, self.peer);
+            self.service.tell(Event::Progress { sync, peer, tally: turned.tally });
         }
     }
 
@@ -290,7 +320,8 @@ where
                 None => pending().await,
             }
         };
-        let over = deadline.map(|()| Heard::Broken(Break::TimedOut));
+        let why = deadline.why;
+        let over = (&mut deadline.delay).map(|()| why.map_or(Heard::StopStoring, Heard::Broken));
         let (stored, taken) = (pin!(stored), pin!(taken));
         let here = select(stored, select(taken, over)).map(|first| match first {
             Either::Left((heard, _)) => heard,
@@ -325,6 +356,7 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
         Heard::Range(range) => talk.core.handle(Input::Range(range)),
         Heard::Broken(why) => talk.core.handle(Input::Broken(why)),
         Heard::Faulted(fault) => talk.core.handle(Input::Faulted(fault)),
+        Heard::StopStoring => talk.core.handle(Input::StopStoring),
     }
     let mut acts = VecDeque::new();
     while let Some(effect) = talk.core.poll_effect() {
@@ -346,9 +378,10 @@ fn turn<I: Item>((mut talk, heard): (Talk<I>, Heard)) -> Turn<I> {
             }
         }
     }
-    let (awaits_answer, tally) = (talk.core.awaits_answer(), talk.core.tally());
+    let (awaits_answer, is_ending) = (talk.core.awaits_answer(), talk.core.is_ending());
+    let tally = talk.core.tally();
     let provider = Provider { proves: talk.core.proves(), holds: tally.holds };
-    Turn { talk, acts, awaits_answer, provider, tally }
+    Turn { talk, acts, awaits_answer, is_ending, provider, tally }
 }
 
 impl<I: Item> Talk<I> {

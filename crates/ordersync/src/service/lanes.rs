@@ -18,8 +18,7 @@ pub(super) struct Lanes {
 
 impl Lanes {
     /// Waits until nobody else asks `peer`. What others fetched of it meanwhile is known then, and
-    /// comparing costs next to nothing. After `patience` the wait is over all the same, with nothing
-    /// in hand: whoever does not let go must not stop others for ever.
+    /// comparing costs next to nothing. `None` after `patience`: there may be peers to ask at once.
     ///
     /// # Cancel safety
     /// Dropped, it has taken nothing.
@@ -71,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_never_let_through_goes_all_the_same() {
+    fn who_is_not_let_through_does_not_wait_for_ever() {
         let (lanes, peer) = (Lanes::default(), PeerId::random());
         let first = block_on(lanes.alone_with(peer, LONG));
         assert!(block_on(lanes.alone_with(peer, Duration::ZERO)).is_none());

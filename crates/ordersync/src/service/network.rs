@@ -86,6 +86,11 @@ pub trait Network: Send + Sync + 'static {
     fn tell(&self, event: Event);
 }
 
+/// A sync among others, as whoever asks for it names it
+/// ([`Service::for_sync`](super::Service::for_sync)); 0 is for those who do not.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SyncId(pub u64);
+
 /// What a service tells.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -107,6 +112,8 @@ pub enum Event {
     },
     /// A session of ours goes on.
     Progress {
+        /// Of which sync.
+        sync: SyncId,
         /// With whom.
         peer: PeerId,
         /// Counted so far.
@@ -114,6 +121,8 @@ pub enum Event {
     },
     /// A session of ours ended.
     Fetched {
+        /// Of which sync.
+        sync: SyncId,
         /// With whom.
         peer: PeerId,
         /// In which envelope; `None` if none was opened.

@@ -13,6 +13,7 @@ use transport::clock::Clock;
 
 use super::Service;
 use super::network::Network;
+use super::sessions::Until;
 use super::shards::Shards;
 use crate::Item;
 use crate::requester::{Break, Ended, Outcome, RefusedBy, Rest};
@@ -52,6 +53,11 @@ impl<I: Item, N: Network> Service<I, N> {
     ///
     /// A sync succeeds if the digests agree, or if a peer that can only page has given at least one
     /// order.
+    ///
+    /// # Bounds
+    /// A peer is asked for at most [`Config::peer_timeout`](super::Config::peer_timeout), in all rounds
+    /// together, and nobody is begun with later than that: a sync ends within twice the time. What a
+    /// slow peer has given by then is kept, and its outcome is [`Break::Overdue`].
     ///
     /// # Errors
     /// [`NoOrders`] if it succeeded with nobody.
@@ -108,12 +114,17 @@ impl<I: Item, N: Network> Service<I, N> {
             let peers = chosen.clone().unwrap_or_else(|| self.network().peers());
             let peers: BTreeSet<_> = peers.into_iter().collect();
             let now = clock.now();
-            let may_ask =
-                |peer: &PeerId| rounds.may_ask(peer) && rounds.busy_for(peer, now).is_zero();
+            let time = self.params().peer_timeout;
+            let may_ask = |peer: &PeerId| {
+                rounds.may_ask(peer)
+                    && rounds.busy_for(peer, now).is_zero()
+                    && rounds.until(peer, now, time) > now
+            };
             let mut peers: Vec<_> = peers.into_iter().filter(may_ask).collect();
             self.with_rng(|rng| peers.shuffle(rng));
             self.round(peers, min_peers, &shards, &mut rounds, clock).await;
-            if rounds.synced.len() >= min_peers || round == self.params().rounds_max {
+            let enough = rounds.synced.len() >= min_peers || self.is_late(clock);
+            if enough || round == self.params().rounds_max {
                 break;
             }
             let busy = rounds.all_busy_for(clock.now(), self.params().backoff_max);
@@ -139,14 +150,23 @@ impl<I: Item, N: Network> Service<I, N> {
         let mut peers = peers.into_iter();
         let mut sessions = FuturesUnordered::new();
         loop {
-            while sessions.len().saturating_add(rounds.synced.len()) < min_peers {
+            while sessions.len().saturating_add(rounds.synced.len()) < min_peers
+                && !self.is_late(clock)
+            {
                 let Some(peer) = peers.next() else { break };
                 let rest = rounds.rests.remove(&peer);
-                sessions.push(async move { (peer, self.fetch(peer, rest, shards).await) });
+                let end = rounds.begin(peer, clock.now(), self.params().peer_timeout);
+                let until = Until { clock, end };
+                sessions.push(async move { (peer, self.fetch(peer, rest, shards, until).await) });
             }
             let Some((peer, outcome)) = sessions.next().await else { return };
             rounds.ended(peer, outcome, clock.now());
         }
+    }
+
+    /// Whether the sync has lasted so long that nobody else is begun with.
+    fn is_late(&self, clock: Clock) -> bool {
+        clock.now().since(Instant::START) >= self.params().peer_timeout
     }
 }
 
@@ -159,6 +179,8 @@ struct Rounds {
     rests: BTreeMap<PeerId, Rest>,
     /// Until when those are busy who have said so.
     busy: BTreeMap<PeerId, Instant>,
+    /// Until when those may be asked who have been.
+    until: BTreeMap<PeerId, Instant>,
 }
 
 impl Rounds {
@@ -166,6 +188,16 @@ impl Rounds {
     fn may_ask(&self, peer: &PeerId) -> bool {
         let faulted = |failed: &NoOrdersFromPeer| matches!(failed.outcome.ended, Ended::Faulted(_));
         !self.synced.contains_key(peer) && !self.failed.get(peer).is_some_and(faulted)
+    }
+
+    /// Until when this one may be asked, if that begins `now` unless it has before.
+    fn until(&self, peer: &PeerId, now: Instant, time: Duration) -> Instant {
+        self.until.get(peer).copied().unwrap_or_else(|| now.after(time))
+    }
+
+    /// Notes that this one is asked, and says until when.
+    fn begin(&mut self, peer: PeerId, now: Instant, time: Duration) -> Instant {
+        *self.until.entry(peer).or_insert_with(|| now.after(time))
     }
 
     /// How long this one is still busy, as it says.

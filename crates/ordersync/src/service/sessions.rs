@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use machine::PeerId;
+use machine::{Instant, PeerId};
+use transport::clock::Clock;
 
 use super::network::{Network, Protocol, Score};
 use super::shards::{Patience, Provider, Shards};
@@ -14,6 +15,20 @@ use crate::requester::{Break, Ended, Outcome, RefusedBy, Rest};
 /// nearly a whole book; more is for the next sync.
 const GIVING_MAX: usize = 16;
 
+/// Until when a peer is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until {
+    pub(super) clock: Clock,
+    pub(super) end: Instant,
+}
+
+impl Until {
+    /// What is left of it.
+    pub(super) fn left(&self) -> Duration {
+        self.end.since(self.clock.now())
+    }
+}
+
 /// Who is asked, in which of these protocols, and who shares the ranges of the ids.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Whom<'a> {
@@ -23,6 +38,8 @@ pub(super) struct Whom<'a> {
     /// That it speaks none of them is nothing to tell.
     pub(super) optional: bool,
     pub(super) shards: &'a Shards,
+    /// All sessions together.
+    pub(super) until: Until,
 }
 
 impl<I: Item, N: Network> Service<I, N> {
@@ -94,7 +111,7 @@ impl<I: Item, N: Network> Service<I, N> {
         outcome
     }
 
-    /// One session, from the opening of the stream to its end.
+    /// One session, from the opening of the stream to its end; none if the time is over.
     async fn fetch_once(
         &self,
         whom: &Whom<'_>,
@@ -102,6 +119,9 @@ impl<I: Item, N: Network> Service<I, N> {
         shares: bool,
     ) -> (Option<Protocol>, Outcome) {
         let peer = whom.peer;
+        if whom.until.left().is_zero() {
+            return (None, Outcome { rest, ..Outcome::broken(Break::Overdue) });
+        }
         let (protocol, outcome) = self.fetch_opened(whom, rest, shares).await;
         if protocol.is_none() && whom.optional {
             return (None, outcome);
@@ -112,12 +132,14 @@ impl<I: Item, N: Network> Service<I, N> {
             Ended::Incomplete { .. } => None,
             Ended::Faulted(_) => Some(Score::InvalidMessage),
             Ended::Broken(Break::Refused(RefusedBy::NoMatch)) => Some(Score::NegotiationFailed),
+            // It was this node that let go.
+            Ended::Broken(Break::Overdue) => None,
             Ended::Broken(_) => Some(Score::UnexpectedDisconnect),
         };
         if let Some(score) = score {
             self.tell(Event::Scored { peer, score });
         }
-        self.tell(Event::Fetched { peer, protocol, outcome: outcome.clone() });
+        self.tell(Event::Fetched { sync: self.sync, peer, protocol, outcome: outcome.clone() });
         (protocol, outcome)
     }
 }

@@ -2,6 +2,7 @@
 //! messages, nothing that is held gets lost, and nobody believes a lie that can be refuted.
 
 mod busy;
+mod kept;
 mod providers;
 mod requesters;
 mod resuming;
@@ -27,6 +28,8 @@ struct Siege {
     reports: Vec<Fault>,
     requests: usize,
     pushed: usize,
+    /// What came in answers with which there was nothing wrong.
+    came: Vec<Entry<Note>>,
 }
 
 /// How the requester is.
@@ -56,7 +59,9 @@ impl Manner {
         meshwork_ordersync::Context { filter: self.filter.clone(), ..cx }
     }
 
-    /// Runs one session of `side` with whoever answers, who may say several things or nothing.
+    /// Runs one session of `side` with whoever answers, who may say several things or nothing. Nothing
+    /// is stored while there is anything else to do, and what is not stored when the session ends is
+    /// lost.
     fn siege(
         &self,
         side: &Side,
@@ -66,6 +71,7 @@ impl Manner {
         let mut core = Requester::start(subprotocols(self.form), self.limits, cx);
         let mut ranges: VecDeque<Range> = Range::shards(4).into();
         let (mut reports, mut requests, mut pushed) = (Vec::new(), 0, 0);
+        let (mut came, mut storing) = (Vec::new(), VecDeque::new());
         loop {
             match core.poll_effect() {
                 Some(requester::Effect::Send(request)) => {
@@ -76,12 +82,14 @@ impl Manner {
                         core.handle(requester::Input::Broken(Break::Closed));
                     }
                     for response in answers {
+                        let orders = response.orders.clone();
                         core.handle(requester::Input::Received(response));
+                        if !core.is_ending() {
+                            came.extend(orders);
+                        }
                     }
                 }
-                Some(requester::Effect::Admit(entries)) => {
-                    core.handle(requester::Input::Admitted(side.admit(entries)));
-                }
+                Some(requester::Effect::Admit(entries)) => storing.push_back(entries),
                 Some(requester::Effect::TakeRange) => {
                     core.handle(requester::Input::Range(ranges.pop_front()));
                 }
@@ -89,9 +97,14 @@ impl Manner {
                 Some(requester::Effect::RangeDone(_)) => {}
                 Some(requester::Effect::Report(fault)) => reports.push(fault),
                 Some(requester::Effect::End(outcome)) => {
-                    return Siege { outcome, reports, requests, pushed };
+                    return Siege { outcome, reports, requests, pushed, came };
                 }
-                None => panic!("nothing to do, and no end: {core:?}"),
+                None => {
+                    let Some(entries) = storing.pop_front() else {
+                        panic!("nothing to do, and no end: {core:?}")
+                    };
+                    core.handle(requester::Input::Admitted(side.admit(entries)));
+                }
             }
         }
     }

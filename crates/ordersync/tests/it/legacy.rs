@@ -7,7 +7,7 @@ use meshwork_ordersync::service::{Config, Event, Protocol, Synced};
 use meshwork_ordersync::{Entry, Subprotocols, json, paging};
 use tokio::time::timeout;
 
-use crate::mesh::{Mesh, Node, note};
+use crate::mesh::{Mesh, Node, Slow, note};
 use crate::sample::Note;
 
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -130,7 +130,7 @@ async fn who_stands_still_holds_nobody_up() {
             node.hold(0..3_000).await;
         }
         // It says how much it has, and a little more.
-        a.sees_stall(&slow, 3_000);
+        a.sees_slow(&slow, Slow::Stalls(3_000));
         let synced = timeout(PATIENCE, a.service.get_orders(2)).await.expect("in time").unwrap();
         let [(peer, outcome)] = synced.peers.as_slice() else { panic!("{synced:?}") };
         assert_eq!((*peer, &outcome.ended), (fast.me, &Ended::Agreed), "{protocol}");

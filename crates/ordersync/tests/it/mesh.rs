@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::{BoxFuture, ready};
@@ -12,7 +13,7 @@ use meshwork_ordersync::{
     Book, Entry, Intake, MemoryStore, Origin, Rejected, Subprotocols, Validator, book, intake,
     json, paging, riblt,
 };
-use tokio::io::{AsyncReadExt as _, DuplexStream};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 use tokio::task::JoinSet;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt as _};
 use transport::pool::Pool;
@@ -34,8 +35,8 @@ pub(crate) struct Link {
     nodes: Weak<Mutex<BTreeMap<PeerId, Service<Note, Self>>>>,
     protocol: Protocol,
     events: Arc<Mutex<Vec<Event>>>,
-    /// Those who stand still once they have sent so many bytes of a session.
-    stalling: Arc<Mutex<BTreeMap<PeerId, u64>>>,
+    /// Those who are slow.
+    slow: Arc<Mutex<BTreeMap<PeerId, Slow>>>,
     /// The driver of its intake, and the sessions that others serve for it.
     serves: Arc<Mutex<JoinSet<()>>>,
 }
@@ -46,7 +47,16 @@ pub(crate) struct Node {
     pub(crate) service: Service<Note, Link>,
     pub(crate) book: Arc<Book<Note>>,
     events: Arc<Mutex<Vec<Event>>>,
-    stalling: Arc<Mutex<BTreeMap<PeerId, u64>>>,
+    slow: Arc<Mutex<BTreeMap<PeerId, Slow>>>,
+}
+
+/// How somebody is slow.
+#[derive(Clone, Copy)]
+pub(crate) enum Slow {
+    /// It stands still once it has sent so many bytes of a session.
+    Stalls(u64),
+    /// It sends a few bytes at a time, after such pauses.
+    Drips(Duration),
 }
 
 /// Takes every note but those that say so.
@@ -88,20 +98,20 @@ impl Mesh {
         let mut serves = JoinSet::new();
         serves.spawn(async move { match driver.run().await {} });
         let me = PeerId::random();
-        let (events, stalling) = <(Arc<Mutex<Vec<Event>>>, Arc<_>)>::default();
+        let (events, slow) = <(Arc<Mutex<Vec<Event>>>, Arc<_>)>::default();
         let network = Link {
             me,
             nodes: Arc::downgrade(&self.nodes),
             protocol,
             events: Arc::clone(&events),
-            stalling: Arc::clone(&stalling),
+            slow: Arc::clone(&slow),
             serves: Arc::new(Mutex::new(serves)),
         };
         let params = config.check().unwrap();
         let filter = Prefix::default();
         let service = Service::new(network, intake, pool, filter, subprotocols, params, [seed; 32]);
         self.nodes.lock().unwrap().insert(me, service.clone());
-        Node { me, service, book, events, stalling }
+        Node { me, service, book, events, slow }
     }
 }
 
@@ -111,9 +121,9 @@ impl Node {
         std::mem::take(&mut self.events.lock().unwrap())
     }
 
-    /// To this node, the other one stands still once it has sent so many bytes of a session.
-    pub(crate) fn sees_stall(&self, other: &Self, bytes: u64) {
-        self.stalling.lock().unwrap().insert(other.me, bytes);
+    /// To this node, the other one is slow.
+    pub(crate) fn sees_slow(&self, other: &Self, how: Slow) {
+        self.slow.lock().unwrap().insert(other.me, how);
     }
 
     pub(crate) async fn hold(&self, notes: impl IntoIterator<Item = u32>) {
@@ -147,14 +157,14 @@ impl Network for Link {
         }
         let nodes = self.nodes.upgrade().unwrap();
         let serves = Arc::clone(&self.serves);
-        let stalls = self.stalling.lock().unwrap().get(&peer).copied();
+        let slow = self.slow.lock().unwrap().get(&peer).copied();
         async move {
             let remote = nodes.lock().unwrap().get(&peer).cloned();
             let remote = remote.ok_or(OpenFailed { reason: "unknown".into() })?;
             let (near, mut far) = tokio::io::duplex(PIPE);
-            if let Some(bytes) = stalls {
+            if let Some(how) = slow {
                 let (behind, served) = tokio::io::duplex(PIPE);
-                serves.lock().unwrap().spawn(stall(far, behind, bytes));
+                serves.lock().unwrap().spawn(pass_on(far, behind, how));
                 far = served;
             }
             let serving = async move { remote.handle_stream(me, protocol, far.compat()).await };
@@ -169,14 +179,25 @@ impl Network for Link {
     }
 }
 
-/// Passes on what is asked, and so many bytes of what is answered.
-async fn stall(near: DuplexStream, far: DuplexStream, bytes: u64) {
-    let (asked, mut answered) = tokio::io::split(near);
-    let (answers, mut asks) = tokio::io::split(far);
-    let (mut asked, mut answers) = (asked, answers.take(bytes));
+/// Passes on what is asked, and slowly what is answered.
+async fn pass_on(near: DuplexStream, far: DuplexStream, how: Slow) {
+    let (mut asked, mut answered) = tokio::io::split(near);
+    let (mut answers, mut asks) = tokio::io::split(far);
     let ask = tokio::io::copy(&mut asked, &mut asks);
     let answer = async {
-        let _copied = tokio::io::copy(&mut answers, &mut answered).await;
+        match how {
+            Slow::Stalls(bytes) => {
+                let _copied = tokio::io::copy(&mut answers.take(bytes), &mut answered).await;
+            }
+            Slow::Drips(pause) => {
+                let mut bytes = [0; 64];
+                while let Ok(len @ 1..) = answers.read(&mut bytes).await
+                    && answered.write_all(&bytes[..len]).await.is_ok()
+                {
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
         std::future::pending::<()>().await;
     };
     tokio::select! { _ = ask => {}, () = answer => {} }

@@ -101,7 +101,8 @@ pub(crate) fn run(requester: &Side, provider: &Side, script: &mut Script<'_>) ->
     go_on(core, requester, provider, script)
 }
 
-/// Goes on with a requester that was made elsewhere.
+/// Goes on with a requester that was made elsewhere. Nothing is stored while there is anything else to
+/// do, and what is not stored when the session ends is lost.
 pub(crate) fn go_on(
     mut asking: Requester<Note>,
     requester: &Side,
@@ -112,6 +113,7 @@ pub(crate) fn go_on(
     let cx = provider.context(script);
     let mut giving = Provider::new(subprotocols(script.form), limits, cx);
     let mut ranges: VecDeque<Range> = Range::shards(4).into();
+    let mut storing = VecDeque::new();
     for _ in 0..1_000_000 {
         match asking.poll_effect() {
             Some(requester::Effect::Send(request)) => {
@@ -136,17 +138,19 @@ pub(crate) fn go_on(
                     }
                 }
             }
-            Some(requester::Effect::Admit(entries)) => {
-                let outcomes = requester.admit(entries);
-                asking.handle(requester::Input::Admitted(outcomes));
-            }
+            Some(requester::Effect::Admit(entries)) => storing.push_back(entries),
             Some(requester::Effect::TakeRange) => {
                 asking.handle(requester::Input::Range(ranges.pop_front()));
             }
             Some(requester::Effect::GiveBack(range)) => ranges.push_back(range),
             Some(requester::Effect::RangeDone(_) | requester::Effect::Report(_)) => {}
             Some(requester::Effect::End(outcome)) => return outcome,
-            None => panic!("nothing to do, and no end: {asking:?}"),
+            None => {
+                let Some(entries) = storing.pop_front() else {
+                    panic!("nothing to do, and no end: {asking:?}")
+                };
+                asking.handle(requester::Input::Admitted(requester.admit(entries)));
+            }
         }
     }
     panic!("no end: {asking:?}");

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use machine::PeerId;
 use meshwork_ordersync::requester::{Break, Ended};
-use meshwork_ordersync::service::{Config, Protocol};
+use meshwork_ordersync::service::{Config, Event, Protocol, SyncId};
 use tokio::time::timeout;
 
-use crate::mesh::{Mesh, Node};
+use crate::mesh::{Mesh, Node, Slow};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -86,6 +86,33 @@ async fn two_syncs_at_once_do_not_fetch_the_same_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_told_of_a_session_says_of_which_sync_it_is() {
+    let mesh = Mesh::default();
+    let (a, b, c) = (node(&mesh, 1), node(&mesh, 2), node(&mesh, 3));
+    for other in [&b, &c] {
+        other.hold(0..2_000).await;
+    }
+    let [one, other] = [1, 2].map(|id| a.service.for_sync(SyncId(id)));
+    let both =
+        async { tokio::join!(one.get_orders_from(vec![b.me]), other.get_orders_from(vec![c.me])) };
+    let (one, other) = timeout(PATIENCE, both).await.expect("in time");
+    assert!(one.is_ok() && other.is_ok());
+    a.service.get_orders(1).await.expect("they are still there");
+    let (mut went_on, mut ended) = (BTreeSet::new(), BTreeSet::new());
+    for event in a.events() {
+        match event {
+            Event::Progress { sync, peer, .. } => drop(went_on.insert((sync.0, peer))),
+            Event::Fetched { sync, peer, .. } => drop(ended.insert((sync.0, peer))),
+            _ => {}
+        }
+    }
+    assert_eq!(went_on, ended);
+    ended.retain(|(sync, _)| *sync > 0);
+    assert_eq!(ended, BTreeSet::from([(1, b.me), (2, c.me)]));
+    assert_eq!(went_on.len(), 3, "and that of which nobody asked for has no name");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sync_that_is_dropped_leaves_nothing_half_done() {
     let mesh = Mesh::default();
     let (a, b) = (node(&mesh, 1), node(&mesh, 2));
@@ -120,4 +147,74 @@ async fn a_periodic_sync_brings_what_came_since() {
     let both = futures::future::select(Box::pin(follow), Box::pin(periodic));
     timeout(PATIENCE, both).await.expect("each is brought by a later sync");
     assert_eq!(a.book.len(), 30);
+}
+
+/// A node with 2,000 notes that gives one at a time, and each slowly.
+async fn slow_for(a: &Node, mesh: &Mesh) -> Node {
+    let slow = mesh.node(9, Protocol::Binary, Config { page: 1, ..hasty() });
+    slow.hold(0..2_000).await;
+    a.sees_slow(&slow, Slow::Drips(Duration::from_millis(5)));
+    slow
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_peer_gets_so_much_time_in_one_sync_and_what_came_is_kept() {
+    // In one session, or in one after the other.
+    for session_timeout in [Duration::from_mins(10), Duration::from_millis(150)] {
+        let mesh = Mesh::default();
+        let config = Config {
+            session_timeout,
+            peer_timeout: Duration::from_millis(600),
+            rounds_max: 10_000,
+            backoff_max: Duration::from_millis(1),
+            ..hasty()
+        };
+        let a = mesh.node(1, Protocol::Binary, config);
+        let slow = slow_for(&a, &mesh).await;
+        let synced = timeout(PATIENCE, a.service.get_orders(1)).await.expect("in time");
+        let failed = synced.expect_err("it takes more than ten seconds").failed;
+        let [(peer, failed)] = failed.as_slice() else { panic!("{failed:?}") };
+        assert_eq!(*peer, slow.me);
+        let ended = &failed.outcome.ended;
+        let was_between = *ended == Ended::Broken(Break::TimedOut) && session_timeout < PATIENCE;
+        assert!(*ended == Ended::Broken(Break::Overdue) || was_between, "{ended:?}");
+        let came = a.book.len();
+        assert!((1..2_000).contains(&came), "{came}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whom_another_sync_asks_is_left_to_it_and_others_are_asked() {
+    let mesh = Mesh::default();
+    let lane_timeout = Duration::from_millis(50);
+    let a = mesh.node(1, Protocol::Binary, Config { lane_timeout, rounds_max: 1, ..hasty() });
+    let slow = slow_for(&a, &mesh).await;
+    let other = node(&mesh, 2);
+    other.hold(0..20).await;
+    let stuck = a.service.get_orders_from(vec![slow.me]);
+    let manual = async {
+        while a.book.is_empty() {
+            a.book.changed(a.book.version()).await;
+        }
+        a.events();
+        let synced = a.service.get_orders_from(vec![slow.me]).await;
+        let failed = synced.expect_err("another sync is at it").failed;
+        let asked_already = Ended::Broken(Break::AskedAlready);
+        assert_eq!((failed[0].0, &failed[0].1.outcome.ended), (slow.me, &asked_already));
+        let told = a.events().into_iter().any(|event| {
+            matches!(event, Event::Fetched { peer, protocol: None, outcome, .. }
+                if peer == slow.me && outcome.ended == asked_already)
+        });
+        assert!(told, "who follows the sync hears of it");
+        let synced = a.service.get_orders(1).await.expect("the other one is free");
+        let peers: Vec<_> = synced.peers.iter().map(|(peer, _)| *peer).collect();
+        assert_eq!(peers, [other.me]);
+    };
+    let both = async {
+        tokio::select! {
+            () = manual => {}
+            synced = stuck => panic!("it takes more than ten seconds: {synced:?}"),
+        }
+    };
+    timeout(PATIENCE, both).await.expect("in time");
 }

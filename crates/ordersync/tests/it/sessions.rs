@@ -1,12 +1,14 @@
 //! Random sessions: whatever the two sides hold and however the stream is cut, an outcome that says
 //! "everything" is true, and nothing that came is lost.
 
+use std::collections::BTreeSet;
+
 use meshwork_ordersync::requester::{Break, Ended};
 use meshwork_ordersync::{Form, RawResponse};
 use proptest::prelude::*;
 
 use crate::pair::{Script, Side, forged, go_on, holds_all, honest, is_whole, note, run};
-use crate::sample::Note;
+use crate::sample::{Note, Prefix};
 
 /// What the two sides hold, and how they talk.
 #[derive(Clone, Debug)]
@@ -86,14 +88,14 @@ proptest! {
         cut in 0..12_usize,
     ) {
         let (ours, theirs) = setting.sides();
-        let before = ours.book.len();
-        let (mut seen, mut orders) = (0, 0);
+        let mut expected: BTreeSet<_> = ours.book.ids(&Prefix::default()).into_iter().collect();
+        let mut seen = 0;
         let mut tamper = |response: RawResponse<Note>| {
             seen += 1;
             if seen > cut {
                 return None;
             }
-            orders += response.orders.len();
+            expected.extend(response.orders.iter().map(|entry| entry.id));
             Some(response)
         };
         let outcome = run(&ours, &theirs, &mut setting.script(&mut tamper));
@@ -101,8 +103,9 @@ proptest! {
             // What was cut may have been only what was being given.
             let given = outcome.ended == Ended::Agreed && outcome.tally.kept > 0;
             prop_assert!(given || outcome.ended == Ended::Broken(Break::Closed), "{outcome:?}");
-            prop_assert!(ours.book.len() <= before + orders);
         }
+        let held = ours.book.ids(&Prefix::default()).into_iter().collect();
+        prop_assert_eq!(expected, held, "what came is held when the session ends, and nothing else");
         let again = run(&ours, &theirs, &mut setting.script(&mut honest));
         prop_assert!(is_whole(&again), "{again:?}");
         prop_assert!(holds_all(&ours, &theirs));

@@ -241,7 +241,13 @@ impl Node {
     /// Gives a session of ours something to think about.
     fn hear(&mut self, peer: PeerId, input: requester::Input<Order>, now: Instant) {
         if let Some(fetching) = self.fetching.get_mut(&peer) {
+            let was_ending = fetching.core.is_ending();
             fetching.core.handle(input);
+            if fetching.core.is_ending() && !was_ending {
+                // As long as that it waits for what came to be stored.
+                fetching.end = now.after(TURN);
+                fetching.waits.clear();
+            }
             self.go_on(peer, now);
         }
     }

@@ -5,7 +5,9 @@ mod pages;
 use bytes::Bytes;
 use meshwork_ordersync::requester::{Ended, Limits};
 use meshwork_ordersync::riblt::{self, Head, RibltRequest, RibltResponse};
-use meshwork_ordersync::{Entry, Fault, Form, Metadata as _, Raw, RawRequest, RawResponse, paging};
+use meshwork_ordersync::{
+    Entry, Fault, Filter as _, Form, Metadata as _, Raw, RawRequest, RawResponse, paging,
+};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use reconcile::{Cell, Digest, Key, Summary, packed};
@@ -27,7 +29,8 @@ fn theirs(form: Form) -> Puppet {
     Puppet::new(form, (0..280).chain(1_000..1_030))
 }
 
-/// Runs a session of which nobody may believe that it brought everything; nothing gets lost.
+/// Runs a session of which nobody may believe that it brought everything; nothing that was held, and
+/// nothing good that came, gets lost.
 fn siege(
     manner: &Manner,
     ours: &Side,
@@ -36,6 +39,10 @@ fn siege(
     let before = ours.book.ids(&Prefix::default());
     let siege = manner.siege(ours, answer);
     assert!(before.iter().all(|id| ours.book.contains(id)), "something is lost");
+    for entry in siege.came.iter().filter(|entry| manner.filter.matches(&entry.item)) {
+        let is_good = !entry.item.text.contains("forged");
+        assert_eq!(ours.book.contains(&entry.id), is_good, "{:?} of what came", entry.item);
+    }
     siege
 }
 

@@ -28,6 +28,7 @@ fn broken(
                     core.handle(requester::Input::Received(response));
                 }
             }
+            None if core.is_ending() => core.handle(requester::Input::StopStoring),
             Some(requester::Effect::Send(_)) | None => {
                 core.handle(requester::Input::Broken(Break::Closed));
             }

@@ -13,8 +13,8 @@ use meshwork_ordersync::service::{
     Config, Event, Network, OpenFailed, Protocol, ServeError, Service,
 };
 use meshwork_ordersync::{
-    Book, Entry, Fault, Intake, ItemId, MemoryStore, Origin, Rejected, Subprotocols, Validator,
-    book, intake, json, paging, riblt,
+    Book, Entry, Fault, Intake, ItemId, MemoryStore, Origin, Rejected, Store, Subprotocols,
+    Validator, book, intake, json, paging, riblt,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 use tokio::task::JoinSet;
@@ -191,7 +191,7 @@ async fn a_peer_gets_no_more_places_than_there_are() {
 type Provider = Arc<dyn Fn(DuplexStream) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// A network with one peer that means no good.
-struct Trap {
+pub(super) struct Trap {
     peer: PeerId,
     protocol: Protocol,
     provider: Provider,
@@ -249,9 +249,25 @@ pub(super) async fn ask_with<F>(
 where
     F: Future<Output = ()> + Send + 'static,
 {
+    let (peer, service) = asker(config, protocol, Arc::new(MemoryStore::default()), provider);
+    let synced = timeout(PATIENCE, service.get_orders_from(vec![peer])).await;
+    let nothing = synced.expect("the turn ends").expect_err("nothing good can come of it");
+    let [(_, failed)] = <[_; 1]>::try_from(nothing.failed).unwrap();
+    failed.outcome.ended
+}
+
+/// A service, and the only peer that it can ask, who does as it likes.
+pub(super) fn asker<F>(
+    config: Config,
+    protocol: Protocol,
+    store: Arc<dyn Store>,
+    provider: impl Fn(DuplexStream) -> F + Send + Sync + 'static,
+) -> (PeerId, Service<Note, Trap>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let book = Arc::new(Book::new(book::Config::default().check().unwrap(), [1; 32]));
     let pool = Pool::new(NonZeroUsize::MIN, 16).unwrap();
-    let store = Arc::new(MemoryStore::default());
     let params = intake::Config::default().check().unwrap();
     let (intake, mut driver) = Intake::new(book, store, Arc::new(Anything), pool.clone(), params);
     let mut provides = JoinSet::new();
@@ -269,10 +285,7 @@ where
     let params = config.check().unwrap();
     let service =
         Service::new(network, intake, pool, Prefix::default(), subprotocols, params, [2; 32]);
-    let synced = timeout(PATIENCE, service.get_orders_from(vec![peer])).await;
-    let nothing = synced.expect("the turn ends").expect_err("nothing good can come of it");
-    let [(_, failed)] = <[_; 1]>::try_from(nothing.failed).unwrap();
-    failed.outcome.ended
+    (peer, service)
 }
 
 #[tokio::test]

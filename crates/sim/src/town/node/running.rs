@@ -61,7 +61,9 @@ impl Machine for Node {
         };
         let fetching = self.fetching.iter().filter(|(_, fetching)| late(fetching));
         for peer in fetching.map(|(peer, _)| *peer).collect::<Vec<_>>() {
-            self.hear(peer, requester::Input::Broken(Break::TimedOut), now);
+            let ending = self.fetching.get(&peer).is_some_and(|fetching| fetching.core.is_ending());
+            let broken = requester::Input::Broken(Break::TimedOut);
+            self.hear(peer, if ending { requester::Input::StopStoring } else { broken }, now);
         }
         let serving = self.serving.iter().filter(|(_, serving)| serving.turn <= now);
         for peer in serving.map(|(peer, _)| *peer).collect::<Vec<_>>() {
