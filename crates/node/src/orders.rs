@@ -10,8 +10,10 @@ mod tend;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::fmt;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,8 +21,8 @@ use orders::{Address, Network, Version};
 use ordersync::book::Counts;
 use ordersync::zeroex::{Order, Wanted};
 use ordersync::{Book, Holding, Intake, Store, StoreError};
-use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+use tokio::sync::{Mutex, mpsc};
+use tokio::task::{JoinError, JoinSet};
 use transport::pool::{Pool, PoolError};
 
 pub use self::changes::{Changed, Changes};
@@ -42,7 +44,7 @@ pub struct Orders {
 struct Shared {
     intake: Intake<Order>,
     /// Takes in what is offered, until nobody has the orders any more.
-    _driving: JoinSet<Infallible>,
+    driving: Mutex<JoinSet<Infallible>>,
     pool: Pool,
     network: Network,
     wanted: Wanted,
@@ -106,8 +108,24 @@ impl Orders {
         let (syncs, queue) = mpsc::channel(SYNCS_MAX);
         let mut driving = JoinSet::new();
         driving.spawn(async move { driver.run().await });
-        let shared = Shared { intake, _driving: driving, pool, network, wanted, min_peers, syncs };
+        let driving = Mutex::new(driving);
+        let shared = Shared { intake, driving, pool, network, wanted, min_peers, syncs };
         Ok((Self { shared: Arc::new(shared) }, queue))
+    }
+
+    /// Waits until orders are not taken in any more, which a mistake in Meshwork makes happen and
+    /// nothing mends: what the task that does it has panicked with. Told once.
+    ///
+    /// # Cancel safety
+    /// May be dropped at any time.
+    pub(crate) async fn broken(&self) -> Box<dyn Any + Send> {
+        let ended = self.shared.driving.lock().await.join_next().await;
+        match ended.map(|end| end.map_err(JoinError::try_into_panic)) {
+            Some(Err(Ok(panic))) => panic,
+            Some(Ok(never)) => match never {},
+            // Told before, or the runtime ends.
+            Some(Err(Err(_))) | None => pending().await,
+        }
     }
 
     /// The way of orders into the book, for those who bring them together with others.

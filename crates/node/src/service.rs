@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -148,6 +149,9 @@ impl Service {
 
     /// Lives until `end` is there or a client asks for the end; then says goodbye.
     ///
+    /// # Panics
+    /// With what made its orders panic, once it has said goodbye: it cannot go on without them.
+    ///
     /// # Bounds
     /// The goodbye takes at most three seconds, and one more is left to clients of the control API.
     ///
@@ -156,12 +160,21 @@ impl Service {
     pub async fn run(self, end: impl Future<Output = ()>) {
         let Self { node, handle, orders, syncing, server, storage, claim, .. } = self;
         let ended = CancellationToken::new();
+        let mut broken = None;
+        let end = async {
+            tokio::select! {
+                () = end => {}
+                panic = orders.broken() => {
+                    tracing::error!("orders are not taken in any more: the node ends");
+                    broken = Some(panic);
+                }
+            }
+        };
         let live = async {
             node.run(end).await;
             ended.cancel();
         };
-        let tending = orders.clone();
-        let tend = ended.run_until_cancelled(tending.tend());
+        let tend = ended.run_until_cancelled(orders.tend());
         let sync = ended.run_until_cancelled(async move {
             if let Some(syncing) = syncing {
                 syncing.run().await;
@@ -175,7 +188,7 @@ impl Service {
                 sleep(LAST_WORDS).await;
             };
             tokio::select! {
-                served = server.serve(handle, orders, ended.cancelled()) => {
+                served = server.serve(handle, orders.clone(), ended.cancelled()) => {
                     if let Err(error) = served {
                         tracing::error!(%error, "the node goes on without its control API");
                     }
@@ -191,6 +204,9 @@ impl Service {
             Err(_elapsed) => tracing::error!("the disk is too slow to close the store"),
         }
         drop(claim);
+        if let Some(panic) = broken {
+            resume_unwind(panic);
+        }
     }
 }
 
@@ -199,4 +215,58 @@ fn random_seed() -> Result<[u8; 32], ServiceError> {
     let filled = SysRng.try_fill_bytes(&mut seed);
     filled.map_err(|error| ServiceError::Randomness(error.into()))?;
     Ok(seed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use bytes::Bytes;
+    use futures::future::{BoxFuture, FutureExt, ready};
+    use futures::{StreamExt, stream};
+    use orders::sample::SAMPLE_V3;
+    use ordersync::{Change, Loader, Store, StoreError};
+    use tokio::task::JoinSet;
+
+    use super::*;
+    use crate::config::{Environment, Layers};
+    use crate::datadir::DataDir;
+    use crate::orders::tests::kept_in;
+
+    /// Panics when it is to keep anything.
+    struct Faulty;
+
+    impl Store for Faulty {
+        fn load(&self, _: Loader) -> BoxFuture<'static, Result<usize, StoreError>> {
+            ready(Ok(0)).boxed()
+        }
+
+        fn apply(&self, _: Vec<Change>) -> BoxFuture<'static, Result<(), StoreError>> {
+            panic!("a mistake in the store")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_node_that_cannot_take_orders_in_any_more_ends() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let environment: Environment =
+            [("MESHWORK_NETWORK__LISTEN", "/ip4/127.0.0.1/tcp/0")].into_iter().collect();
+        let layers = Layers { file: None, environment: &environment, flags: Vec::new() };
+        let params = layers.load().expect("a good address").params;
+        let claim = DataDir::at(dir.path()).expect("an absolute path").claim().expect("nobody's");
+        let service = Service::start(claim, params, Registry::new(), None).await;
+        let mut service = service.expect("there is a port");
+        let (orders, _syncs) = kept_in(Faulty).await;
+        service.orders = orders.clone();
+        let mut life = JoinSet::new();
+        life.spawn(service.run(pending()));
+
+        let line = SAMPLE_V3.lines().next().expect("a line");
+        let line = stream::iter([Ok::<_, StoreError>(Bytes::from(line))]);
+        let batches: Vec<_> = orders.import(line).collect().await;
+        assert_eq!(batches[0].as_ref().map(|batch| batch.bad[0].code), Ok("later"));
+        let ended = timeout(Duration::from_secs(20), life.join_next()).await.expect("in time");
+        let panic = ended.expect("it ran").expect_err("it is a mistake").into_panic();
+        assert_eq!(panic.downcast_ref(), Some(&"a mistake in the store"));
+    }
 }

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 
 use libp2p::{Multiaddr, PeerId};
 use ordersync::requester::{Outcome, Tally};
-use ordersync::service::{Event, NoOrders, Protocol, Synced};
+use ordersync::service::{Event, NoOrders, Protocol, SyncId, Synced};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -95,13 +95,14 @@ pub struct SyncRequest {
 }
 
 impl SyncRequest {
-    /// Runs `sync`, and reports how it goes, out of what the service tells, and how it ends. Stops it
-    /// when nobody wants to hear of it any more.
+    /// Runs `sync`, and reports how it goes, out of what the service tells of the one that it calls
+    /// `id`, and how it ends. Stops it when nobody wants to hear of it any more.
     ///
     /// # Cancel safety
     /// When the future is dropped, so is `sync`, and no end is reported.
     pub async fn run(
         self,
+        id: SyncId,
         mut events: broadcast::Receiver<Event>,
         sync: impl Future<Output = Result<Synced, SyncError>> + Send + 'static,
     ) {
@@ -115,7 +116,7 @@ impl SyncRequest {
                 biased;
                 () = self.reports.closed() => return,
                 event = events.recv(), if heard => match event {
-                    Ok(event) => self.pass_on(event).await,
+                    Ok(event) => self.pass_on(id, event).await,
                     // Only what was to be shown on the way is lost.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => heard = false,
@@ -128,29 +129,33 @@ impl SyncRequest {
             }
         };
         while let Ok(event) = events.try_recv() {
-            self.pass_on(event).await;
+            self.pass_on(id, event).await;
         }
         // Who does not want to hear it has gone.
         let _gone = self.reports.send(SyncReport::Ended(ended)).await;
     }
 
-    async fn pass_on(&self, event: Event) {
+    /// Reports a session of the sync `id`; others go on at the same time.
+    async fn pass_on(&self, id: SyncId, event: Event) {
         match event {
-            Event::Progress { peer, tally } => {
+            Event::Progress { sync, peer, tally } if sync == id => {
                 let _full = self.reports.try_send(SyncReport::Progress { peer, tally });
             }
-            Event::Fetched { peer, protocol, outcome } => {
+            Event::Fetched { sync, peer, protocol, outcome } if sync == id => {
                 let _gone =
                     self.reports.send(SyncReport::Session { peer, protocol, outcome }).await;
             }
-            Event::Scored { .. } | Event::Fault { .. } | Event::Served { .. } => {}
+            Event::Progress { .. }
+            | Event::Fetched { .. }
+            | Event::Scored { .. }
+            | Event::Fault { .. }
+            | Event::Served { .. } => {}
         }
     }
 }
 
 impl Orders {
     /// Has a sync run. The reports end with [`SyncReport::Ended`]; without it, the node has ended.
-    /// Sessions that run at the same time for another reason are reported as well.
     ///
     /// # Errors
     /// [`NoSync`].

@@ -10,7 +10,7 @@ use libp2p::PeerId;
 use orders::sample::SAMPLE_V3;
 use orders::v3::SignedOrder;
 use ordersync::requester::{Break, Ended, Outcome};
-use ordersync::service::{Event, Synced};
+use ordersync::service::{Event, SyncId, Synced};
 use ordersync::{ItemId, MemoryStore};
 use tokio::sync::broadcast;
 
@@ -22,7 +22,8 @@ pub(crate) async fn orders() -> (Orders, mpsc::Receiver<SyncRequest>) {
     kept_in(MemoryStore::default()).await
 }
 
-async fn kept_in(store: MemoryStore) -> (Orders, mpsc::Receiver<SyncRequest>) {
+/// Those that `store` keeps.
+pub(crate) async fn kept_in(store: impl Store) -> (Orders, mpsc::Receiver<SyncRequest>) {
     let params = Config::default().check().expect("the defaults are good");
     let pool = Pool::new(std::num::NonZeroUsize::MIN, 16).expect("a thread");
     let opened = Orders::open(&params.orders, Arc::new(store), pool, [1; 32]).await;
@@ -198,11 +199,16 @@ async fn a_sync_is_reported_from_its_first_session_to_its_end() {
     let (tell, events) = broadcast::channel(8);
     let peer = PeerId::random();
     let sync = async move {
-        let fetched = Event::Fetched { peer, protocol: None, outcome: outcome() };
-        tell.send(fetched).expect("somebody listens");
+        let [own, other] = [SyncId(1), SyncId(2)];
+        let tally = outcome().tally;
+        let goes_on = Event::Progress { sync: other, peer, tally };
+        let fetched = |sync| Event::Fetched { sync, peer, protocol: None, outcome: outcome() };
+        for event in [goes_on, fetched(other), fetched(own), fetched(SyncId::default())] {
+            tell.send(event).expect("somebody listens");
+        }
         Ok(Synced { peers: vec![(peer, outcome())], failed: Vec::new() })
     };
-    request.run(events, sync).await;
+    request.run(SyncId(1), events, sync).await;
     match reports.recv().await {
         Some(SyncReport::Session { peer: whose, .. }) => assert_eq!(whose, peer),
         other => panic!("{other:?}"),
@@ -220,7 +226,7 @@ async fn a_sync_that_nobody_waits_for_is_stopped() {
     let reports = orders.sync(SyncWish::Some(1)).await.expect("there is a queue");
     let request = syncs.recv().await.expect("asked");
     let (_tell, events) = broadcast::channel(8);
-    let mut run = Box::pin(request.run(events, std::future::pending()));
+    let mut run = Box::pin(request.run(SyncId(1), events, pending()));
     assert!(poll!(&mut run).is_pending());
     drop(reports);
     run.await;

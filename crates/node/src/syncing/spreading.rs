@@ -14,7 +14,7 @@ use ordersync::book::UpdateKind;
 use ordersync::zeroex::{Order, Wanted};
 use ordersync::{Admission, Admitted, Entry, Item, ItemId, Origin, Rejected};
 use sha2::{Digest, Sha256};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
 use topics::{Judgement, PAYLOAD_MAX, PublishError, Topic};
@@ -41,6 +41,10 @@ pub(super) const FRESH: Duration = Duration::from_mins(2);
 
 /// How long room is waited for before it is tried again.
 const BUSY: Duration = Duration::from_secs(5);
+
+/// How long room is waited for in all. A topic that has none for so long would keep those of the other
+/// one waiting as well.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The topics on which the orders that are wanted spread. Orders of version 3 are on one with those
 /// that satisfy the same schema: only who wants the same can pass on all of it.
@@ -99,7 +103,8 @@ impl Syncer {
 
     async fn publish_all(&self, topic: &Topic, entries: Vec<Entry<Order>>) {
         for (payload, count) in self.encode(entries).await {
-            match self.publish_one(topic, payload).await {
+            let publish = || self.link.publish(topic.clone(), payload.clone());
+            match patiently(publish, &self.signals.writable, PATIENCE).await {
                 Ok(()) => self.link.counts.add("orders_spread", count),
                 Err(error) => {
                     tracing::debug!(count, %error, "orders are left to the next sync");
@@ -114,17 +119,6 @@ impl Syncer {
         let entries = Arc::new(entries);
         let payloads = self.orders.on_pool(move || payloads(&entries)).await;
         payloads.unwrap_or_default()
-    }
-
-    async fn publish_one(&self, topic: &Topic, payload: Bytes) -> Result<(), PublishError> {
-        loop {
-            match self.link.publish(topic.clone(), payload.clone()).await {
-                Err(PublishError::Busy) => {
-                    let _tried_again = timeout(BUSY, self.signals.writable.notified()).await;
-                }
-                outcome => return outcome,
-            }
-        }
     }
 
     fn leave_to_sync(&self, count: u64) {
@@ -173,6 +167,28 @@ impl Syncer {
                 Ok(_) => Err(Judgement::Reject),
                 Err(_) => Err(Judgement::Ignore),
             }
+        }
+    }
+}
+
+/// Publishes, if need be again and again as there may be room, and for the last time when `patience`
+/// is over.
+async fn patiently<F>(
+    publish: impl Fn() -> F,
+    writable: &Notify,
+    patience: Duration,
+) -> Result<(), PublishError>
+where
+    F: Future<Output = Result<(), PublishError>>,
+{
+    let clock = Clock::start();
+    loop {
+        let left = patience.saturating_sub(clock.now().since(Instant::START));
+        match publish().await {
+            Err(PublishError::Busy) if !left.is_zero() => {
+                let _tried_again = timeout(BUSY.min(left), writable.notified()).await;
+            }
+            outcome => return outcome,
         }
     }
 }
@@ -231,9 +247,14 @@ fn payloads(entries: &[Entry<Order>]) -> Vec<(Bytes, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::cell::Cell;
+
+    use futures::FutureExt;
+    use futures::future::ready;
     use orders::generate::{Config, Generator};
     use orders::sample::SAMPLE_V3;
+
+    use super::*;
 
     #[test]
     fn a_topic_is_of_one_network_and_one_schema() {
@@ -296,6 +317,27 @@ mod tests {
 
     fn forged() -> Rejected {
         Rejected::Invalid { code: "forged", detail: String::new() }
+    }
+
+    #[tokio::test]
+    async fn who_has_no_room_is_not_waited_for_for_ever() {
+        let (tried, room) = (Cell::new(0), Notify::new());
+        let busy = || {
+            tried.set(tried.get() + 1);
+            ready(Err(PublishError::Busy))
+        };
+        let published = patiently(busy, &room, Duration::from_millis(5));
+        let published = timeout(BUSY, published).await.expect("it ends");
+        assert_eq!(published, Err(PublishError::Busy));
+        assert!(tried.take() > 1, "not at once");
+
+        let busy_once = || match tried.replace(1) {
+            0 => ready(Err(PublishError::Busy)),
+            _ => ready(Ok(())),
+        };
+        room.notify_one();
+        let published = patiently(busy_once, &room, Duration::MAX).now_or_never();
+        assert_eq!(published, Some(Ok(())), "as soon as there is room");
     }
 
     #[test]

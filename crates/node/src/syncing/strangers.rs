@@ -23,7 +23,7 @@ const PLACES_MAX: usize = 8;
 /// who comes through a proxy of its own shares what there is for one address.
 const SUBNET_PART: usize = 4;
 
-/// One network group has at most so many parts of the places: half of them, so that it takes three to
+/// One network group has at most so many parts of the places: half of them, so that it takes two to
 /// shut out all others.
 const GROUP_PART: usize = 2;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use handshake::{DialError, SessionKind};
 use libp2p::{Multiaddr, PeerId};
-use ordersync::service::Synced;
+use ordersync::service::{SyncId, Synced};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -23,12 +23,14 @@ const REACHING_MAX: usize = 8;
 impl Syncer {
     /// Runs the syncs that are asked for. Ends when nobody can ask any more.
     pub(super) async fn fulfil(&self, mut requests: mpsc::Receiver<SyncRequest>) {
-        let mut running = JoinSet::new();
+        // The syncs that nobody asked for are the first.
+        let (mut running, mut id) = (JoinSet::new(), SyncId::default());
         loop {
             tokio::select! {
                 request = requests.recv(), if running.len() < RUNNING_MAX => match request {
                     Some(request) => {
-                        running.spawn(self.clone().run_one(request));
+                        id.0 = id.0.wrapping_add(1);
+                        running.spawn(self.clone().run_one(id, request));
                     }
                     None => return,
                 },
@@ -41,7 +43,8 @@ impl Syncer {
         }
     }
 
-    async fn run_one(self, request: SyncRequest) {
+    async fn run_one(mut self, id: SyncId, request: SyncRequest) {
+        self.service = self.service.for_sync(id);
         let (events, wish) = (self.link.events(), request.wish.clone());
         let reports = request.reports.clone();
         let sync = async move {
@@ -50,7 +53,7 @@ impl Syncer {
                 SyncWish::With(addresses) => self.sync_with(addresses, reports).await,
             }
         };
-        request.run(events, Box::pin(sync)).await;
+        request.run(id, events, Box::pin(sync)).await;
     }
 
     /// Reaches the peers at these addresses, whatever they are, and asks those that are there. Comes

@@ -4,6 +4,7 @@
 
 mod foreign;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::Path;
 use std::time::Duration;
@@ -252,6 +253,37 @@ async fn an_operator_syncs_with_chosen_peers_of_this_network_or_another() {
     let SyncReport::Ended(Ok(synced)) = report else { panic!("{report:?}") };
     assert_eq!(synced.peers[0].0, peer.peer);
     tokio::join!(node.end(), peer.end(), stranger.end());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asked_for_a_sync_hears_of_no_other() {
+    let (here, there, elsewhere) = (place(), place(), place());
+    let never = ("MESHWORK_ORDERS__SYNC_EVERY", "0s");
+    let lines = sample();
+    let node = Node::start(here.path(), &[never]).await;
+    let one = Node::with(there.path(), &lines[..150], &[never]).await;
+    let other = Node::with(elsewhere.path(), &lines[50..], &[never]).await;
+    let heard = async |from: &Node| {
+        let wish = SyncWish::With(vec![from.address("tcp").parse().unwrap()]);
+        let mut reports = node.orders.sync(wish).await.unwrap();
+        let mut heard = BTreeSet::new();
+        while let Some(report) = timeout(PATIENCE, reports.recv()).await.unwrap() {
+            match report {
+                SyncReport::Progress { peer, .. } | SyncReport::Session { peer, .. } => {
+                    heard.insert(peer);
+                }
+                SyncReport::Ended(ended) => assert!(ended.is_ok(), "{ended:?}"),
+                SyncReport::Unreached { peer, error } => panic!("{peer}: {error}"),
+            }
+        }
+        heard
+    };
+    // Once connected, the sessions of both begin together.
+    for _ in 0..2 {
+        let both = tokio::join!(heard(&one), heard(&other));
+        assert_eq!(both, (BTreeSet::from([one.peer]), BTreeSet::from([other.peer])));
+    }
+    tokio::join!(node.end(), one.end(), other.end());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
