@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use secp256k1::{PublicKey, SecretKey};
 
 use crate::v3::{Order, SignedOrder};
-use crate::{Address, AssetData, Network, Signing, U256, signature, v4};
+use crate::{Address, AssetData, Network, Signing, U256, v4};
 
 /// What a salt is like; it decides how far an order can be compressed.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -177,5 +177,5 @@ fn maker(rng: &mut ChaCha8Rng) -> (Address, SecretKey) {
     let key = std::iter::repeat_with(|| SecretKey::from_secret_bytes(rng.random()))
         .find_map(Result::ok)
         .expect("the draws do not end");
-    (signature::address(&PublicKey::from_secret_key(&key)), key)
+    (ecdsa::address(&PublicKey::from_secret_key(&key)), key)
 }

@@ -1,127 +1,28 @@
-//! Hexadecimal text: strict on the way in, lower case on the way out.
+//! Hexadecimal text, and what an order is told of it.
 
-use std::fmt;
+pub(crate) use ecdsa::hex::write;
+
+use ecdsa::BadHex;
 
 use crate::Defect;
 
-const DIGITS: [u8; 16] = *b"0123456789abcdef";
-
-/// Bytes that are written at once.
-const STEP: usize = 32;
-
-fn value(digit: u8) -> Result<u8, Defect> {
-    let value = char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    value.ok_or(Defect::NotHex)
-}
-
-fn digits(text: &str) -> Result<&[[u8; 2]], Defect> {
-    let digits = text.strip_prefix("0x").ok_or(Defect::NoPrefix)?;
-    let (pairs, odd) = digits.as_bytes().as_chunks::<2>();
-    if odd.is_empty() { Ok(pairs) } else { Err(Defect::OddHex) }
-}
-
-fn byte([high, low]: [u8; 2]) -> Result<u8, Defect> {
-    Ok((value(high)? << 4) | value(low)?)
-}
-
 /// Reads `0x` and any number of pairs of digits, of either case.
 pub(crate) fn read(text: &str) -> Result<Vec<u8>, Defect> {
-    digits(text)?.iter().map(|pair| byte(*pair)).collect()
+    Ok(ecdsa::hex::read(text)?)
 }
 
 /// Reads `0x` and exactly `2 * N` digits, of either case.
 pub(crate) fn read_array<const N: usize>(text: &str) -> Result<[u8; N], Defect> {
-    let pairs = digits(text)?;
-    if pairs.len() != N {
-        return Err(Defect::Length { len: pairs.len(), expected: N });
-    }
-    let mut bytes = [0; N];
-    for (to, pair) in bytes.iter_mut().zip(pairs) {
-        *to = byte(*pair)?;
-    }
-    Ok(bytes)
+    Ok(ecdsa::hex::read_array(text)?)
 }
 
-fn digit(value: u8) -> u8 {
-    DIGITS.get(usize::from(value)).copied().unwrap_or(b'?')
-}
-
-/// Writes `0x` and the digits of `bytes`.
-pub(crate) fn write(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
-    out.write_str("0x")?;
-    write_digits(bytes, out)
-}
-
-/// Writes the digits of `bytes` without a prefix, so that text can be written in parts.
-pub(crate) fn write_digits(bytes: &[u8], out: &mut impl fmt::Write) -> fmt::Result {
-    for part in bytes.chunks(STEP) {
-        let mut text = [[0; 2]; STEP];
-        for (to, byte) in text.iter_mut().zip(part) {
-            *to = [digit(byte >> 4), digit(byte & 0xf)];
-        }
-        let text = text.get(..part.len()).unwrap_or_default().as_flattened();
-        out.write_str(str::from_utf8(text).map_err(|_| fmt::Error)?)?;
-    }
-    Ok(())
-}
-
-/// Gives a type of bytes its text: `0x` and lower case digits out, either case in.
-macro_rules! hex_text {
-    ($name:ident) => {
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                $crate::hex::write(&self.0, f)
-            }
-        }
-
-        impl std::fmt::Debug for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                $crate::hex::write(&self.0, f)
-            }
-        }
-
-        impl std::str::FromStr for $name {
-            type Err = $crate::Defect;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                $crate::hex::read_array(text).map(Self)
-            }
-        }
-    };
-}
-pub(crate) use hex_text;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn both_cases_in_and_lower_case_out() {
-        let mut text = String::new();
-        write(&read("0xaBCdef0123").unwrap(), &mut text).unwrap();
-        assert_eq!(text, "0xabcdef0123");
-    }
-
-    #[test]
-    fn what_is_not_hexadecimal_is_refused() {
-        assert_eq!(read("abcd"), Err(Defect::NoPrefix));
-        assert_eq!(read("0Xab"), Err(Defect::NoPrefix));
-        assert_eq!(read(""), Err(Defect::NoPrefix));
-        assert_eq!(read("0xabc"), Err(Defect::OddHex));
-        assert_eq!(read("0xag"), Err(Defect::NotHex));
-        assert_eq!(read("0x+1"), Err(Defect::NotHex));
-        assert_eq!(read("0xé"), Err(Defect::NotHex), "two bytes, no digit");
-        assert_eq!(read("0x"), Ok(vec![]));
-        assert_eq!(read_array::<2>("0xab"), Err(Defect::Length { len: 1, expected: 2 }));
-    }
-
-    #[test]
-    fn long_and_uneven_lengths_are_written_whole() {
-        for len in [0, 1, 31, 32, 33, 64, 100] {
-            let bytes: Vec<u8> = (0..len).collect();
-            let mut text = String::new();
-            write(&bytes, &mut text).unwrap();
-            assert_eq!(read(&text).unwrap(), bytes);
+impl From<BadHex> for Defect {
+    fn from(bad: BadHex) -> Self {
+        match bad {
+            BadHex::NoPrefix => Self::NoPrefix,
+            BadHex::OddHex => Self::OddHex,
+            BadHex::NotHex => Self::NotHex,
+            BadHex::Length { len, expected } => Self::Length { len, expected },
         }
     }
 }

@@ -61,7 +61,6 @@
     clippy::float_arithmetic
 )]
 
-mod address;
 pub mod asset;
 pub mod batch;
 mod check;
@@ -71,10 +70,10 @@ mod domain;
 mod error;
 pub mod filter;
 pub mod generate;
+mod hash;
 mod hex;
 mod json;
 mod keccak;
-mod multiples;
 pub mod network;
 mod refusal;
 pub mod sample;
@@ -84,12 +83,13 @@ pub mod v4;
 mod verifier;
 mod version;
 
+pub use ecdsa::{Address, BadHex};
 pub use ruint::aliases::U256;
 
-pub use self::address::{Address, OrderHash};
 pub use self::asset::AssetData;
 pub use self::claim::Claim;
 pub use self::error::{Defect, OrderError};
+pub use self::hash::OrderHash;
 pub use self::json::ORDER_LEN_MAX;
 pub use self::network::Network;
 pub use self::refusal::Refusal;

@@ -1,18 +1,7 @@
 //! What can be said of a signature without asking a chain.
 
-use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
-use secp256k1::{Message, PublicKey};
-
-use crate::keccak::{Word, keccak256, keccak256_of};
+use crate::keccak::{Word, keccak256_of};
 use crate::{Address, OrderHash};
-
-/// Half the order of the curve, rounded down: the largest `s` that is taken.
-///
-/// Of each signature anybody can make a second one with the other `s`, so only the lower is good.
-const S_MAX: [u8; 32] = [
-    0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-    0x5d, 0x57, 0x6e, 0x73, 0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
-];
 
 /// How a signature is to be checked.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -134,6 +123,23 @@ impl BadSignature {
     }
 }
 
+impl From<ecdsa::BadSignature> for BadSignature {
+    fn from(bad: ecdsa::BadSignature) -> Self {
+        match bad {
+            ecdsa::BadSignature::Recovery { v } => Self::Recovery { v },
+            ecdsa::BadSignature::HighS => Self::HighS,
+            ecdsa::BadSignature::NoKey => Self::NoKey,
+            ecdsa::BadSignature::Signer { recovered } => Self::Signer { recovered },
+        }
+    }
+}
+
+impl From<Result<(), ecdsa::BadSignature>> for SignatureCheck {
+    fn from(check: Result<(), ecdsa::BadSignature>) -> Self {
+        check.map_or_else(|bad| Self::Invalid(bad.into()), |()| Self::Valid)
+    }
+}
+
 /// How a maker signs with a key.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Signing {
@@ -156,87 +162,6 @@ impl Signing {
         match self {
             Self::Eip712 => hash.0,
             Self::EthSign => keccak256_of([b"\x19Ethereum Signed Message:\n32", &hash.0, b""]),
-        }
-    }
-}
-
-/// A signature of the curve: `r`, then `s`, and which of two keys.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ecdsa {
-    pub(crate) v: u8,
-    pub(crate) rs: [u8; 64],
-}
-
-/// The address of a key.
-pub(crate) fn address(key: &PublicKey) -> Address {
-    let [_format, point @ ..] = key.serialize_uncompressed();
-    let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(&point);
-    Address(address)
-}
-
-impl Ecdsa {
-    pub(crate) fn join(v: u8, r: &[u8; 32], s: &[u8; 32]) -> Self {
-        let mut rs = [0; 64];
-        let (first, second) = rs.split_at_mut(32);
-        first.copy_from_slice(r);
-        second.copy_from_slice(s);
-        Self { v, rs }
-    }
-
-    /// `r` and `s`.
-    pub(crate) fn halves(&self) -> ([u8; 32], [u8; 32]) {
-        let mut halves = self.rs.as_chunks().0.iter();
-        let mut half = || halves.next().copied().unwrap_or_default();
-        (half(), half())
-    }
-
-    /// Which of two points made it, of which the other has the opposite ordinate: 1 for the odd one.
-    ///
-    /// # Errors
-    /// [`BadSignature::Recovery`], and [`BadSignature::HighS`].
-    pub(crate) fn parity(&self) -> Result<u8, BadSignature> {
-        let parity = match self.v {
-            27 => 0,
-            28 => 1,
-            v => return Err(BadSignature::Recovery { v }),
-        };
-        if self.rs.last_chunk().is_none_or(|s: &[u8; 32]| *s > S_MAX) {
-            return Err(BadSignature::HighS);
-        }
-        Ok(parity)
-    }
-
-    /// The key that signed `digest`.
-    pub(crate) fn recover(&self, digest: Word) -> Result<PublicKey, BadSignature> {
-        let which = RecoveryId::from_u8_masked(self.parity()?);
-        let signature = RecoverableSignature::from_compact(&self.rs, which);
-        let key = signature.and_then(|signature| signature.recover(Message::from_digest(digest)));
-        key.map_err(|_| BadSignature::NoKey)
-    }
-
-    /// Signs `digest`, with the lower `s`.
-    pub(crate) fn sign(digest: Word, key: &secp256k1::SecretKey) -> Self {
-        let message = Message::from_digest(digest);
-        let signature = RecoverableSignature::sign_ecdsa_recoverable(message, key);
-        let (which, rs) = signature.serialize_compact();
-        Self { v: which.to_u8().saturating_add(27), rs }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::U256;
-
-    #[test]
-    fn the_largest_s_is_half_the_order_of_the_curve() {
-        let max = U256::from_be_bytes(S_MAX);
-        let order = U256::from_be_bytes(secp256k1::constants::CURVE_ORDER);
-        assert_eq!(max.wrapping_add(max).wrapping_add(U256::from(1)), order);
-        let over = max.wrapping_add(U256::from(1)).to_be_bytes();
-        for (s, high) in [(S_MAX, false), (over, true)] {
-            let made = Ecdsa::join(27, &[1; 32], &s);
-            assert_eq!(made.recover([7; 32]) == Err(BadSignature::HighS), high);
         }
     }
 }

@@ -9,7 +9,6 @@ pub use self::record::RECORD_LEN;
 
 use crate::domain::Domain;
 use crate::keccak::{Word, address, keccak256, number};
-use crate::signature::Ecdsa;
 use crate::{
     Address, BadSignature, Claim, Network, OrderError, OrderHash, Refusal, SignatureCheck,
     SignatureKind, Signing, U256, Version, check,
@@ -84,7 +83,7 @@ impl LimitOrder {
 
     /// Signs it, with the key of its maker.
     pub fn sign(self, how: Signing, key: &secp256k1::SecretKey) -> SignedOrder {
-        let made = Ecdsa::sign(how.digest(&self.hash()), key);
+        let made = ecdsa::Signature::sign(how.digest(&self.hash()), key);
         let (r, s) = made.halves();
         let kind = how.kind().to_byte();
         SignedOrder { order: self, signature: Signature { kind, v: made.v, r, s } }
@@ -130,7 +129,7 @@ impl Signature {
                 return Claim::settled(SignatureCheck::Invalid(bad));
             }
         };
-        Claim::new(how, hash, Ecdsa::join(self.v, &self.r, &self.s), maker)
+        Claim::new(how, hash, ecdsa::Signature::join(self.v, &self.r, &self.s), maker)
     }
 }
 

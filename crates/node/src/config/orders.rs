@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use orders::{Address, Defect, Network};
+use orders::{Address, BadHex, Network};
 use ordersync::zeroex::{Rules, Wanted};
 use ordersync::{BadItem, book, intake};
 use serde::{Deserialize, Serialize};
@@ -87,7 +87,7 @@ impl fmt::Display for Exchange {
 /// Neither one of the words nor an address.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("neither \"auto\" nor \"none\" nor an address, which {0}")]
-pub struct BadExchange(Defect);
+pub struct BadExchange(BadHex);
 
 impl FromStr for Exchange {
     type Err = BadExchange;

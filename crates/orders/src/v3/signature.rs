@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use crate::signature::Ecdsa;
 use crate::{Address, BadSignature, Claim, OrderHash, SignatureCheck, SignatureKind, Signing};
 
 /// The length of a signature that was made with a key.
@@ -48,7 +47,7 @@ impl Signature {
     }
 
     pub(super) fn sign(how: Signing, hash: &OrderHash, key: &secp256k1::SecretKey) -> Self {
-        let made = Ecdsa::sign(how.digest(hash), key);
+        let made = ecdsa::Signature::sign(how.digest(hash), key);
         let mut bytes = [0; ECDSA_LEN];
         let (v, rest) = bytes.split_at_mut(1);
         let (rs, kind) = rest.split_at_mut(made.rs.len());
@@ -82,7 +81,7 @@ impl Signature {
         let key = |how| {
             let (v, rs) = before.split_first().ok_or_else(|| length(ECDSA_LEN))?;
             let rs = rs.try_into().map_err(|_| length(ECDSA_LEN))?;
-            Ok(Shape::Key(how, Ecdsa { v: *v, rs }))
+            Ok(Shape::Key(how, ecdsa::Signature { v: *v, rs }))
         };
         match SignatureKind::from_byte(byte) {
             Some(SignatureKind::Eip712) => key(Signing::Eip712),
@@ -105,7 +104,7 @@ impl Signature {
 
 /// A signature taken apart.
 enum Shape {
-    Key(Signing, Ecdsa),
+    Key(Signing, ecdsa::Signature),
     Contract(SignatureKind),
 }
 

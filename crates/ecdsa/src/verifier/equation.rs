@@ -13,21 +13,18 @@ use std::collections::BTreeMap;
 use k256::elliptic_curve::ff::BatchInverter;
 use k256::elliptic_curve::ops::Reduce as _;
 use k256::elliptic_curve::{Group as _, PrimeField as _};
-use k256::{AffinePoint, FieldBytes, ProjectivePoint, Scalar, Sec1Point};
+use k256::{FieldBytes, ProjectivePoint, Scalar};
 use secp256k1::PublicKey;
 
-use crate::Address;
-use crate::claim::Signed;
-use crate::keccak::Word;
-use crate::multiples::Multiples;
+use crate::{Address, Claim, Multiples, point};
 
 /// The purpose of the hash that gives the multipliers.
 const CONTEXT: &str = "meshwork 2026-11-21 multipliers of signatures checked together";
 
-/// Claims of makers whose keys are known.
+/// Claims of signers whose keys are known.
 pub(super) struct Equation {
     terms: Vec<Term>,
-    makers: BTreeMap<Address, Maker>,
+    signers: BTreeMap<Address, Signer>,
     /// Everything that is claimed, in records of one length.
     transcript: blake3::Hasher,
 }
@@ -38,11 +35,11 @@ struct Term {
     r: Scalar,
     s: Scalar,
     digest: Scalar,
-    maker: Address,
+    signer: Address,
 }
 
 /// A key, and its factor in the sum.
-struct Maker {
+struct Signer {
     key: ProjectivePoint,
     factor: Scalar,
 }
@@ -50,7 +47,7 @@ struct Maker {
 impl Equation {
     pub(super) fn with_capacity(count: usize) -> Self {
         let transcript = blake3::Hasher::new_derive_key(CONTEXT);
-        Self { terms: Vec::with_capacity(count), makers: BTreeMap::new(), transcript }
+        Self { terms: Vec::with_capacity(count), signers: BTreeMap::new(), transcript }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -58,16 +55,18 @@ impl Equation {
     }
 
     /// Adds a claim, if it is one that could be true.
-    pub(super) fn add(&mut self, signed: &Signed, key: &PublicKey) -> bool {
-        let Some(term) = Term::new(signed) else {
+    pub(super) fn add(&mut self, claim: &Claim, key: &PublicKey) -> bool {
+        let Some(term) = Term::new(claim) else {
             return false;
         };
         let bytes = key.serialize_uncompressed();
-        let Some(key) = point(&bytes) else {
+        let Some(point) = point::of_key(key) else {
             return false;
         };
-        self.makers.entry(signed.maker).or_insert(Maker { key, factor: Scalar::ZERO });
-        for part in [&[signed.made.v][..], &signed.made.rs, &signed.digest, &bytes] {
+        self.signers
+            .entry(claim.signer)
+            .or_insert(Signer { key: point.into(), factor: Scalar::ZERO });
+        for part in [&[claim.signature.v][..], &claim.signature.rs, &claim.digest, &bytes] {
             self.transcript.update(part);
         }
         self.terms.push(term);
@@ -90,7 +89,7 @@ impl Equation {
         let mut inverses: Vec<_> = self.terms.iter().map(|term| term.s).collect();
         let mut scratch = inverses.clone();
         BatchInverter::invert_with_external_scratch(&mut inverses, &mut scratch);
-        let places = self.makers.len().saturating_add(1).saturating_mul(2);
+        let places = self.signers.len().saturating_add(1).saturating_mul(2);
         let mut sum = Multiples::with_capacity(self.terms.len().saturating_add(places));
         let mut generator = Scalar::ZERO;
         for (term, inverse) in self.terms.iter().zip(&inverses) {
@@ -98,13 +97,13 @@ impl Equation {
             sum.push_short(term.point, multiplier);
             let share = Scalar::from(multiplier) * inverse;
             generator -= share * term.digest;
-            if let Some(maker) = self.makers.get_mut(&term.maker) {
-                maker.factor -= share * term.r;
+            if let Some(signer) = self.signers.get_mut(&term.signer) {
+                signer.factor -= share * term.r;
             }
         }
         sum.push(ProjectivePoint::GENERATOR, &generator);
-        for maker in self.makers.values() {
-            sum.push(maker.key, &maker.factor);
+        for signer in self.signers.values() {
+            sum.push(signer.key, &signer.factor);
         }
         sum.sum().is_identity().into()
     }
@@ -112,31 +111,23 @@ impl Equation {
 
 impl Term {
     /// Only of a signature that some key could have made.
-    fn new(signed: &Signed) -> Option<Self> {
-        let parity = signed.made.parity().ok()?;
-        let (r, s) = signed.made.halves();
+    fn new(claim: &Claim) -> Option<Self> {
+        let parity = claim.signature.parity().ok()?;
+        let (r, s) = claim.signature.halves();
         let mut compressed = [2_u8.saturating_add(parity); 33];
         *compressed.last_chunk_mut()? = r;
-        // This takes the root in half the time of k256.
-        let root = PublicKey::from_slice(&compressed).ok()?;
         let s = scalar(s).filter(|s| !bool::from(s.is_zero()))?;
         Some(Self {
-            point: point(&root.serialize_uncompressed())?,
+            point: point(&compressed)?.into(),
             r: scalar(r)?,
             s,
-            digest: Scalar::reduce(&FieldBytes::from(signed.digest)),
-            maker: signed.maker,
+            digest: Scalar::reduce(&FieldBytes::from(claim.digest)),
+            signer: claim.signer,
         })
     }
 }
 
 /// A number below the order of the curve.
-fn scalar(bytes: Word) -> Option<Scalar> {
+fn scalar(bytes: [u8; 32]) -> Option<Scalar> {
     Scalar::from_repr(bytes.into()).into()
-}
-
-/// A point from its two coordinates.
-pub(super) fn point(bytes: &[u8; 65]) -> Option<ProjectivePoint> {
-    let point = Sec1Point::from_bytes(bytes).ok()?;
-    AffinePoint::try_from(point).ok().map(ProjectivePoint::from)
 }

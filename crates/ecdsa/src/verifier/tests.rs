@@ -2,18 +2,19 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test")]
 
 use std::collections::BTreeMap;
-use std::num::NonZeroU16;
 
 use k256::elliptic_curve::ops::Reduce as _;
 use k256::elliptic_curve::sec1::ToSec1Point as _;
 use k256::{FieldBytes, ProjectivePoint, Scalar};
 use proptest::prelude::*;
-use secp256k1::PublicKey;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use ruint::aliases::U256;
+use secp256k1::{PublicKey, SecretKey};
 
 use super::*;
-use crate::generate::{Config, Generator};
-use crate::signature::{self, Ecdsa};
-use crate::{Address, BadSignature, OrderHash, Signing, U256};
+use crate::signature;
+use crate::{Address, Signature};
 
 /// What somebody claims, open to changes.
 #[derive(Clone, Copy, Debug)]
@@ -22,34 +23,38 @@ struct Made {
     v: u8,
     r: [u8; 32],
     s: [u8; 32],
-    maker: Address,
+    signer: Address,
 }
 
 impl Made {
     fn claim(&self) -> Claim {
-        let made = Ecdsa::join(self.v, &self.r, &self.s);
-        Claim::new(Signing::Eip712, &OrderHash(self.digest), made, &self.maker)
+        let signature = Signature::join(self.v, &self.r, &self.s);
+        Claim { digest: self.digest, signature, signer: self.signer }
     }
 }
 
-/// The key of the maker of a good one.
+/// The key of the signer of a good one.
 fn key(made: &Made) -> PublicKey {
-    made.claim().open().expect("open").maker_key().expect("good")
+    made.claim().key().expect("good")
 }
 
-/// Good claims of so many makers.
-fn made(makers: u16, count: usize, seed: u8) -> Vec<Made> {
-    let makers = NonZeroU16::new(makers).expect("at least one");
-    let config = Config { makers, ..Config::default() };
-    let order = |order: crate::v3::SignedOrder| {
-        let (hash, bytes) = (order.hash(), order.signature.as_bytes());
-        let half = |at: usize| bytes[at..at + 32].try_into().expect("32 bytes");
-        Made { digest: hash.0, v: bytes[0], r: half(1), s: half(33), maker: order.order.maker }
+/// Good claims of so many signers.
+fn made(signers: usize, count: usize, seed: u8) -> Vec<Made> {
+    let mut rng = ChaCha8Rng::from_seed([seed; 32]);
+    let draw = |_| SecretKey::from_secret_bytes(rng.random()).expect("all but one of 2¹²⁸ are");
+    let keys: Vec<_> = (0..signers).map(draw).collect();
+    let sign = |_| {
+        let key = &keys[rng.random_range(0..signers)];
+        let digest = rng.random();
+        let signature = Signature::sign(digest, key);
+        let (r, s) = signature.halves();
+        let signer = signature::address(&PublicKey::from_secret_key(key));
+        Made { digest, v: signature.v, r, s, signer }
     };
-    Generator::new([seed; 32], config).take(count).map(order).collect()
+    (0..count).map(sign).collect()
 }
 
-fn alone(claims: &[Claim]) -> Vec<SignatureCheck> {
+fn alone(claims: &[Claim]) -> Vec<Result<(), BadSignature>> {
     claims.iter().map(Claim::check).collect()
 }
 
@@ -57,12 +62,12 @@ fn claims(made: &[Made]) -> Vec<Claim> {
     made.iter().map(Made::claim).collect()
 }
 
-/// Checks them by a verifier that knows the makers of `good`.
-fn together(good: &[Made], claims: &[Claim]) -> Vec<SignatureCheck> {
+/// Checks them by a verifier that knows the signers of `good`.
+fn together(good: &[Made], claims: &[Claim]) -> Vec<Result<(), BadSignature>> {
     let verifier = Verifier::new();
     let good: Vec<_> = good.iter().cycle().take(Verifier::TOGETHER_MIN.max(good.len())).collect();
     let good: Vec<_> = good.into_iter().map(Made::claim).collect();
-    assert!(verifier.check(&good).iter().all(|check| *check == SignatureCheck::Valid));
+    assert!(verifier.check(&good).iter().all(Result::is_ok));
     verifier.check(claims)
 }
 
@@ -89,7 +94,7 @@ fn spoil(made: &mut Made, how: u8, other: &Made) {
         4 => made.s = other.s,
         5 => made.r = other.r,
         6 => made.digest = other.digest,
-        7 => made.maker = other.maker,
+        7 => made.signer = other.signer,
         8 => made.r = [0; 32],
         9 => made.s = [0; 32],
         10 => made.r = secp256k1::constants::CURVE_ORDER,
@@ -105,13 +110,13 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
     fn each_gets_the_answer_that_it_gets_alone(
-        makers in prop_oneof![Just(1_u16), 2..12_u16, Just(500)],
+        signers in prop_oneof![Just(1_usize), 2..12_usize, Just(500)],
         count in 60..130_usize,
         seed in any::<u8>(),
         known in any::<bool>(),
         spoilt in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<prop::sample::Index>()), 0..6),
     ) {
-        let good = made(makers, count, seed);
+        let good = made(signers, count, seed);
         let mut these = good.clone();
         for (at, how, other) in spoilt {
             let other = good[other.index(count)];
@@ -126,16 +131,16 @@ proptest! {
 #[test]
 fn every_way_to_spoil_one_is_seen_and_only_that_one_is_refused() {
     let good = made(3, 80, 1);
-    let keys: BTreeMap<_, _> = good.iter().map(|made| (made.maker, key(made))).collect();
+    let keys: BTreeMap<_, _> = good.iter().map(|made| (made.signer, key(made))).collect();
     let sum = |these: &[Made]| {
         let mut equation = Equation::with_capacity(these.len());
         for made in these {
-            equation.add(made.claim().open().expect("open"), &keys[&made.maker]);
+            equation.add(&made.claim(), &keys[&made.signer]);
         }
         equation.len() == these.len() && equation.holds()
     };
     assert!(sum(&good));
-    let other = good.iter().find(|it| it.maker != good[17].maker).expect("three makers");
+    let other = good.iter().find(|it| it.signer != good[17].signer).expect("three signers");
     for how in 0..15 {
         let mut these = good.clone();
         spoil(&mut these[17], how, other);
@@ -143,7 +148,7 @@ fn every_way_to_spoil_one_is_seen_and_only_that_one_is_refused() {
         let checks = together(&good, &claims(&these));
         assert_eq!(checks, alone(&claims(&these)), "{how}");
         for (at, check) in checks.into_iter().enumerate() {
-            assert_eq!(check == SignatureCheck::Valid, at != 17, "{how}: {at} {check:?}");
+            assert_eq!(check.is_ok(), at != 17, "{how}: {at} {check:?}");
         }
     }
 }
@@ -160,7 +165,7 @@ fn two_that_would_cancel_in_a_plain_sum_are_both_refused() {
     assert_eq!(share(&these[0]) + share(&these[1]), share(&good[0]) + share(&good[1]));
     let checks = together(&good, &claims(&these));
     for (at, check) in checks.into_iter().enumerate() {
-        let is_bad = matches!(check, SignatureCheck::Invalid(BadSignature::Signer { .. }));
+        let is_bad = matches!(check, Err(BadSignature::Signer { .. }));
         assert_eq!(is_bad, at < 2, "{at} {check:?}");
     }
 }
@@ -169,15 +174,15 @@ fn two_that_would_cancel_in_a_plain_sum_are_both_refused() {
 fn one_that_is_said_twice_is_good_twice_and_one_bad_spoils_none() {
     let mut these = made(2, 40, 3);
     these.extend_from_within(..);
-    assert!(together(&these, &claims(&these)).iter().all(|it| *it == SignatureCheck::Valid));
+    assert!(together(&these, &claims(&these)).iter().all(Result::is_ok));
     these[5].v = 0;
     these.push(these[0]);
     assert_eq!(together(&made(2, 40, 3), &claims(&these)), alone(&claims(&these)));
 }
 
-/// Claims of a maker of whom only the public key is known: nothing stands for their digests.
+/// Claims of a signer of whom only the public key is known: nothing stands for their digests.
 fn forged(key: ProjectivePoint, count: u64) -> Vec<Made> {
-    let maker = address(key);
+    let signer = address(key);
     let forge = |number: u64| {
         let (first, second) = (Scalar::from(number), Scalar::from(number * number + 1));
         let point = ProjectivePoint::GENERATOR * first + key * second;
@@ -186,7 +191,7 @@ fn forged(key: ProjectivePoint, count: u64) -> Vec<Made> {
         let odd = encoded.as_bytes()[64] & 1;
         let s = scalar(r) * second.invert().expect("not zero");
         let digest = bytes(first * s);
-        let mut made = Made { digest, v: 27 + odd, r, s: bytes(s), maker };
+        let mut made = Made { digest, v: 27 + odd, r, s: bytes(s), signer };
         if U256::from_be_bytes(made.s) > order_of_curve() >> 1 {
             (made.v, made.s) = (55 - made.v, bytes(-s));
         }
@@ -202,9 +207,9 @@ fn address(key: ProjectivePoint) -> Address {
 
 /// The point with this abscissa and an even ordinate.
 fn lift(abscissa: U256) -> Option<ProjectivePoint> {
-    let compressed = [&[2][..], &abscissa.to_be_bytes::<32>()].concat();
-    let root = PublicKey::from_slice(&compressed).ok()?;
-    equation::point(&root.serialize_uncompressed())
+    let mut compressed = [2; 33];
+    compressed[1..].copy_from_slice(&abscissa.to_be_bytes::<32>());
+    crate::point(&compressed).map(ProjectivePoint::from)
 }
 
 /// A verifier of signatures without `v` reduces the abscissa by the order of the curve, and takes
@@ -220,12 +225,12 @@ fn an_abscissa_beyond_the_order_is_refused_as_recovery_refuses_it() {
         let key = (point * s - ProjectivePoint::GENERATOR * digest) * r.invert().expect("not zero");
         let mut these = forged(key, 80);
         for v in [27, 28, 29] {
-            let maker = address(key);
-            let made = Made { digest: bytes(digest), v, r: bytes(r), s: bytes(s), maker };
+            let signer = address(key);
+            let made = Made { digest: bytes(digest), v, r: bytes(r), s: bytes(s), signer };
             these.push(made);
             let checks = together(&these[..80], &claims(&these));
             assert_eq!(checks, alone(&claims(&these)));
-            assert_ne!(checks.last(), Some(&SignatureCheck::Valid));
+            assert_ne!(checks.last(), Some(&Ok(())));
             these.pop();
         }
         seen += 1;
@@ -247,11 +252,11 @@ fn a_key_at_infinity_is_nobodys() {
         ..these[3]
     };
     let checks = together(&good, &claims(&these));
-    assert_eq!(checks[3], SignatureCheck::Invalid(BadSignature::NoKey));
+    assert_eq!(checks[3], Err(BadSignature::NoKey));
     assert_eq!(checks, alone(&claims(&these)));
 }
 
-/// A claim, and the key of its maker.
+/// A claim, and the key of its signer.
 type Known = (Made, PublicKey);
 
 #[test]
@@ -260,7 +265,7 @@ fn a_multiplier_depends_on_all_that_is_claimed_and_on_the_key() {
     let first = |these: &[Known]| {
         let mut equation = Equation::with_capacity(these.len());
         for (made, key) in these {
-            assert!(equation.add(made.claim().open().expect("open"), key));
+            assert!(equation.add(&made.claim(), key));
         }
         equation.multipliers()()
     };
@@ -290,28 +295,28 @@ fn only_keys_that_signed_are_remembered() {
     let verifier = Verifier::new();
     let good = made(1, 80, 6);
     let stranger = Address([7; 20]);
-    let bad: Vec<_> = good.iter().map(|it| Made { maker: stranger, ..*it }.claim()).collect();
+    let bad: Vec<_> = good.iter().map(|it| Made { signer: stranger, ..*it }.claim()).collect();
     assert_eq!(verifier.check(&bad), alone(&bad));
     assert_eq!(verifier.lock().len(), 0);
-    assert_eq!(verifier.check(&claims(&good)), vec![SignatureCheck::Valid; 80]);
+    assert_eq!(verifier.check(&claims(&good)), vec![Ok(()); 80]);
     assert_eq!(verifier.lock().len(), 1);
 }
 
 #[test]
-fn makers_are_forgotten_from_the_one_seen_longest_ago() {
+fn signers_are_forgotten_from_the_one_seen_longest_ago() {
     let key = key(&made(1, 1, 8)[0]);
-    let maker = |number: u32| {
+    let signer = |number: u32| {
         let mut bytes = [0; 20];
         bytes[..4].copy_from_slice(&number.to_be_bytes());
         Address(bytes)
     };
     let mut keys = Keys::default();
     for number in 0..100_000 {
-        keys.learn([(maker(number), key)]);
-        assert!(keys.len() <= Verifier::MAKERS_MAX);
+        keys.learn([(signer(number), key)]);
+        assert!(keys.len() <= Verifier::SIGNERS_MAX);
         // One of them is always there.
-        assert_eq!(keys.find([maker(0)]).len(), 1, "{number}");
+        assert_eq!(keys.find([signer(0)]).len(), 1, "{number}");
     }
-    assert_eq!(keys.find([maker(99_999), maker(99_000)]).len(), 2);
-    assert_eq!(keys.find([maker(1), maker(80_000)]).len(), 0);
+    assert_eq!(keys.find([signer(99_999), signer(99_000)]).len(), 2);
+    assert_eq!(keys.find([signer(1), signer(80_000)]).len(), 0);
 }

@@ -1,4 +1,4 @@
-//! The keys of the makers that were seen last.
+//! The keys of the signers that were seen last.
 
 use std::collections::BTreeMap;
 
@@ -16,24 +16,24 @@ pub(super) struct Keys {
 }
 
 /// Most keys of a half.
-const HALF: usize = Verifier::MAKERS_MAX / 2;
+const HALF: usize = Verifier::SIGNERS_MAX / 2;
 
 impl Keys {
-    /// The keys that are known of `makers`.
+    /// The keys that are known of `signers`.
     pub(super) fn find(
         &mut self,
-        makers: impl IntoIterator<Item = Address>,
+        signers: impl IntoIterator<Item = Address>,
     ) -> BTreeMap<Address, PublicKey> {
         let mut found = BTreeMap::new();
-        for maker in makers {
-            if found.contains_key(&maker) {
+        for signer in signers {
+            if found.contains_key(&signer) {
                 continue;
             }
-            if let Some(key) = self.recent.get(&maker) {
-                found.insert(maker, *key);
-            } else if let Some(key) = self.earlier.remove(&maker) {
-                found.insert(maker, key);
-                self.insert(maker, key);
+            if let Some(key) = self.recent.get(&signer) {
+                found.insert(signer, *key);
+            } else if let Some(key) = self.earlier.remove(&signer) {
+                found.insert(signer, key);
+                self.insert(signer, key);
             }
         }
         found
@@ -41,9 +41,9 @@ impl Keys {
 
     /// Remembers keys.
     pub(super) fn learn(&mut self, keys: impl IntoIterator<Item = (Address, PublicKey)>) {
-        for (maker, key) in keys {
-            self.earlier.remove(&maker);
-            self.insert(maker, key);
+        for (signer, key) in keys {
+            self.earlier.remove(&signer);
+            self.insert(signer, key);
         }
     }
 
@@ -52,10 +52,10 @@ impl Keys {
         self.recent.len().saturating_add(self.earlier.len())
     }
 
-    fn insert(&mut self, maker: Address, key: PublicKey) {
-        if self.recent.len() >= HALF && !self.recent.contains_key(&maker) {
+    fn insert(&mut self, signer: Address, key: PublicKey) {
+        if self.recent.len() >= HALF && !self.recent.contains_key(&signer) {
             self.earlier = std::mem::take(&mut self.recent);
         }
-        self.recent.insert(maker, key);
+        self.recent.insert(signer, key);
     }
 }

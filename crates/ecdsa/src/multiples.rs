@@ -7,8 +7,7 @@
 use k256::elliptic_curve::scalar::IsHigh as _;
 use k256::{ProjectivePoint, Scalar};
 use ruint::Uint;
-
-use crate::U256;
+use ruint::aliases::U256;
 
 /// Bits of a short factor.
 const BITS: u32 = 128;
@@ -16,23 +15,23 @@ const BITS: u32 = 128;
 /// A sum of multiples of points of secp256k1, which are computed together by the bucket method of
 /// Pippenger: for some hundred points each addend costs a tenth of what it would alone.
 #[derive(Debug)]
-pub(crate) struct Multiples {
+pub struct Multiples {
     addends: Vec<(ProjectivePoint, u128)>,
 }
 
 impl Multiples {
     /// A sum of nothing, with room for `count` short addends; a long one takes two places.
-    pub(crate) fn with_capacity(count: usize) -> Self {
+    pub fn with_capacity(count: usize) -> Self {
         Self { addends: Vec::with_capacity(count) }
     }
 
     /// Adds `factor` times `point`. Half the cost of [`Self::push`].
-    pub(crate) fn push_short(&mut self, point: ProjectivePoint, factor: u128) {
+    pub fn push_short(&mut self, point: ProjectivePoint, factor: u128) {
         self.addends.push((point, factor));
     }
 
     /// Adds `factor` times `point`.
-    pub(crate) fn push(&mut self, point: ProjectivePoint, factor: &Scalar) {
+    pub fn push(&mut self, point: ProjectivePoint, factor: &Scalar) {
         let [first, second] = halves(factor);
         for (point, (is_negative, factor)) in [(point, first), (point.endomorphism(), second)] {
             self.push_short(if is_negative { -point } else { point }, factor);
@@ -40,19 +39,18 @@ impl Multiples {
     }
 
     /// The sum.
-    pub(crate) fn sum(&self) -> ProjectivePoint {
-        let width = width(self.addends.len());
-        let mask = (1_u128 << width) - 1;
-        let mut buckets: Vec<_> = (0..mask).map(|_| ProjectivePoint::IDENTITY).collect();
+    pub fn sum(&self) -> ProjectivePoint {
+        let digits = Digits::for_addends(self.addends.len());
+        let mut buckets: Vec<_> = (0..digits.half()).map(|_| ProjectivePoint::IDENTITY).collect();
         let mut sum = ProjectivePoint::IDENTITY;
-        for window in (0..BITS.div_ceil(width)).rev() {
-            (0..width).for_each(|_| sum = sum.double());
+        for place in (0..=digits.last()).rev() {
+            (0..digits.width).for_each(|_| sum = sum.double());
             buckets.fill(ProjectivePoint::IDENTITY);
             for (point, factor) in &self.addends {
-                let digit = (factor >> (window * width)) & mask;
+                let (is_negative, digit) = digits.at(place, *factor);
                 let index = digit.checked_sub(1).and_then(|index| usize::try_from(index).ok());
                 if let Some(bucket) = index.and_then(|index| buckets.get_mut(index)) {
-                    *bucket += point;
+                    if is_negative { *bucket -= point } else { *bucket += point }
                 }
             }
             // Bucket n counts n times: it is in each of the last n partial sums.
@@ -66,9 +64,50 @@ impl Multiples {
     }
 }
 
-/// Bits of a digit: where sorting all points into buckets costs about as much as adding these up.
-fn width(addends: usize) -> u32 {
-    addends.checked_ilog2().unwrap_or_default().saturating_sub(2).clamp(1, 10)
+/// Digits of so many bits, the last of which are from zero on, and all others from minus one half of
+/// their base on: negative points cost nothing, and there are half as many buckets.
+#[derive(Clone, Copy)]
+struct Digits {
+    width: u32,
+    /// One half of its base at the place of each digit but the last: what makes them all positive.
+    bias: u128,
+}
+
+impl Digits {
+    /// Those with which so many addends take the fewest additions.
+    fn for_addends(count: usize) -> Self {
+        let additions = |width: &u32| {
+            let windows = usize::try_from(BITS / width + 1).unwrap_or(usize::MAX);
+            windows.saturating_mul(count.saturating_add(1 << width))
+        };
+        Self::of((2..=12).min_by_key(additions).unwrap_or(2))
+    }
+
+    fn of(width: u32) -> Self {
+        let halves = (0..BITS / width).map(|place| 1 << (place * width + width - 1));
+        Self { width, bias: halves.sum() }
+    }
+
+    /// One half of the base, which no digit exceeds.
+    const fn half(self) -> u128 {
+        1 << (self.width - 1)
+    }
+
+    /// The place of the last digit.
+    const fn last(self) -> u32 {
+        BITS / self.width
+    }
+
+    /// Whether the digit of `factor` at this place is negative, and how far it is from zero.
+    fn at(self, place: u32, factor: u128) -> (bool, u128) {
+        let (positive, carry) = factor.overflowing_add(self.bias);
+        let rest = positive.checked_shr(place * self.width).unwrap_or(0);
+        if place == self.last() {
+            return (false, rest + (u128::from(carry) << (BITS % self.width)));
+        }
+        let digit = rest & (2 * self.half() - 1);
+        (digit < self.half(), digit.abs_diff(self.half()))
+    }
 }
 
 /// The short vectors `(A, -B)` and `(A + B, A)` span all `(x, y)` for which `x + λy` is zero, λ being
@@ -175,6 +214,23 @@ mod tests {
             });
             let sum = point * first + point.endomorphism() * second;
             prop_assert_eq!(sum, point * factor);
+        }
+    }
+
+    /// Carries go through all places, and out of the last.
+    #[test]
+    fn digits_of_each_width_make_up_the_factor() {
+        let factors = [0, 1, A, B, u128::MAX / 2, u128::MAX / 2 + 1, u128::MAX - 1, u128::MAX];
+        for (width, factor) in (2..=12).flat_map(|it| factors.map(|factor| (it, factor))) {
+            let digits = Digits::of(width);
+            let base = Scalar::from(2 * digits.half());
+            let value = (0..=digits.last()).rev().fold(Scalar::ZERO, |value, place| {
+                let (is_negative, digit) = digits.at(place, factor);
+                assert!(digit <= digits.half(), "{width} {factor:x}");
+                let digit = Scalar::from(digit);
+                value * base + if is_negative { -digit } else { digit }
+            });
+            assert_eq!(value, Scalar::from(factor), "{width} {factor:x}");
         }
     }
 
