@@ -1,0 +1,16 @@
+//! Tickets, byte for byte as they are published, and every way to spoil one.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::float_arithmetic,
+    reason = "a test"
+)]
+
+mod batch;
+mod bounds;
+mod common;
+mod life;
+mod set;
+mod spoilt;
+mod vectors;
