@@ -63,6 +63,7 @@ pub(crate) struct Foreign {
 /// The law of this workspace. A crate is named by its folder.
 pub(crate) const LAW: Law = Law {
     layers: &[
+        Layer { kind: Kind::Library, rows: &[Row { name: "ecdsa", may: May::Only(&[]) }] },
         Layer { kind: Kind::Library, rows: &[Row { name: "wire", may: May::Only(&[]) }] },
         Layer { kind: Kind::Library, rows: &[Row { name: "machine", may: May::Only(&[]) }] },
         Layer {
@@ -88,10 +89,15 @@ pub(crate) const LAW: Law = Law {
                 },
                 Row { name: "topics", may: May::Only(&["transport", "machine", "wire"]) },
                 Row { name: "reconcile", may: May::Only(&[]) },
-                Row { name: "orders", may: May::Only(&[]) },
+                Row { name: "orders", may: May::Only(&["ecdsa"]) },
                 Row {
                     name: "ordersync",
                     may: May::Only(&["reconcile", "orders", "transport", "machine", "wire"]),
+                },
+                Row { name: "tickets", may: May::Only(&["ecdsa", "transport", "machine", "wire"]) },
+                Row {
+                    name: "relay",
+                    may: May::Only(&["tickets", "ecdsa", "transport", "machine", "wire"]),
                 },
             ],
         },

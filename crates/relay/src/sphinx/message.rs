@@ -1,0 +1,42 @@
+//! What a packet carries.
+
+use crate::error::MessageTooLong;
+
+/// Bytes for one application of the recipient.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Message {
+    tag: u16,
+    data: Vec<u8>,
+}
+
+impl Message {
+    /// Most bytes of one.
+    pub const BYTES_MAX: usize = 1_024;
+
+    /// For the application with this number; 0 is for none.
+    ///
+    /// # Errors
+    /// [`MessageTooLong`] above [`Self::BYTES_MAX`].
+    pub fn new(tag: u16, data: Vec<u8>) -> Result<Self, MessageTooLong> {
+        let given = data.len();
+        if given > Self::BYTES_MAX {
+            return Err(MessageTooLong { given });
+        }
+        Ok(Self { tag, data })
+    }
+
+    /// Which application it is for.
+    pub fn tag(&self) -> u16 {
+        self.tag
+    }
+
+    /// What it is told.
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// What it is told.
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+}
