@@ -17,7 +17,7 @@ pub struct MessageTooLong {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Not one relay too many, or no node at all.
+    /// More relays than a packet has room for, or no node at all.
     #[error("path is {nodes} nodes, must be 1 to {max}", max = crate::sphinx::NODES_MAX)]
     PathLength {
         /// How many nodes it has, the recipient among them.
