@@ -7,7 +7,6 @@ use chacha20::ChaCha20;
 use chacha20::cipher::{KeyIvInit as _, StreamCipher as _};
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use curve25519_dalek::scalar::Scalar;
-use relay::por::HalfKey;
 use relay::sphinx::{Forward, Message, NodeSecret, Opened, Packet};
 use secp256k1::{PublicKey, SecretKey};
 use sha3::{Digest as _, Keccak256, Sha3_256};
@@ -82,7 +81,7 @@ pub(crate) fn run(turns: u32) -> Result<(), Failure> {
     let packets = packets(&path)?;
     let wire: Vec<Vec<u8>> = packets.iter().map(Packet::to_bytes).collect();
     let forwards: Vec<_> = wire.iter().filter_map(|bytes| open(node, bytes)).collect();
-    let address = ecdsa::Address([0; 20]);
+    let address = tickets::ChallengeAddress([0; 20]);
     let scalar = Scalar::from_bytes_mod_order([9; 32]);
     let half = SecretKey::from_secret_bytes([9; 32])?;
 
@@ -92,7 +91,7 @@ pub(crate) fn run(turns: u32) -> Result<(), Failure> {
         opened.time(|| wire.iter().filter_map(|bytes| open(node, black_box(bytes))).count());
         opened_floor
             .time(|| wire.iter().filter_map(|bytes| open_floor(&scalar, black_box(bytes))).count());
-        let own = |forward: &Forward| -> HalfKey { black_box(&forward.secret).own() };
+        let own = |forward: &Forward| -> tickets::HalfKey { black_box(&forward.secret).own() };
         let owns: Vec<_> = derived.time(|| forwards.iter().map(own).collect());
         checked.time(|| {
             let both = forwards.iter().zip(&owns);
@@ -100,7 +99,7 @@ pub(crate) fn run(turns: u32) -> Result<(), Failure> {
         });
         checked_floor.time(|| {
             let points = |forward: &Forward| {
-                check_floor(&half, [&forward.string.hint.0, &forward.string.next.0])
+                check_floor(&half, [&forward.string.hint, &forward.string.next])
             };
             forwards.iter().filter_map(points).count()
         });

@@ -1,5 +1,7 @@
 //! Why text is not an order.
 
+use ecdsa::BadHex;
+
 /// Why JSON is not an order. Whoever sent it is at fault.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum OrderError {
@@ -53,23 +55,9 @@ pub enum Defect {
     /// Not a whole number in digits.
     #[error("is not a whole number of 1 to 9223372036854775807")]
     NotChainId,
-    /// Does not start with `0x`.
-    #[error("does not start with 0x")]
-    NoPrefix,
-    /// Half a byte at the end.
-    #[error("has an odd number of hexadecimal digits")]
-    OddHex,
-    /// Something that is no hexadecimal digit.
-    #[error("has something other than hexadecimal digits after 0x")]
-    NotHex,
-    /// Not as many bytes as it must have.
-    #[error("is {len} bytes, must be {expected}")]
-    Length {
-        /// Bytes there.
-        len: usize,
-        /// Bytes it must have.
-        expected: usize,
-    },
+    /// Not bytes in hexadecimal digits, or not as many.
+    #[error(transparent)]
+    Hex(#[from] BadHex),
     /// Not decimal digits.
     #[error("is not decimal digits")]
     NotDecimal,

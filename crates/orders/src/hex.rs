@@ -2,8 +2,6 @@
 
 pub(crate) use ecdsa::hex::write;
 
-use ecdsa::BadHex;
-
 use crate::Defect;
 
 /// Reads `0x` and any number of pairs of digits, of either case.
@@ -14,15 +12,4 @@ pub(crate) fn read(text: &str) -> Result<Vec<u8>, Defect> {
 /// Reads `0x` and exactly `2 * N` digits, of either case.
 pub(crate) fn read_array<const N: usize>(text: &str) -> Result<[u8; N], Defect> {
     Ok(ecdsa::hex::read_array(text)?)
-}
-
-impl From<BadHex> for Defect {
-    fn from(bad: BadHex) -> Self {
-        match bad {
-            BadHex::NoPrefix => Self::NoPrefix,
-            BadHex::OddHex => Self::OddHex,
-            BadHex::NotHex => Self::NotHex,
-            BadHex::Length { len, expected } => Self::Length { len, expected },
-        }
-    }
 }

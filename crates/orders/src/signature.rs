@@ -1,7 +1,7 @@
 //! What can be said of a signature without asking a chain.
 
+use crate::OrderHash;
 use crate::keccak::{Word, keccak256_of};
-use crate::{Address, OrderHash};
 
 /// How a signature is to be checked.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -88,24 +88,9 @@ pub enum BadSignature {
         /// What it must be; for a validator at least that.
         expected: usize,
     },
-    /// `v` names no key.
-    #[error("signature has v = {v}, must be 27 or 28")]
-    Recovery {
-        /// What it has.
-        v: u8,
-    },
-    /// The higher of the two values of `s`.
-    #[error("signature has the higher s of two")]
-    HighS,
-    /// No key can have made it, for `r` or `s` is out of range or no point of the curve.
-    #[error("signature is one that no key can make")]
-    NoKey,
-    /// Somebody else's, or of something else.
-    #[error("signature is that of {recovered}")]
-    Signer {
-        /// Whose it would be.
-        recovered: Address,
-    },
+    /// One of a key that is not good, or not the maker's.
+    #[error(transparent)]
+    Key(#[from] ecdsa::BadSignature),
 }
 
 impl BadSignature {
@@ -115,21 +100,10 @@ impl BadSignature {
             Self::Empty => "signature_empty",
             Self::Kind { .. } => "signature_kind",
             Self::Length { .. } => "signature_length",
-            Self::Recovery { .. } => "signature_v",
-            Self::HighS => "signature_high_s",
-            Self::NoKey => "signature_no_key",
-            Self::Signer { .. } => "signature_signer",
-        }
-    }
-}
-
-impl From<ecdsa::BadSignature> for BadSignature {
-    fn from(bad: ecdsa::BadSignature) -> Self {
-        match bad {
-            ecdsa::BadSignature::Recovery { v } => Self::Recovery { v },
-            ecdsa::BadSignature::HighS => Self::HighS,
-            ecdsa::BadSignature::NoKey => Self::NoKey,
-            ecdsa::BadSignature::Signer { recovered } => Self::Signer { recovered },
+            Self::Key(ecdsa::BadSignature::Recovery { .. }) => "signature_v",
+            Self::Key(ecdsa::BadSignature::HighS) => "signature_high_s",
+            Self::Key(ecdsa::BadSignature::NoKey) => "signature_no_key",
+            Self::Key(ecdsa::BadSignature::Signer { .. }) => "signature_signer",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Why a packet is not made, and why one that came is refused.
 
+use tickets::Cancelled;
+
 /// A peer that cannot be a node of a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("peer has no Ed25519 key in its id")]
@@ -31,7 +33,7 @@ pub enum BuildError {
     },
     /// Two half keys of the path cancel each other; another seed helps.
     #[error("proof of relay cannot be made from this seed")]
-    Proof(#[source] ZeroScalar),
+    Proof(#[source] Cancelled),
 }
 
 /// Why a packet that came is thrown away, in the order of the checks.
@@ -65,16 +67,6 @@ pub enum Refusal {
     #[error("payload was changed on the way")]
     Payload,
 }
-
-/// A sum of secrets that is zero, which no secret may be.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
-#[error("scalar is zero")]
-pub struct ZeroScalar;
-
-/// Bytes that are no half key.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
-#[error("half key is zero or not below the order of the curve")]
-pub struct BadHalfKey;
 
 /// Why a relay cannot earn what a packet offers.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]

@@ -11,7 +11,7 @@
 //! 4. a relay [checks](por::RelayString::check) that the next node's acknowledgement will open the
 //!    ticket that came along, lets the packet wait in its [mixer], and sends it on;
 //! 5. the next node acknowledges with its [half key](por::Secret::ack), and the
-//!    [sum](por::HalfKey::plus) with the relay's own half is the ticket's response.
+//!    [sum](tickets::Response::combine) with the relay's own half is the ticket's response.
 //!
 //! | part of a packet | bytes | what it is |
 //! |---|---|---|
@@ -37,6 +37,7 @@
 //!
 //! ```
 //! use meshwork_relay::sphinx::{Message, NodeSecret, Opened, Packet};
+//! use tickets::Response;
 //!
 //! let [relay, recipient] = [1, 2].map(|seed| NodeSecret::from_seed(&[seed; 32]));
 //! let message = Message::new(7, b"over there".to_vec())?;
@@ -46,13 +47,13 @@
 //! let came = Packet::from_bytes(&packet.to_bytes())?;
 //! let Opened::Forward(forward) = relay.peel(came)?.finish()? else { panic!("not the last") };
 //! assert_eq!((forward.next, forward.left), (recipient.key().peer(), 1));
-//! forward.string.check(&forward.secret.own(), sent.ticket.address()?)?;
+//! forward.string.check(&forward.secret.own(), sent.ticket.address())?;
 //!
 //! let Opened::Deliver(delivery) = recipient.peel(forward.packet)?.finish()? else { panic!() };
 //! assert_eq!(delivery.message, message);
 //!
 //! // The acknowledgement of the recipient completes the response to the relay's ticket.
-//! let response = forward.secret.own().plus(&delivery.secret.ack())?;
+//! let response = Response::combine(&forward.secret.own(), &delivery.secret.ack())?;
 //! assert_eq!(response.challenge(), sent.ticket);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -75,6 +76,4 @@ pub mod por;
 pub mod replay;
 pub mod sphinx;
 
-pub use self::error::{
-    BadHalfKey, BuildError, MessageTooLong, NotEd25519, Refusal, Unproven, ZeroScalar,
-};
+pub use self::error::{BuildError, MessageTooLong, NotEd25519, Refusal, Unproven};

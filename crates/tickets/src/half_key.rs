@@ -5,6 +5,7 @@ use std::fmt;
 
 use ecdsa::{Address, hex_text};
 use secp256k1::{Scalar, SecretKey};
+use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::{BadPoint, BadScalar, Cancelled, PublicKey};
@@ -85,8 +86,9 @@ impl Response {
     /// # Errors
     /// [`Cancelled`] if there is none; whoever knows one half can bring it about.
     pub fn combine(own: &HalfKey, acknowledged: &HalfKey) -> Result<Self, Cancelled> {
-        let mut tweak = acknowledged.0.tweak();
-        let sum = own.0.key().add_tweak(&tweak);
+        let (mut key, mut tweak) = (own.0.key(), acknowledged.0.tweak());
+        let sum = key.add_tweak(&tweak);
+        key.non_secure_erase();
         tweak.non_secure_erase();
         let mut sum = sum.map_err(|_| Cancelled)?;
         let number = Number(Zeroizing::new(sum.to_secret_bytes()));
@@ -178,8 +180,7 @@ impl Number {
 
 impl PartialEq for Number {
     fn eq(&self, other: &Self) -> bool {
-        // `SecretKey` compares in constant time.
-        self.key() == other.key()
+        self.0.ct_eq(&*other.0).into()
     }
 }
 

@@ -137,9 +137,12 @@ impl Syncer {
         let judgement = match self.read(*version, payload).await {
             Ok(entries) => {
                 self.link.counts.add("orders_heard", entries.len() as u64);
-                let admissions = self.orders.intake().admit(entries, Origin::Peer).await;
+                let admissions = self.orders.intake().admit(entries.clone(), Origin::Peer).await;
+                let came = admissions.iter().zip(&entries);
+                let heard: Vec<_> =
+                    came.map(|(admission, entry)| self.hear_of(admission, entry)).collect();
                 let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-                judge(&admissions, &mut told, self.clock.now(), |id| self.is_fresh(id))
+                judge(&heard, &mut told, self.clock.now())
             }
             Err(judgement) => judgement,
         };
@@ -149,10 +152,22 @@ impl Syncer {
         self.link.ask(Ask::Judge(topic, id, judgement)).await;
     }
 
-    /// Whether an order came in so lately that others may not have heard of it.
-    fn is_fresh(&self, id: &ItemId) -> bool {
-        let held = self.orders.intake().book().holding(id);
-        held.is_some_and(|held| Clock::wall().since(held.received) <= FRESH)
+    /// What an order of a message is. One that is known is good as it came only if it is the same to
+    /// the byte: its id does not cover its signature.
+    fn hear_of(&self, admission: &Admission, came: &Entry<Order>) -> Heard {
+        let what = match &admission.outcome {
+            Ok(Admitted::New) => What::News,
+            Ok(Admitted::Known) => match self.orders.intake().book().holding(&came.id) {
+                Some(held) if held.entry.item == came.item => {
+                    let is_fresh = Clock::wall().since(held.received) <= FRESH;
+                    if is_fresh { What::News } else { What::Known }
+                }
+                _ => What::Unchecked,
+            },
+            Err(Rejected::Invalid { .. }) => What::Invalid,
+            Err(_) => What::Unchecked,
+        };
+        Heard { id: came.id, what }
     }
 
     fn read(
@@ -200,28 +215,38 @@ fn orders_in(payload: &[u8], version: Version) -> Option<Vec<Entry<Order>>> {
     belong.then(|| orders.into_iter().map(Entry::new).collect())
 }
 
-/// What the topic is to do with a message: it goes on if at least half of it is news, and nothing in
-/// it is what nobody can have made in good faith. What was passed on already, or everybody has had
-/// for long, is said again only to keep the network busy.
-fn judge(
-    admissions: &[Admission],
-    told: &mut Told,
-    now: Instant,
-    is_fresh: impl Fn(&ItemId) -> bool,
-) -> Judgement {
-    let is_invalid =
-        |admission: &Admission| matches!(admission.outcome, Err(Rejected::Invalid { .. }));
-    if admissions.iter().any(is_invalid) {
+/// An order of a message.
+#[derive(Clone, Copy, Debug)]
+struct Heard {
+    id: ItemId,
+    what: What,
+}
+
+/// What this node can say of an order of a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum What {
+    /// Good, and so new that others may not have heard of it.
+    News,
+    /// Good; everybody has had it for long.
+    Known,
+    /// Nobody has looked whether it is good: it has ended, or there is no room for it, or it is here
+    /// with another signature.
+    Unchecked,
+    /// What nobody can have made in good faith.
+    Invalid,
+}
+
+/// What the topic is to do with a message: it goes on if all in it was found good here and at least
+/// half of it is news. What was passed on already, or everybody has had for long, is said again only
+/// to keep the network busy.
+fn judge(heard: &[Heard], told: &mut Told, now: Instant) -> Judgement {
+    let has = |what| heard.iter().any(|heard| heard.what == what);
+    if has(What::Invalid) {
         return Judgement::Reject;
     }
-    let mut is_news = |admission: &&Admission| match admission.outcome {
-        Ok(Admitted::New) => true,
-        Ok(Admitted::Known) => is_fresh(&admission.id) && !told.has(&admission.id, now),
-        Err(_) => false,
-    };
-    let news = admissions.iter().filter(|admission| is_news(admission));
-    let news: BTreeSet<_> = news.map(|admission| admission.id).collect();
-    if news.is_empty() || news.len() * 2 < admissions.len() {
+    let is_news = |heard: &&Heard| heard.what == What::News && !told.has(&heard.id, now);
+    let news: BTreeSet<_> = heard.iter().filter(is_news).map(|heard| heard.id).collect();
+    if has(What::Unchecked) || news.is_empty() || news.len() * 2 < heard.len() {
         // Not remembered: beside other orders it may go on yet.
         return Judgement::Ignore;
     }
@@ -310,13 +335,9 @@ mod tests {
         assert!(orders_in(&[7], Version::V3).is_none());
     }
 
-    /// The n-th order, and what became of it.
-    fn came(number: u8, outcome: Result<Admitted, Rejected>) -> Admission {
-        Admission { id: ItemId([number; 32]), outcome }
-    }
-
-    fn forged() -> Rejected {
-        Rejected::Invalid { code: "forged", detail: String::new() }
+    /// The n-th order, and what can be said of it.
+    fn heard(number: u8, what: What) -> Heard {
+        Heard { id: ItemId([number; 32]), what }
     }
 
     #[tokio::test]
@@ -341,32 +362,28 @@ mod tests {
     }
 
     #[test]
-    fn a_message_goes_on_if_it_is_of_use_and_harmless() {
-        let judge = |admissions: &[Admission], is_fresh: bool| {
-            judge(admissions, &mut Told::default(), Instant::START, |_| is_fresh)
-        };
-        let new = |number| came(number, Ok(Admitted::New));
-        let known = |number| came(number, Ok(Admitted::Known));
-        let expired = |number| came(number, Err(Rejected::Expired));
-        assert_eq!(judge(&[new(1), expired(2)], false), Judgement::Accept);
-        assert_eq!(judge(&[known(1)], true), Judgement::Accept);
-        assert_eq!(judge(&[known(1)], false), Judgement::Ignore, "nobody needs to hear it again");
-        assert_eq!(judge(&[known(1), came(2, Err(forged()))], true), Judgement::Reject);
-        assert_eq!(judge(&[came(1, Err(Rejected::Full)), expired(2)], true), Judgement::Ignore);
-        assert_eq!(judge(&[new(1), expired(2), expired(3)], true), Judgement::Ignore, "ballast");
-        assert_eq!(judge(&[new(1), known(1), known(1)], true), Judgement::Ignore, "copies");
+    fn a_message_goes_on_if_it_is_of_use_and_all_of_it_was_found_good() {
+        let judge = |heard: &[Heard]| judge(heard, &mut Told::default(), Instant::START);
+        let [news, known, unchecked, invalid] =
+            [What::News, What::Known, What::Unchecked, What::Invalid]
+                .map(|what| move |number| heard(number, what));
+        assert_eq!(judge(&[news(1)]), Judgement::Accept);
+        assert_eq!(judge(&[news(1), known(2)]), Judgement::Accept);
+        assert_eq!(judge(&[known(1)]), Judgement::Ignore, "nobody needs to hear it again");
+        assert_eq!(judge(&[news(1), unchecked(2)]), Judgement::Ignore, "it may be forged");
+        assert_eq!(judge(&[known(1), invalid(2)]), Judgement::Reject);
+        assert_eq!(judge(&[unchecked(1), unchecked(2)]), Judgement::Ignore);
+        assert_eq!(judge(&[news(1), known(2), known(3)]), Judgement::Ignore, "ballast");
+        assert_eq!(judge(&[news(1), news(1), news(1)]), Judgement::Ignore, "copies");
     }
 
     #[test]
     fn an_order_goes_on_once_and_ballast_does_not_keep_it_from_that() {
         let mut told = Told::default();
-        let mut judge =
-            |admissions: &[Admission]| judge(admissions, &mut told, Instant::START, |_| true);
-        let ballast = || came(9, Err(Rejected::Expired));
-        let new = came(1, Ok(Admitted::New));
-        assert_eq!(judge(&[new, ballast(), ballast()]), Judgement::Ignore);
-        let known = [came(1, Ok(Admitted::Known))];
-        assert_eq!(judge(&known), Judgement::Accept, "the honest message comes after all");
-        assert_eq!(judge(&known), Judgement::Ignore);
+        let mut judge = |heard: &[Heard]| judge(heard, &mut told, Instant::START);
+        let (news, ballast) = (heard(1, What::News), heard(9, What::Known));
+        assert_eq!(judge(&[news, ballast, ballast]), Judgement::Ignore);
+        assert_eq!(judge(&[news]), Judgement::Accept, "the honest message comes after all");
+        assert_eq!(judge(&[news]), Judgement::Ignore);
     }
 }

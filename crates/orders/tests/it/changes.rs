@@ -180,7 +180,10 @@ fn the_twin_with_the_higher_s_is_refused() {
     let s = curve_order() - U256::from_be_bytes(v4.signature.s);
     v4.signature.s = s.to_be_bytes();
     v4.signature.v = 27 + 28 - v4.signature.v;
-    assert_eq!(v4.signature_check(), SignatureCheck::Invalid(BadSignature::HighS));
+    assert_eq!(
+        v4.signature_check(),
+        SignatureCheck::Invalid(BadSignature::Key(ecdsa::BadSignature::HighS))
+    );
 
     for how in [Signing::Eip712, Signing::EthSign] {
         let mut order = v3_b().sign(how, &ganache_key());
@@ -189,6 +192,9 @@ fn the_twin_with_the_higher_s_is_refused() {
         let s = U256::try_from_be_slice(&bytes[33..65]).unwrap();
         bytes[33..65].copy_from_slice(&(curve_order() - s).to_be_bytes::<32>());
         order.signature = bytes[..].into();
-        assert_eq!(order.signature_check(), SignatureCheck::Invalid(BadSignature::HighS));
+        assert_eq!(
+            order.signature_check(),
+            SignatureCheck::Invalid(BadSignature::Key(ecdsa::BadSignature::HighS))
+        );
     }
 }

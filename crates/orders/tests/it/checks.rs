@@ -181,7 +181,7 @@ fn signatures_that_cannot_hold_are_named() {
         for v in [0, 1, 2, 26, 29, 35, 255] {
             let mut bytes = v3_c().signature.as_bytes().to_vec();
             (bytes[0], bytes[65]) = (v, kind);
-            assert_eq!(bad(&bytes), BadSignature::Recovery { v });
+            assert_eq!(bad(&bytes), BadSignature::Key(ecdsa::BadSignature::Recovery { v }));
         }
         // r or s zero, and r over the order of the curve.
         for (r, s) in [(0, 1), (1, 0), (0xff, 1)] {
@@ -189,7 +189,7 @@ fn signatures_that_cannot_hold_are_named() {
             bytes[1..33].fill(r);
             bytes[33..65].fill(s);
             bytes[65] = kind;
-            assert_eq!(bad(&bytes), BadSignature::NoKey, "{r} {s}");
+            assert_eq!(bad(&bytes), BadSignature::Key(ecdsa::BadSignature::NoKey), "{r} {s}");
         }
     }
 }

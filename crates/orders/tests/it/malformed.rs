@@ -1,6 +1,6 @@
 //! JSON that is no order, and what is said of it.
 
-use meshwork_orders::{Defect, OrderError, v3, v4};
+use meshwork_orders::{BadHex, Defect, OrderError, v3, v4};
 
 use crate::common::{V3_C, V4_C};
 
@@ -112,20 +112,28 @@ fn addresses_are_twenty_bytes_of_hexadecimal_text() {
     for key in ADDRESSES {
         check_v3(key, "1", Defect::NotText);
         check_v3(key, "[]", Defect::NotText);
-        check_v3(key, "\"\"", Defect::NoPrefix);
-        check_v3(key, &format!("\"{digits}\""), Defect::NoPrefix);
-        check_v3(key, &format!("\"0X{digits}\""), Defect::NoPrefix);
-        check_v3(key, &format!("\" 0x{digits}\""), Defect::NoPrefix);
-        check_v3(key, "\"0x\"", Defect::Length { len: 0, expected: 20 });
-        check_v3(key, &format!("\"0x{}\"", &digits[1..]), Defect::OddHex);
-        check_v3(key, &format!("\"0x{}\"", &digits[2..]), Defect::Length { len: 19, expected: 20 });
-        check_v3(key, &format!("\"0x{digits}00\""), Defect::Length { len: 21, expected: 20 });
-        check_v3(key, &format!("\"0x{}\"", digits.replace('b', "g")), Defect::NotHex);
+        check_v3(key, "\"\"", Defect::Hex(BadHex::NoPrefix));
+        check_v3(key, &format!("\"{digits}\""), Defect::Hex(BadHex::NoPrefix));
+        check_v3(key, &format!("\"0X{digits}\""), Defect::Hex(BadHex::NoPrefix));
+        check_v3(key, &format!("\" 0x{digits}\""), Defect::Hex(BadHex::NoPrefix));
+        check_v3(key, "\"0x\"", Defect::Hex(BadHex::Length { len: 0, expected: 20 }));
+        check_v3(key, &format!("\"0x{}\"", &digits[1..]), Defect::Hex(BadHex::OddHex));
+        check_v3(
+            key,
+            &format!("\"0x{}\"", &digits[2..]),
+            Defect::Hex(BadHex::Length { len: 19, expected: 20 }),
+        );
+        check_v3(
+            key,
+            &format!("\"0x{digits}00\""),
+            Defect::Hex(BadHex::Length { len: 21, expected: 20 }),
+        );
+        check_v3(key, &format!("\"0x{}\"", digits.replace('b', "g")), Defect::Hex(BadHex::NotHex));
     }
     let words = ["pool", "signatureR", "signatureS"];
     for key in words {
-        check_v4(key, "\"0x00\"", Defect::Length { len: 1, expected: 32 });
-        check_v4(key, "\"00\"", Defect::NoPrefix);
+        check_v4(key, "\"0x00\"", Defect::Hex(BadHex::Length { len: 1, expected: 32 }));
+        check_v4(key, "\"00\"", Defect::Hex(BadHex::NoPrefix));
         check_v4(key, "0", Defect::NotText);
     }
 }
@@ -135,12 +143,12 @@ fn data_is_whole_bytes_of_hexadecimal_text() {
     for key in DATA {
         check_v3(key, "0", Defect::NotText);
         check_v3(key, "false", Defect::NotText);
-        check_v3(key, "\"\"", Defect::NoPrefix);
-        check_v3(key, "\"f47261b0\"", Defect::NoPrefix);
-        check_v3(key, "\"0xf47261b\"", Defect::OddHex);
-        check_v3(key, "\"0xf47261bg\"", Defect::NotHex);
-        check_v3(key, "\"0xf4 7261b0\"", Defect::OddHex);
-        check_v3(key, "\"0xf4  7261b0\"", Defect::NotHex);
+        check_v3(key, "\"\"", Defect::Hex(BadHex::NoPrefix));
+        check_v3(key, "\"f47261b0\"", Defect::Hex(BadHex::NoPrefix));
+        check_v3(key, "\"0xf47261b\"", Defect::Hex(BadHex::OddHex));
+        check_v3(key, "\"0xf47261bg\"", Defect::Hex(BadHex::NotHex));
+        check_v3(key, "\"0xf4 7261b0\"", Defect::Hex(BadHex::OddHex));
+        check_v3(key, "\"0xf4  7261b0\"", Defect::Hex(BadHex::NotHex));
     }
 }
 

@@ -191,9 +191,13 @@ where
         // That they have nothing more to hear is no failure of what was said.
         let _closed = self.writer.close(timeout).await;
         if self.protocol == Protocol::Binary && matches!(ended, Err(ServeError::Refused(_))) {
-            // Whoever is writing still would find the stream broken before it reads why.
-            let ends =
-                async { while let Ok(Some(_)) = self.reader.read(REQUEST_BYTES_MAX).await {} };
+            // Whoever is writing still would find the stream broken before it reads why. It may end
+            // what it has begun, and no more: nobody pays for this.
+            let ends = async {
+                for _ in 0..ENDING_FRAMES {
+                    let Ok(Some(_)) = self.reader.read(REQUEST_BYTES_MAX).await else { break };
+                }
+            };
             select(pin!(ends), Delay::new(timeout)).await;
         }
     }
@@ -220,6 +224,9 @@ where
         ended
     }
 }
+
+/// Most frames that are read and dropped after a refusal: as many as a requester has in its window.
+const ENDING_FRAMES: usize = 8;
 
 /// What it takes to check one item that was given away: about a signature.
 const CHECKED: Duration = Duration::from_micros(50);

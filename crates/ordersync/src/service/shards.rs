@@ -108,7 +108,9 @@ impl Shards {
             if taken.is_some() || state.pick_from(peer, provider, |_| true).is_none() {
                 return Poll::Ready(taken);
             }
-            state.waiting.push(cx.waker().clone());
+            if !state.waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                state.waiting.push(cx.waker().clone());
+            }
             Poll::Pending
         })
         .await

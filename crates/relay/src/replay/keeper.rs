@@ -51,33 +51,39 @@ impl<J: Journal> Keeper<J> {
         &self.guard
     }
 
-    /// Writes what the guard has admitted until now, and has the journal forget what the guard did.
+    /// Writes all that the guard has admitted until now, what an earlier call could not write
+    /// included, and has the journal forget what the guard did.
     /// Returns how many tags were written.
     ///
     /// To be called every [`Params::flush_interval`], and once more before the process ends.
     ///
     /// # Errors
-    /// [`JournalError`] if the journal fails. Nothing is lost by that but time: the next call tries
-    /// again.
+    /// [`JournalError`] if the journal fails: the next call tries again. Tags that the guard cannot
+    /// hold until then are [counted](crate::replay::Counts::unrecorded) and not written.
     ///
     /// # Cancel safety
     /// Safe: what may not have been written is written again, to the same place.
     pub async fn flush(&mut self) -> Result<usize, JournalError> {
-        if self.batch.is_empty() {
-            self.batch = self.guard.take_unflushed().into();
-        }
-        let written = self.batch.len();
-        if written > 0 {
-            self.journal.append(self.end, Arc::clone(&self.batch)).await?;
-            self.end = self.end.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
-            self.batch = Arc::default();
-        }
+        let mut written = self.append().await?;
+        self.batch = self.guard.take_unflushed().into();
+        written = written.saturating_add(self.append().await?);
         let first = self.guard.first_remembered(self.end);
         if first > self.first {
             self.journal.forget(first).await?;
             self.first = first;
         }
         Ok(written)
+    }
+
+    /// Writes the batch that is at hand.
+    async fn append(&mut self) -> Result<usize, JournalError> {
+        let count = self.batch.len();
+        if count > 0 {
+            self.journal.append(self.end, Arc::clone(&self.batch)).await?;
+            self.end = self.end.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
+            self.batch = Arc::default();
+        }
+        Ok(count)
     }
 }
 
@@ -229,8 +235,9 @@ mod tests {
         admit(&keeper, 10..20);
         assert!(block_on(keeper.flush()).is_err());
         keeper.journal.mute.store(false, Ordering::Relaxed);
-        assert_eq!(block_on(keeper.flush()).expect("it says so"), 10);
-        assert_eq!(block_on(keeper.flush()).expect("it says so"), 10);
+        // One call is enough: there may be no other before the process ends.
+        assert_eq!(block_on(keeper.flush()).expect("it says so"), 20);
+        assert_eq!(block_on(keeper.flush()).expect("it says so"), 0);
         let kept = keeper.journal.kept.clone();
         assert_eq!(block_on(kept.extent()).expect("memory"), 0..20);
         assert!(remembers(&open(1_000, kept), 0..20));

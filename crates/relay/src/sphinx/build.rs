@@ -2,6 +2,7 @@
 
 use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
+use tickets::{Challenge, HalfKeyChallenge};
 use zeroize::Zeroizing;
 
 use super::header::{ENTRY, EXTENDED, Entry, HEADER, code, mask};
@@ -11,7 +12,7 @@ use super::message::Message;
 use super::packet::{Packet, Parts};
 use super::{NODES_MAX, payload};
 use crate::error::BuildError;
-use crate::por::{Chain, Point, Secret};
+use crate::por::{Chain, Secret};
 
 /// Names what is drawn from the sender's seed.
 const CONTEXT: &str = "meshwork relay 2026-11 sphinx/1 seed of one packet";
@@ -20,14 +21,14 @@ const CONTEXT: &str = "meshwork relay 2026-11 sphinx/1 seed of one packet";
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sent {
     /// The challenge to put on the ticket for the first node.
-    pub ticket: Point,
-    /// What the first node's acknowledgement is the multiple of.
-    pub acknowledgement: Point,
+    pub ticket: Challenge,
+    /// What the first node's acknowledgement is known by.
+    pub acknowledgement: HalfKeyChallenge,
 }
 
 /// What is drawn from the seed.
 struct Drawn {
-    scalar: Scalar,
+    scalar: Zeroizing<Scalar>,
     nobody: Secret,
     padding: blake3::OutputReader,
 }
@@ -38,7 +39,7 @@ impl Drawn {
         let (mut wide, mut nobody) = (Zeroizing::new([0; 64]), [0; 32]);
         padding.fill(&mut *wide);
         padding.fill(&mut nobody);
-        let scalar = Scalar::from_bytes_mod_order_wide(&wide);
+        let scalar = Zeroizing::new(Scalar::from_bytes_mod_order_wide(&wide));
         Self { scalar, nobody: Secret::new(nobody), padding }
     }
 }
@@ -64,7 +65,7 @@ impl Packet {
             return Err(BuildError::PathLength { nodes: path.len() });
         }
         let mut drawn = Drawn::new(seed);
-        let (alpha, keys) = exchange(path, drawn.scalar)?;
+        let (alpha, keys) = exchange(path, drawn.scalar.clone())?;
         let secrets: Vec<Secret> = keys.iter().map(|keys| Secret::new(keys.proof)).collect();
         let Some((first, others)) = secrets.split_first() else {
             return Err(BuildError::PathLength { nodes: 0 });
@@ -82,8 +83,10 @@ impl Packet {
 }
 
 /// The group element for the first node, and the keys shared with each.
-fn exchange(path: &[NodeKey], scalar: Scalar) -> Result<([u8; 32], Vec<Keys>), BuildError> {
-    let mut scalar = Zeroizing::new(scalar);
+fn exchange(
+    path: &[NodeKey],
+    mut scalar: Zeroizing<Scalar>,
+) -> Result<([u8; 32], Vec<Keys>), BuildError> {
     let mut first = None;
     let mut shared = Vec::with_capacity(path.len());
     for (position, node) in path.iter().enumerate() {

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 use super::key::NodeKey;
 use super::keys::Keys;
 use super::{NODES_MAX, RELAYS_MAX};
-use crate::por::{Point, RelayString};
+use crate::por::RelayString;
 
 /// Bytes of the code over a header.
 pub(super) const MAC: usize = 16;
@@ -52,7 +52,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn bytes(&self) -> impl Iterator<Item = u8> {
         let RelayString { next, hint } = self.string;
-        [self.left].into_iter().chain(self.next.0).chain(self.mac).chain(next.0).chain(hint.0)
+        [self.left].into_iter().chain(self.next.0).chain(self.mac).chain(next).chain(hint)
     }
 
     /// The entry that an opened header begins with, and the header behind it.
@@ -61,7 +61,7 @@ impl Entry {
         let [left] = take(&mut rest)?;
         let next = NodeKey(take(&mut rest)?);
         let mac = take(&mut rest)?;
-        let string = RelayString { next: Point(take(&mut rest)?), hint: Point(take(&mut rest)?) };
+        let string = RelayString { next: take(&mut rest)?, hint: take(&mut rest)? };
         Some((Self { left, next, mac, string }, rest.try_into().ok()?))
     }
 }

@@ -1,9 +1,11 @@
 //! What a packet carries.
 
+use std::fmt;
+
 use crate::error::MessageTooLong;
 
-/// Bytes for one application of the recipient.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// Bytes for one application of the recipient, which are never shown.
+#[derive(Clone, Eq, PartialEq)]
 pub struct Message {
     tag: u16,
     data: Vec<u8>,
@@ -38,5 +40,12 @@ impl Message {
     /// What it is told.
     pub fn into_data(self) -> Vec<u8> {
         self.data
+    }
+}
+
+impl fmt::Debug for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tag, bytes) = (self.tag, self.data.len());
+        f.debug_struct("Message").field("tag", &tag).field("bytes", &bytes).finish_non_exhaustive()
     }
 }

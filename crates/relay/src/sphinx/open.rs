@@ -177,7 +177,7 @@ mod tests {
         let opened = node(0).peel(packet).unwrap().finish().unwrap();
         let Opened::Forward(forward) = opened else { panic!("there is a next node") };
         assert_eq!(
-            forward.string.check(&forward.secret.own(), ecdsa::Address([0; 20])),
+            forward.string.check(&forward.secret.own(), tickets::ChallengeAddress([0; 20])),
             Err(crate::Unproven::Point)
         );
     }

@@ -1,9 +1,11 @@
 //! Proof of relay: values that other implementations agree on, and what a relay refuses.
 
-use ecdsa::Address;
-use meshwork_relay::por::{Chain, HalfKey, Point, RelayString, Secret};
+use meshwork_relay::Unproven;
+use meshwork_relay::por::{Chain, Proven, RelayString, Secret};
 use meshwork_relay::sphinx::{Opened, Packet};
-use meshwork_relay::{BadHalfKey, Unproven, ZeroScalar};
+use tickets::{
+    BadScalar, Cancelled, Challenge, ChallengeAddress, HalfKey, HalfKeyChallenge, Response,
+};
 
 use crate::{build, message, nodes};
 
@@ -16,12 +18,16 @@ fn hex<const N: usize>(text: &str) -> [u8; N] {
     std::array::from_fn(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap())
 }
 
-fn point(text: &str) -> Point {
-    Point(hex(text))
+fn challenge(bytes: [u8; 33]) -> Challenge {
+    Challenge::from_bytes(&bytes).unwrap()
 }
 
-fn address(text: &str) -> Address {
-    Address(hex(text))
+fn half_challenge(bytes: [u8; 33]) -> HalfKeyChallenge {
+    HalfKeyChallenge::from_bytes(&bytes).unwrap()
+}
+
+fn address(text: &str) -> ChallengeAddress {
+    ChallengeAddress(hex(text))
 }
 
 /// Secrets of bytes 01, 02, 03 and 04.
@@ -65,8 +71,8 @@ fn half_keys_are_those_that_all_derive() {
     ];
     for (byte, own, ack) in expected {
         let secret = Secret::new([byte; 32]);
-        assert_eq!(secret.own().as_bytes(), &hex(own), "own half of {byte}");
-        assert_eq!(secret.ack().as_bytes(), &hex(ack), "acknowledgement of {byte}");
+        assert_eq!(*secret.own().to_bytes(), hex(own), "own half of {byte}");
+        assert_eq!(*secret.ack().to_bytes(), hex(ack), "acknowledgement of {byte}");
     }
 }
 
@@ -75,11 +81,11 @@ fn the_challenges_of_a_path_are_those_that_all_derive() {
     let chain = chain();
     assert_eq!(
         chain.acknowledgement,
-        point("03180987d80d8d2844e43d2125b8644851a405888c57f76ec38615ff69fb570302")
+        half_challenge(hex("03180987d80d8d2844e43d2125b8644851a405888c57f76ec38615ff69fb570302"))
     );
     assert_eq!(
         chain.ticket,
-        point("02710910bd1542d721ccacc8a7d3e46f0a16933c764ba7a6857178467af7d08647")
+        challenge(hex("02710910bd1542d721ccacc8a7d3e46f0a16933c764ba7a6857178467af7d08647"))
     );
     let strings = [
         (
@@ -93,25 +99,25 @@ fn the_challenges_of_a_path_are_those_that_all_derive() {
     ];
     assert_eq!(chain.strings.len(), 3);
     for (string, (next, hint)) in chain.strings.iter().zip(strings) {
-        assert_eq!(*string, RelayString { next: point(next), hint: point(hint) });
+        assert_eq!(*string, RelayString { next: hex(next), hint: hex(hint) });
     }
     let addresses = [
         (chain.ticket, "797e26a31aa90a91fd5adc6399be48fadfc32ae3"),
-        (chain.strings[0].next, "74b028b14411a054f988eb465d17e3b92420eb4f"),
-        (chain.strings[1].next, "69a6dfa48f9442ffa97933bea68f5d33d24a0212"),
+        (challenge(chain.strings[0].next), "74b028b14411a054f988eb465d17e3b92420eb4f"),
+        (challenge(chain.strings[1].next), "69a6dfa48f9442ffa97933bea68f5d33d24a0212"),
     ];
     for (point, expected) in addresses {
-        assert_eq!(point.address(), Ok(address(expected)));
+        assert_eq!(point.address(), address(expected));
     }
 }
 
 #[test]
 fn an_acknowledgement_completes_the_response() {
     let [first, second, ..] = secrets();
-    let response = first.own().plus(&second.ack()).unwrap();
+    let response = Response::combine(&first.own(), &second.ack()).unwrap();
     assert_eq!(
-        response.as_bytes(),
-        &hex("242b5a7d1fe964426161cee35deb43f1d8a92b693acaf4dd3998b1fd1933f3f0")
+        *response.to_bytes(),
+        hex::<32>("242b5a7d1fe964426161cee35deb43f1d8a92b693acaf4dd3998b1fd1933f3f0")
     );
     assert_eq!(response.challenge(), chain().ticket);
 }
@@ -123,7 +129,7 @@ fn each_relay_of_a_packet_can_earn_its_ticket() {
         let (mut packet, sent) = build(&nodes, &message(5));
         let (mut ticket, mut hint) = (sent.ticket, sent.acknowledgement);
         // What the relay before needs, and has: its own half, and the challenge it was paid by.
-        let mut before: Option<(HalfKey, Point)> = None;
+        let mut before: Option<(HalfKey, Challenge)> = None;
         for node in &nodes {
             let opened = node.peel(packet).unwrap().finish().unwrap();
             let ack = match &opened {
@@ -132,13 +138,13 @@ fn each_relay_of_a_packet_can_earn_its_ticket() {
             };
             assert_eq!(ack.challenge(), hint);
             if let Some((own, challenge)) = before.take() {
-                assert_eq!(own.plus(&ack).unwrap().challenge(), challenge);
+                assert_eq!(Response::combine(&own, &ack).unwrap().challenge(), challenge);
             }
             let Opened::Forward(forward) = opened else { break };
             let own = forward.secret.own();
-            assert_eq!(forward.string.check(&own, ticket.address().unwrap()), Ok(()));
+            let proven = forward.string.check(&own, ticket.address()).unwrap();
             before = Some((own, ticket));
-            (ticket, hint) = (forward.string.next, forward.string.hint);
+            (ticket, hint) = (proven.next, proven.hint);
             packet = forward.packet;
         }
         assert!(before.is_none());
@@ -150,15 +156,16 @@ fn a_relay_refuses_what_it_could_not_redeem() {
     let [first, second, ..] = secrets();
     let own = first.own();
     let Chain { ticket, strings, .. } = chain();
-    let (good, ticket) = (strings[0], ticket.address().unwrap());
-    let no_point = Point([0xff; 33]);
-    let own_half = own.challenge();
+    let (good, ticket) = (strings[0], ticket.address());
+    let no_point = [0xff; 33];
+    let own_half = own.challenge().to_bytes();
     let negated = {
-        let mut bytes = own_half.0;
+        let mut bytes = own_half;
         bytes[0] ^= 1;
-        Point(bytes)
+        bytes
     };
-    assert_eq!(good.check(&own, ticket), Ok(()));
+    let proven = Proven { next: challenge(good.next), hint: half_challenge(good.hint) };
+    assert_eq!(good.check(&own, ticket), Ok(proven));
     let cases = [
         (RelayString { hint: no_point, ..good }, Unproven::Point),
         (RelayString { next: no_point, ..good }, Unproven::Point),
@@ -169,21 +176,21 @@ fn a_relay_refuses_what_it_could_not_redeem() {
         assert_eq!(string.check(&own, ticket), Err(expected));
     }
     assert_eq!(good.check(&second.own(), ticket), Err(Unproven::Challenge));
-    assert_eq!(good.check(&own, Address([0; 20])), Err(Unproven::Challenge));
+    assert_eq!(good.check(&own, ChallengeAddress([0; 20])), Err(Unproven::Challenge));
 }
 
 #[test]
 fn a_half_key_is_neither_zero_nor_beyond_the_order() {
     for bytes in [[0; 32], [0xff; 32], hex(ORDER)] {
-        assert_eq!(HalfKey::from_bytes(&bytes), Err(BadHalfKey));
+        assert_eq!(HalfKey::from_bytes(&bytes), Err(BadScalar));
     }
     let mut highest: [u8; 32] = hex(ORDER);
     highest[31] -= 1;
     let mut one = [0; 32];
     one[31] = 1;
     let [highest, one] = [highest, one].map(|bytes| HalfKey::from_bytes(&bytes).unwrap());
-    assert_eq!(highest.plus(&one), Err(ZeroScalar));
-    assert_eq!(highest.plus(&highest).unwrap().as_bytes()[31], 0x3f);
+    assert_eq!(Response::combine(&highest, &one), Err(Cancelled));
+    assert_eq!(Response::combine(&highest, &highest).unwrap().to_bytes()[31], 0x3f);
 }
 
 /// The recipient acknowledges too, though it earns nothing.
