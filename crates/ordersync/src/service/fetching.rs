@@ -23,7 +23,7 @@ use super::{Event, Service};
 use crate::binary::{Denial, Frame, Reason, Serial};
 use crate::intake::{Admission, Origin};
 use crate::json::RESPONSE_BYTES_MAX;
-use crate::requester::{Break, Effect, Input, Outcome, RefusedBy, Requester, Rest, Tally};
+use crate::requester::{Break, Effect, Ended, Input, Outcome, RefusedBy, Requester, Rest, Tally};
 use crate::{Entry, Fault, Item, Range, RawRequest, RawResponse};
 
 /// Letters that may wait to be written: more than a window, so that asking never waits for reading.
@@ -280,6 +280,9 @@ where
                     Act::End(outcome) => {
                         if self.storing.is_empty() {
                             self.hand.through(std::mem::take(&mut self.through));
+                        }
+                        if outcome.ended == Ended::Agreed {
+                            self.hand.agreed();
                         }
                         return outcome;
                     }

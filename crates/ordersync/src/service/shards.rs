@@ -37,7 +37,8 @@ impl Patience {
 ///
 /// For a provider that proves what it has, a part is through if one like it has handed it over: what
 /// it has beside is found when the digests are compared. For one that proves nothing, a part is
-/// through if two others have handed it over that hold about as much or more, or one that proves it.
+/// through if two others have handed it over that hold about as much or more, or one whose digest
+/// was the same in the end: until then, what it has left out may be anything.
 #[derive(Clone, Debug)]
 pub(super) struct Shards {
     state: Arc<Mutex<State>>,
@@ -57,9 +58,26 @@ struct Part {
     /// What of it those who prove what they have did not hand over yet.
     left: Range,
     /// Who has handed it over.
-    done: BTreeMap<PeerId, Provider>,
+    done: BTreeMap<PeerId, Done>,
     /// Who is asked for it now.
     held: BTreeMap<PeerId, Provider>,
+}
+
+/// Who has handed a part over.
+#[derive(Clone, Copy, Debug)]
+struct Done {
+    provider: Provider,
+    /// Whether the digests were the same in the end.
+    agreed: bool,
+}
+
+impl Done {
+    /// What is known of it so far: who has proven nothing yet is as one that never does, for those
+    /// who do not compare digests themselves.
+    fn proven_to(self, wanted: Provider) -> Provider {
+        let proves = self.provider.proves && (self.agreed || wanted.proves);
+        Provider { proves, ..self.provider }
+    }
 }
 
 /// What matters of who hands parts over.
@@ -178,13 +196,15 @@ impl Part {
 
     /// How many have it in work, or have handed it over.
     fn covered(&self, wanted: Provider) -> u64 {
-        Self::counted(self.done.values().chain(self.held.values()).copied(), wanted)
+        let done = self.done.values().map(|done| done.provider);
+        Self::counted(done.chain(self.held.values().copied()), wanted)
     }
 
     /// Whether `peer` can do anything for it.
     fn is_open_to(&self, peer: PeerId, wanted: Provider) -> bool {
         let is_mine = self.done.contains_key(&peer) || self.held.contains_key(&peer);
-        !is_mine && Self::counted(self.done.values().copied(), wanted) < wanted.needs()
+        let done = self.done.values().map(|done| done.proven_to(wanted));
+        !is_mine && Self::counted(done, wanted) < wanted.needs()
     }
 }
 
@@ -227,7 +247,19 @@ impl Hand {
             for range in ranges {
                 let Some(part) = state.part(range.until) else { continue };
                 let held = part.held.remove(&self.peer);
-                part.done.extend(held.map(|provider| (self.peer, provider)));
+                let done = held.map(|provider| Done { provider, agreed: false });
+                part.done.extend(done.map(|done| (self.peer, done)));
+            }
+        });
+    }
+
+    /// The digests were the same in the end.
+    pub(super) fn agreed(&mut self) {
+        self.shards.change(|state| {
+            for part in &mut state.parts {
+                if let Some(done) = part.done.get_mut(&self.peer) {
+                    done.agreed = true;
+                }
             }
         });
     }
@@ -344,8 +376,24 @@ mod tests {
         let shards = Shards::new(true);
         let [one, second] = peers();
         let all = take_all(&shards, one, PROVES);
-        shards.hand(one).through(all);
+        let mut ones = shards.hand(one);
+        ones.through(all);
         assert_eq!(take_all(&shards, second, PAGES), []);
+        ones.agreed();
+        assert_eq!(shards.double(second, PAGES), None, "there is nothing to wait for");
         assert_eq!(take_all(&shards, second, Provider { holds: 1_300, ..PAGES }).len(), 16);
+    }
+    #[test]
+    fn who_has_not_proven_it_yet_is_not_believed_for_ever() {
+        let shards = Shards::new(true);
+        let [liar, second, third] = peers();
+        let mut liars = shards.hand(liar);
+        liars.through(take_all(&shards, liar, PROVES));
+        drop(liars);
+        // They wait a while for the proof, and then look themselves.
+        assert_eq!(take_all(&shards, second, PAGES), []);
+        let all: Vec<_> = std::iter::from_fn(|| shards.double(second, PAGES)).collect();
+        assert_eq!(all, Range::shards(PARTS));
+        assert_eq!(shards.double(third, PROVES), None, "it finds out when it compares digests");
     }
 }
