@@ -59,13 +59,16 @@
     clippy::float_arithmetic
 )]
 
+pub mod aggregation;
 mod amount;
 mod channel;
 mod domain;
 mod error;
 mod half_key;
 mod index;
+pub mod issuing;
 mod keys;
+pub mod ledger;
 mod life;
 mod luck;
 mod probability;

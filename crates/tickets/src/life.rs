@@ -52,6 +52,22 @@ impl UnacknowledgedTicket {
     pub fn acknowledge(&self, half: &HalfKey) -> Result<AcknowledgedTicket, WrongResponse> {
         AcknowledgedTicket::new(self.ticket, Response::combine(&self.own, half)?)
     }
+
+    /// The same of a half key that is known to be the right one, without the multiple of a point
+    /// that would show it once more.
+    ///
+    /// The caller vouches for two things: that some hint and what the ticket's own half makes
+    /// [are](crate::HalfKeyChallenge::combine) the challenge of the ticket, and that `half`
+    /// [makes](HalfKey::challenge) this hint. If that is not so, the ticket is worth nothing when it is
+    /// redeemed.
+    ///
+    /// # Errors
+    /// [`Cancelled`] if the halves make nothing, which two that were vouched for cannot.
+    pub fn acknowledge_proven(&self, half: &HalfKey) -> Result<AcknowledgedTicket, Cancelled> {
+        let response = Response::combine(&self.own, half)?;
+        debug_assert!(response.solves(&self.ticket.body().challenge), "the caller vouches for it");
+        Ok(AcknowledgedTicket { ticket: self.ticket, response })
+    }
 }
 
 /// A ticket with the response that it waits for. Whether it wins is not known yet.

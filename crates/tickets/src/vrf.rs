@@ -36,6 +36,7 @@
 //! has the redeemer's address; whoever pays for tickets without a ledger has to ask for it.
 
 mod batch;
+mod evaluation;
 mod hash;
 mod key_proof;
 mod point;
@@ -45,6 +46,7 @@ mod tests;
 mod transcript;
 
 pub use self::batch::verify_batch;
+pub use self::evaluation::Evaluation;
 pub use self::key_proof::{KeyProof, NotOfKey};
 pub use self::point::Output;
 pub use self::proof::{HashProof, Malformed, Proof, Statement, Unproven, prove};

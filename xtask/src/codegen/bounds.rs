@@ -96,7 +96,9 @@ fn shape(kind: &Kind, len_max: u32) -> anyhow::Result<String> {
     Ok(match kind {
         Kind::Bool => "Shape::Varint { max: 1, size: size_of::<bool>() }".into(),
         Kind::Uint32 => "Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() }".into(),
-        Kind::Uint64 => "Shape::Varint { max: u64::MAX, size: size_of::<u64>() }".into(),
+        Kind::Uint64 | Kind::Sint64 => {
+            "Shape::Varint { max: u64::MAX, size: size_of::<u64>() }".into()
+        }
         Kind::Enum(_) => "Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() }".into(),
         Kind::Fixed32 => "Shape::Fixed32".into(),
         Kind::Fixed64 => "Shape::Fixed64".into(),

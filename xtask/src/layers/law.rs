@@ -105,7 +105,15 @@ pub(crate) const LAW: Law = Law {
             kind: Kind::Library,
             rows: &[Row {
                 name: "storage",
-                may: May::Only(&["gossip", "handshake", "machine", "ordersync"]),
+                may: May::Only(&[
+                    "gossip",
+                    "handshake",
+                    "machine",
+                    "ordersync",
+                    "tickets",
+                    "relay",
+                    "ecdsa",
+                ]),
             }],
         },
         Layer { kind: Kind::Library, rows: &[Row { name: "node", may: May::Below }] },
@@ -141,7 +149,7 @@ pub(crate) const LAW: Law = Law {
         },
         Foreign {
             name: "tokio",
-            only: &["transport", "handshake", "session", "node", "scenarios", "benches"],
+            only: &["transport", "handshake", "session", "relay", "node", "scenarios", "benches"],
             in_tests: false,
             reason: "a core has no tasks, no sockets and no clock",
         },

@@ -9,9 +9,9 @@ use k256::{ProjectivePoint, Scalar};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use super::point::{Output, Point};
-use super::proof::{Malformed, Statement, joined, left_side, point, scalar, secret};
-use super::{hash, transcript::Transcript};
+use super::point::Point;
+use super::proof::{Malformed, joined, left_side, point, scalar, secret};
+use super::{Evaluation, hash, transcript::Transcript};
 use crate::{Address, ChainKey};
 
 /// The purpose of the hash that gives the weights.
@@ -63,7 +63,7 @@ impl KeyProof {
     /// # Security
     /// Takes the same time for all keys; the nonce is a hash of the secret, of all outputs and of
     /// `randomness`.
-    pub fn new(key: &ChainKey, outputs: &[(Statement, Output)], randomness: &[u8; 64]) -> Self {
+    pub fn new(key: &ChainKey, outputs: &[Evaluation], randomness: &[u8; 64]) -> Self {
         let secret = secret(key);
         let key = point(&(ProjectivePoint::GENERATOR * *secret));
         let sums = Sums::new(&key, outputs);
@@ -79,9 +79,9 @@ impl KeyProof {
     ///
     /// # Errors
     /// When a ticket is not redeemed by the account of the key, or an output is not shown to be of it.
-    pub fn verify(&self, outputs: &[(Statement, Output)]) -> Result<(), NotOfKey> {
+    pub fn verify(&self, outputs: &[Evaluation]) -> Result<(), NotOfKey> {
         let key = self.address();
-        let redeemers = outputs.iter().map(|(statement, _)| statement.redeemer).enumerate();
+        let redeemers = outputs.iter().map(|it| it.statement().redeemer).enumerate();
         if let Some((place, redeemer)) = { redeemers }.find(|(_, redeemer)| *redeemer != key) {
             return Err(NotOfKey::Redeemer { place, redeemer, key });
         }
@@ -126,16 +126,16 @@ struct Sums {
 }
 
 impl Sums {
-    fn new(key: &Point, outputs: &[(Statement, Output)]) -> Self {
+    fn new(key: &Point, outputs: &[Evaluation]) -> Self {
         let mut transcript = Transcript::new(PURPOSE);
         transcript.add(key.xy());
-        for (statement, output) in outputs {
-            transcript.add_output(statement, output);
+        for each in outputs {
+            transcript.add_output(each.statement(), each.output());
         }
         let [mut base, mut output] = [(); 2].map(|()| Multiples::with_capacity(outputs.len()));
-        for ((statement, each), weight) in outputs.iter().zip(transcript.weights()) {
-            base.push_short(statement.base(), weight);
-            output.push_short(each.0.projective(), weight);
+        for (each, weight) in outputs.iter().zip(transcript.weights()) {
+            base.push_short(each.base(), weight);
+            output.push_short(each.output().0.projective(), weight);
         }
         Self { base: base.sum(), output: output.sum(), digest: transcript.digest() }
     }

@@ -368,12 +368,19 @@ proptest! {
 }
 
 /// The outputs of one key for some tickets.
-fn outputs(key: &ChainKey, count: u8) -> Vec<(Statement, Output)> {
-    let output = |number| {
-        let statement = statement(key, [number; 32]);
-        (statement, *prove(key, &statement, &[0; 64]).output())
-    };
-    (0..count).map(output).collect()
+fn outputs(key: &ChainKey, count: u8) -> Vec<Evaluation> {
+    (0..count).map(|number| Evaluation::new(key, statement(key, [number; 32]))).collect()
+}
+
+#[test]
+fn the_output_is_that_of_the_proof() {
+    let key = key(1);
+    for made in outputs(&key, 3) {
+        let proof = prove(&key, made.statement(), &[0; 64]);
+        assert_eq!(made.output(), proof.output());
+        let of = Evaluation::of(*made.statement(), *made.output());
+        assert_eq!(of.base(), made.base());
+    }
 }
 
 #[test]
@@ -388,7 +395,7 @@ fn a_chosen_output_has_a_proof_as_good_but_is_not_of_the_key() {
     let proof = KeyProof::new(&honest, &made, &[3; 64]);
     assert_eq!(proof.verify(&made), Ok(()));
     assert_eq!(proof.address(), honest.address());
-    made[4] = (statement, *chosen.output());
+    made[4] = Evaluation::of(statement, *chosen.output());
     assert_eq!(KeyProof::new(&honest, &made, &[3; 64]).verify(&made), Err(NotOfKey::Unproven));
     let by_other = KeyProof::new(&other, &made, &[3; 64]);
     let refusal = NotOfKey::Redeemer { place: 0, redeemer: honest.address(), key: other.address() };
@@ -403,7 +410,9 @@ fn a_proof_of_one_key_holds_for_just_those_outputs() {
     assert_eq!(KeyProof::from_bytes(&proof.to_bytes()), Ok(proof));
     assert_eq!(proof.verify(&made[..7]), Err(NotOfKey::Unproven));
     let mut swapped = made.clone();
-    (swapped[1].1, swapped[2].1) = (made[2].1, made[1].1);
+    for (to, from) in [(1, 2), (2, 1)] {
+        swapped[to] = Evaluation::of(*made[to].statement(), *made[from].output());
+    }
     assert_eq!(proof.verify(&swapped), Err(NotOfKey::Unproven));
     // Their plain sum is what it was.
     let of_swapped = KeyProof::new(&key, &swapped, &[3; 64]);

@@ -22,7 +22,21 @@ fn a_wrong_acknowledgement_leaves_room_for_the_right_one() {
         waiting.acknowledge(&wrong),
         Err(WrongResponse::Challenge { expected, .. }) if expected == challenge
     ));
-    assert_eq!(waiting.acknowledge(&right).unwrap().ticket(), &ticket);
+    let acknowledged = waiting.acknowledge(&right).unwrap();
+    assert_eq!(acknowledged.ticket(), &ticket);
+    assert_eq!(waiting.acknowledge_proven(&right), Ok(acknowledged));
+}
+
+/// Of one that was not proven the release says nothing, and a test does.
+#[test]
+#[cfg(debug_assertions)]
+#[should_panic(expected = "the caller vouches for it")]
+fn whoever_vouches_for_a_wrong_acknowledgement_is_caught_in_tests() {
+    let [own, right] = halves();
+    let challenge = Response::combine(&own, &right).unwrap().challenge_address();
+    let ticket = Body { challenge, ..row(1).body() }.sign(&issuer(), &NO_DOMAIN);
+    let waiting = ticket.into_unacknowledged(own);
+    let _ticket = waiting.acknowledge_proven(&HalfKey::from_bytes(&[5; 32]).unwrap());
 }
 
 #[test]

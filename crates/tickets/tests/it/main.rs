@@ -7,10 +7,17 @@
     reason = "a test"
 )]
 
+mod aggregating;
+mod aggregation_laws;
 mod batch;
 mod bounds;
 mod common;
+mod keeping;
+mod ledger;
 mod life;
+mod processor;
 mod set;
 mod spoilt;
+mod town;
+mod two_parties;
 mod vectors;

@@ -1169,6 +1169,708 @@ impl Bounded for super::seed::v1::GetAddrs {
     );
 }
 
+impl Bounded for super::tickets::v1::AggregationRefusal {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "aggregation_refusal",
+        128,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "aggregation_refusal.code",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+            Field {
+                number: 2,
+                path: "aggregation_refusal.ticket",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 3,
+                path: "aggregation_refusal.retry_after_ms",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::AggregationReply {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "aggregation_reply",
+        512,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "aggregation_reply.attempt",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "aggregation_reply.ticket",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 148 },
+            },
+            Field {
+                number: 3,
+                path: "aggregation_reply.refusal",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::AggregationRefusal as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::AggregationRequest {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "aggregation_request",
+        105_000,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "aggregation_request.attempt",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "aggregation_request.channel",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "aggregation_request.epoch",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 4,
+                path: "aggregation_request.key_proof",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 97 },
+            },
+            Field {
+                number: 5,
+                path: "aggregation_request.tickets",
+                slot: 4,
+                count_max: Some(500),
+                shape: Shape::Message(<super::tickets::v1::AggregationTicket as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::AggregationTicket {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "aggregation_ticket",
+        200,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "aggregation_ticket.index_step",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 2,
+                path: "aggregation_ticket.further",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 3,
+                path: "aggregation_ticket.amount",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 12 },
+            },
+            Field {
+                number: 4,
+                path: "aggregation_ticket.probability",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 5,
+                path: "aggregation_ticket.signature",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 6,
+                path: "aggregation_ticket.response",
+                slot: 5,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 7,
+                path: "aggregation_ticket.output",
+                slot: 6,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 33 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::Announce {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "announce",
+        2_560,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "announce.peer_id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 2,
+                path: "announce.addresses",
+                slot: 1,
+                count_max: Some(8),
+                shape: Shape::Bytes { len_max: 256 },
+            },
+            Field {
+                number: 3,
+                path: "announce.signature",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::Claim {
+    const SCHEMA: &'static Schema = &Schema::new("claim", 64, size_of::<Self>(), &[]);
+}
+
+impl Bounded for super::tickets::v1::CloseIncoming {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "close_incoming",
+        64,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "close_incoming.channel",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Bytes { len_max: 32 },
+        }],
+    );
+}
+
+impl Bounded for super::tickets::v1::FinaliseClose {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "finalise_close",
+        64,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "finalise_close.channel",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Bytes { len_max: 32 },
+        }],
+    );
+}
+
+impl Bounded for super::tickets::v1::FundChannel {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "fund_channel",
+        128,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "fund_channel.channel",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 2,
+                path: "fund_channel.amount",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 12 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::InitiateClose {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "initiate_close",
+        64,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "initiate_close.channel",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Bytes { len_max: 32 },
+        }],
+    );
+}
+
+impl Bounded for super::tickets::v1::LedgerAccount {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ledger_account",
+        2_496,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ledger_account.address",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 20 },
+            },
+            Field {
+                number: 2,
+                path: "ledger_account.balance",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 12 },
+            },
+            Field {
+                number: 3,
+                path: "ledger_account.nonce",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 4,
+                path: "ledger_account.claimed",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Varint { max: 1, size: size_of::<bool>() },
+            },
+            Field {
+                number: 5,
+                path: "ledger_account.peer_id",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 6,
+                path: "ledger_account.addresses",
+                slot: 5,
+                count_max: Some(8),
+                shape: Shape::Bytes { len_max: 256 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::LedgerChannel {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ledger_channel",
+        192,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ledger_channel.source",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 20 },
+            },
+            Field {
+                number: 2,
+                path: "ledger_channel.destination",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 20 },
+            },
+            Field {
+                number: 3,
+                path: "ledger_channel.balance",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 12 },
+            },
+            Field {
+                number: 4,
+                path: "ledger_channel.index",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 5,
+                path: "ledger_channel.epoch",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 6,
+                path: "ledger_channel.status",
+                slot: 5,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 7,
+                path: "ledger_channel.since",
+                slot: 6,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::LedgerEntry {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ledger_entry",
+        3_328,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ledger_entry.version",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 2,
+                path: "ledger_entry.at",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 3,
+                path: "ledger_entry.transaction",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::SignedTransaction as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 4,
+                path: "ledger_entry.before",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::LedgerHead {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ledger_head",
+        128,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ledger_head.genesis",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 2,
+                path: "ledger_head.version",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 3,
+                path: "ledger_head.at",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 4,
+                path: "ledger_head.granted",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 16 },
+            },
+            Field {
+                number: 5,
+                path: "ledger_head.chain",
+                slot: 4,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::LedgerRow {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ledger_row",
+        2_560,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ledger_row.account",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::LedgerAccount as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "ledger_row.channel",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::LedgerChannel as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "ledger_row.head",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::LedgerHead as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::LedgerSnapshotPart {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ledger_snapshot_part",
+        262_080,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ledger_snapshot_part.rows",
+                slot: 0,
+                count_max: Some(96),
+                shape: Shape::Message(<super::tickets::v1::LedgerRow as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "ledger_snapshot_part.left",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::LedgerUpdate {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "ledger_update",
+        262_144,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "ledger_update.entry",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::LedgerEntry as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "ledger_update.part",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::LedgerSnapshotPart as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::OpenChannel {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "open_channel",
+        128,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "open_channel.destination",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 20 },
+            },
+            Field {
+                number: 2,
+                path: "open_channel.amount",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 12 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::Redeem {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "redeem",
+        320,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "redeem.ticket",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 148 },
+            },
+            Field {
+                number: 2,
+                path: "redeem.response",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "redeem.proof",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 98 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::SignedTransaction {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "signed_transaction",
+        3_200,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "signed_transaction.body",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 3_072 },
+            },
+            Field {
+                number: 2,
+                path: "signed_transaction.signature",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::tickets::v1::Transaction {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "transaction",
+        3_072,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "transaction.sender",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 20 },
+            },
+            Field {
+                number: 2,
+                path: "transaction.nonce",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 3,
+                path: "transaction.announce",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::Announce as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 4,
+                path: "transaction.claim",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::Claim as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 5,
+                path: "transaction.open",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::OpenChannel as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 6,
+                path: "transaction.fund",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::FundChannel as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 7,
+                path: "transaction.initiate_close",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::InitiateClose as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 8,
+                path: "transaction.finalise_close",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::FinaliseClose as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 9,
+                path: "transaction.close_incoming",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::CloseIncoming as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 10,
+                path: "transaction.redeem",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Message(<super::tickets::v1::Redeem as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
 impl Bounded for super::topics::v1::Batch {
     const SCHEMA: &'static Schema = &Schema::new(
         "batch",

@@ -36,6 +36,11 @@ pub mod seed {
     pub mod v1;
 }
 
+/// The messages of `proto/meshwork/tickets`.
+pub mod tickets {
+    pub mod v1;
+}
+
 /// The messages of `proto/meshwork/topics`.
 pub mod topics {
     pub mod v1;

@@ -1,0 +1,149 @@
+//! Tickets on their way to the ledger.
+
+use super::*;
+
+impl Pair {
+    fn redeem(&mut self, from: Option<TicketIndex>) -> (Redeemed, Result<(), RedeemError>) {
+        let channel = self.id;
+        self.redeemer.events.clear();
+        self.redeemer.command(Command::Redeem { channel, from, below: None });
+        self.work();
+        self.redeemed()
+    }
+
+    fn redeemed(&mut self) -> (Redeemed, Result<(), RedeemError>) {
+        let ends = self.redeemer.events.drain(..).filter_map(|event| match event {
+            Event::Redeemed { paid, outcome, .. } => Some((paid, outcome)),
+            _ => None,
+        });
+        let ends: Vec<_> = ends.collect();
+        let [end] = &ends[..] else { panic!("{ends:?}") };
+        end.clone()
+    }
+}
+
+fn paid(tickets: usize) -> Redeemed {
+    let amount = Amount::new(PRICE * u128::try_from(tickets).unwrap()).unwrap();
+    Redeemed { tickets, amount }
+}
+
+#[test]
+fn all_tickets_become_money_in_order() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(2, 5));
+    assert_eq!(pair.redeem(None), (paid(5), Ok(())));
+    assert_eq!(pair.redeemer.held(), []);
+    let channel = town::channel(&pair.ledger, &pair.id);
+    assert_eq!((channel.balance, channel.index), (amount(RICH - 5 * PRICE), index(7)));
+    let stats = pair.redeemer.core.stats(pair.id);
+    assert_eq!((stats.redeemed, stats.neglected), (5 * PRICE, 0));
+    pair.view();
+    assert_eq!(pair.redeemer.core.stats(pair.id), stats);
+}
+
+#[test]
+fn those_that_are_skipped_are_let_go() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 5));
+    assert_eq!(pair.redeem(Some(index(3))), (paid(2), Ok(())));
+    assert_eq!(pair.redeemer.held(), []);
+    assert_eq!(pair.redeemer.core.stats(pair.id).neglected, 3 * PRICE);
+}
+
+#[test]
+fn what_the_ledger_does_not_take_is_held_on_to() {
+    let mut pair = Pair::with(PRICE, |owed| owed.run(0, 2));
+    let (got, outcome) = pair.redeem(None);
+    assert_eq!(got, paid(1));
+    let Err(RedeemError::Ledger { index: at, error }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!((at, error.code()), (index(1), Some(Code::InsufficientChannelBalance)));
+    assert_eq!(pair.marks(), [(1, Mark::Untouched)]);
+}
+
+#[test]
+fn a_batch_ends_when_one_of_its_tickets_is_redeemed() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 4));
+    let ask = pair.ask_only();
+    let lost = pair.answer(ask);
+    pair.redeemer.wait(Duration::from_secs(15));
+    assert!(pair.redeemer.core.batch(&pair.id).is_some());
+    assert_eq!(pair.redeem(None), (paid(4), Ok(())));
+    assert!(pair.redeemer.core.batch(&pair.id).is_none());
+    // The aggregate that the issuer made of them is worth nothing any more.
+    pair.hear(lost);
+    assert_eq!(pair.redeemer.held(), []);
+    assert_eq!(town::channel(&pair.ledger, &pair.id).balance, amount(RICH - 4 * PRICE));
+}
+
+/// The node stops after the ledger took the ticket and before it hears of that.
+#[test]
+fn after_a_crash_the_ledger_says_what_became_of_it() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 2));
+    let channel = pair.id;
+    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
+    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    let (_, job) = pair.redeemer.jobs.pop_front().unwrap();
+    pair.redeemer.outcome(job, Disk::Writes).unwrap();
+    assert_eq!(pair.marks(), [(0, Mark::BeingRedeemed), (1, Mark::Untouched)]);
+    let store = pair.redeemer.store.clone();
+    pair.redeemer = town::Party::new(town::REDEEMER, &pair.ledger, store, 5);
+    pair.view();
+    assert_eq!(pair.marks(), [(1, Mark::Untouched)]);
+    let stats = pair.redeemer.core.stats(pair.id);
+    assert_eq!((stats.redeemed, stats.neglected), (PRICE, 0));
+    let released = |it: &&Event| matches!(it, Event::Released { paid: true, .. });
+    assert_eq!(pair.redeemer.events.iter().filter(released).count(), 1);
+    assert_eq!(pair.redeem(None), (paid(1), Ok(())));
+}
+
+#[test]
+fn a_ledger_that_may_have_taken_it_is_asked_again() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 2));
+    let channel = pair.id;
+    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
+    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    let (id, _) = pair.redeemer.jobs.pop_front().unwrap();
+    let outcome = Err(machine::JobError::TimedOut);
+    pair.redeemer.feed(Input::Done { id, outcome });
+    assert!(matches!(pair.redeemed(), (_, Err(RedeemError::Job { .. }))));
+    assert_eq!(pair.marks()[0].1, Mark::BeingRedeemed);
+    assert_eq!(pair.redeem(None), (paid(2), Ok(())));
+}
+
+#[test]
+fn tickets_of_an_epoch_that_is_over_are_let_go() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 4));
+    pair.view_with(|channel| channel.epoch = Epoch::new(1).unwrap());
+    assert_eq!(pair.redeemer.held(), []);
+    assert_eq!(pair.redeemer.core.stats(pair.id).neglected, 4 * PRICE);
+}
+
+#[test]
+fn what_may_still_be_earned_is_not_passed() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 4));
+    let (channel, below) = (pair.id, Some(index(2)));
+    pair.redeemer.command(Command::Redeem { channel, from: None, below });
+    pair.work();
+    assert_eq!(pair.redeemed(), (paid(2), Ok(())));
+    assert_eq!(pair.redeemer.intervals().len(), 2);
+}
+
+/// A ticket is on its way to the disk; those after it wait for that.
+#[test]
+fn what_is_being_made_durable_is_not_passed() {
+    let mut pair = Pair::with(RICH, |owed| [owed.run(0, 1), owed.run(2, 2)].concat());
+    let channel = pair.id;
+    let late = pair.ticket(interval(1, 1));
+    pair.redeemer.command(Command::Earn(Box::new(late)));
+    pair.redeemer.command(pair.aggregate(ANY));
+    assert_eq!(pair.redeemer.aggregated(), Ok(None));
+    pair.redeemer.command(Command::Redeem { channel, from: Some(index(2)), below: None });
+    assert_eq!(pair.redeemed(), (paid(0), Ok(())));
+    pair.work();
+    assert_eq!(made(pair.ask(ANY)).ticket.body.interval, interval(0, 4));
+
+    // What is in the aggregate is not earned once more.
+    let again = pair.ticket(interval(1, 1));
+    pair.redeemer.command(Command::Earn(Box::new(again)));
+    let Some(Event::Earned { outcome, .. }) = pair.redeemer.events.pop() else { panic!() };
+    assert_eq!(outcome, Err(EarnError::Taken { index: index(1) }));
+    assert_eq!(pair.redeemer.core.stats(channel).won, 1);
+}

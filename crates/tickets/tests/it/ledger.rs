@@ -1,0 +1,10 @@
+//! The ledger: its rules, its histories, its crashes.
+
+mod announce;
+mod crash;
+mod follow;
+mod history;
+mod redeem;
+mod rules;
+mod wire;
+mod world;
