@@ -101,6 +101,8 @@ pub struct Chain {
     pub ticket: Challenge,
     /// What the first node's acknowledgement is known by.
     pub acknowledgement: HalfKeyChallenge,
+    /// What the last node's acknowledgement is known by, which comes back as proof of delivery.
+    pub receipt: HalfKeyChallenge,
     /// One for each relay.
     pub strings: Vec<RelayString>,
 }
@@ -119,11 +121,13 @@ impl Chain {
         }
         let mut tickets = tickets.into_iter();
         let ticket = tickets.next().ok_or(Cancelled)?;
-        let hints = others.iter().map(|secret| secret.ack().challenge());
-        let strings = tickets.zip(hints);
-        let strings = strings
+        let hints: Vec<_> = others.iter().map(|secret| secret.ack().challenge()).collect();
+        let acknowledgement = first.ack().challenge();
+        let receipt = hints.last().copied().unwrap_or(acknowledgement);
+        let strings = tickets
+            .zip(hints)
             .map(|(next, hint)| RelayString { next: next.to_bytes(), hint: hint.to_bytes() })
             .collect();
-        Ok(Self { ticket, acknowledgement: first.ack().challenge(), strings })
+        Ok(Self { ticket, acknowledgement, receipt, strings })
     }
 }

@@ -24,6 +24,9 @@ pub struct Sent {
     pub ticket: Challenge,
     /// What the first node's acknowledgement is known by.
     pub acknowledgement: HalfKeyChallenge,
+    /// What the recipient's acknowledgement is known by: who shows its half key has shown that the
+    /// packet arrived, for only the recipient and the sender can make it.
+    pub receipt: HalfKeyChallenge,
 }
 
 /// What is drawn from the seed.
@@ -77,7 +80,8 @@ impl Packet {
         for keys in keys.iter().rev() {
             payload::close(&keys.rounds, &mut payload);
         }
-        let sent = Sent { ticket: chain.ticket, acknowledgement: chain.acknowledgement };
+        let Chain { ticket, acknowledgement, receipt, .. } = chain;
+        let sent = Sent { ticket, acknowledgement, receipt };
         Ok((Self(Box::new(Parts { alpha, header, mac, payload })), sent))
     }
 }

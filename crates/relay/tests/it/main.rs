@@ -7,7 +7,12 @@
 )]
 
 mod hostile;
+mod net;
 mod path;
+mod pipe;
+mod routes;
+mod runner;
+mod town;
 mod vectors;
 
 use meshwork_relay::sphinx::{Message, NodeKey, NodeSecret, Packet, Sent};

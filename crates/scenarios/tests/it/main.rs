@@ -19,6 +19,7 @@ mod adapters;
 mod gate;
 mod gossip;
 mod hostile;
+mod relay;
 mod sockets;
 mod strangers;
 mod topics;

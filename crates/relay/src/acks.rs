@@ -1,0 +1,128 @@
+//! Half keys that are said to be the ones which packets wait for, checked many at a time.
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "points and scalars are elements of groups, which no operation leaves"
+)]
+
+#[cfg(test)]
+mod tests;
+
+use k256::elliptic_curve::{Group as _, PrimeField as _};
+use k256::{ProjectivePoint, Scalar};
+use tickets::{HalfKey, HalfKeyChallenge};
+use zeroize::Zeroizing;
+
+/// The purpose of the hash that gives the weights.
+const CONTEXT: &str = "meshwork relay 2026-11 weights of half keys checked together";
+
+/// Most half keys that are one equation.
+const TOGETHER_MAX: usize = 1024;
+
+/// Fewest half keys that are one equation: of fewer, each alone is as fast.
+const TOGETHER_MIN: usize = 16;
+
+/// Bytes that are said to be the half key of a challenge.
+pub type Claim = (HalfKeyChallenge, Zeroizing<[u8; 32]>);
+
+/// The half key of each claim, in their order, or `None` if the bytes are another or none.
+///
+/// Adds up the equations of many, each with a weight of 128 bits that nobody can choose; if the sum
+/// does not hold, neither does one of its halves, and the search goes on there.
+///
+/// # Bounds
+/// Whatever is wrong, each claim is in three sums on average at most, and is looked at alone once.
+///
+/// # Security
+/// The weights are a hash of all the claims, so whoever wants bad half keys to cancel each other has
+/// to try some 2¹¹⁷ batches. The half keys are known to whom they come from; who watches the time
+/// learns which were bad.
+pub fn check(claims: &[Claim]) -> Vec<Option<HalfKey>> {
+    claims.chunks(TOGETHER_MAX).flat_map(check_part).collect()
+}
+
+fn check_part(claims: &[Claim]) -> Vec<Option<HalfKey>> {
+    let mut halves: Vec<_> =
+        claims.iter().map(|(_, bytes)| HalfKey::from_bytes(bytes).ok()).collect();
+    let terms: Vec<_> = terms(claims, &halves);
+    let mut search = Search { budget: terms.len().saturating_mul(2), bad: Vec::new() };
+    if terms.len() < TOGETHER_MIN {
+        search.one_by_one(&terms);
+    } else {
+        search.among(&terms, sum(&terms));
+    }
+    for place in search.bad {
+        if let Some(half) = halves.get_mut(place) {
+            *half = None;
+        }
+    }
+    halves
+}
+
+/// That a half key makes a point, and the weight of that.
+struct Term<'a> {
+    place: usize,
+    claim: &'a Claim,
+    half: &'a HalfKey,
+    weight: u128,
+}
+
+fn terms<'a>(claims: &'a [Claim], halves: &'a [Option<HalfKey>]) -> Vec<Term<'a>> {
+    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    for (challenge, bytes) in claims {
+        hasher.update(&challenge.to_bytes()).update(&**bytes);
+    }
+    let mut weights = hasher.finalize_xof();
+    let term = |(place, (claim, half)): (usize, (&'a Claim, &'a Option<HalfKey>))| {
+        let mut weight = [0; 16];
+        weights.fill(&mut weight);
+        let weight = u128::from_be_bytes(weight);
+        half.as_ref().map(|half| Term { place, claim, half, weight })
+    };
+    claims.iter().zip(halves).enumerate().filter_map(term).collect()
+}
+
+/// What the challenges are in excess of what the half keys make.
+fn sum(terms: &[Term<'_>]) -> ProjectivePoint {
+    let mut points = ecdsa::Multiples::with_capacity(terms.len());
+    let mut factor = Scalar::ZERO;
+    for Term { claim, half, weight, .. } in terms {
+        let number = Option::from(Scalar::from_repr((*half.to_bytes()).into()));
+        let point = ecdsa::point(&claim.0.to_bytes());
+        let (number, point): (Scalar, _) = number.zip(point).expect("both were checked before");
+        factor += number * Scalar::from(*weight);
+        points.push_short(point.into(), *weight);
+    }
+    points.sum() - ProjectivePoint::GENERATOR * factor
+}
+
+/// A search for those that do not hold.
+struct Search {
+    /// How many may still be added up.
+    budget: usize,
+    bad: Vec<usize>,
+}
+
+impl Search {
+    /// Looks among `terms`, whose sum is `sum`.
+    fn among(&mut self, terms: &[Term<'_>], sum: ProjectivePoint) {
+        if bool::from(sum.is_identity()) {
+            return;
+        }
+        let (left, right) = terms.split_at(terms.len() / 2);
+        let Some(budget) = self.budget.checked_sub(left.len()) else {
+            return self.one_by_one(terms);
+        };
+        if left.len() < TOGETHER_MIN {
+            return self.one_by_one(terms);
+        }
+        self.budget = budget;
+        let left_sum = self::sum(left);
+        self.among(left, left_sum);
+        self.among(right, sum - left_sum);
+    }
+
+    fn one_by_one(&mut self, terms: &[Term<'_>]) {
+        let wrong = terms.iter().filter(|term| term.half.challenge() != term.claim.0);
+        self.bad.extend(wrong.map(|term| term.place));
+    }
+}
