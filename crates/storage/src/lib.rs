@@ -1,9 +1,10 @@
 //! Everything that must outlive a node, in one file: who is banned, which seeds were good, the
-//! address book and its anchors, the orders.
+//! address book and its anchors, the orders, the tickets, the packets that passed.
 //!
 //! The life of a change:
-//! 1. a store is asked for it ([`BanTable`], [`SeedTable`], [`BookTable`], [`OrderTable`]), which
-//!    lays it out as rows and queues them, or refuses: [`StoreError::Busy`];
+//! 1. a store is asked for it ([`BanTable`], [`SeedTable`], [`BookTable`], [`OrderTable`],
+//!    [`TicketTable`], [`ReplayTable`]), which lays it out as rows and queues them, or refuses:
+//!    [`StoreError::Busy`];
 //! 2. the one thread that touches the file takes all changes that wait;
 //! 3. it writes them in one transaction and has the disk sync it, twice (`docs/decisions/011.md`);
 //! 4. only then does each of their futures end. If the disk fails they all fail, and so does
@@ -16,9 +17,11 @@
 //! | what waits for the disk | change sets and loads | 1,024, and a part of each begun load |
 //! | what waits for the disk | bytes | 32 MiB, or one change set |
 //! | one change set | rows | 131,072 |
-//! | one load | rows of each table | 65,536; of the orders all, in parts |
-//! | one part of the orders | rows | 512, or those that reach 1 MiB |
+//! | one load | rows of each table | 65,536; of orders and tickets all, in parts |
+//! | one part of orders or tickets | rows | 512, or those that reach 1 MiB |
 //! | order | bytes | 16,384 |
+//! | row of tickets | bytes | 3,104 |
+//! | one read of replay tags | tags | 64,000 |
 //! | signed record | bytes | 2,048 |
 //! | reason of a ban | bytes | 128, then it is cut |
 //! | anchors | | 64 |
@@ -76,4 +79,6 @@ pub use self::error::{OpenError, Refusal, StoreError};
 pub use self::storage::{Stats, Storage};
 #[doc(hidden)]
 pub use self::tables::survive_as_rows;
-pub use self::tables::{BanTable, BookTable, OrderTable, SeedTable};
+pub use self::tables::{
+    BanTable, BookTable, LedgerTable, OrderTable, ReplayTable, SeedTable, TicketTable,
+};

@@ -15,6 +15,12 @@ pub(crate) enum Table {
     Book,
     Anchors,
     Orders,
+    /// What the replay guard remembers, in blocks of tags.
+    ReplayTags,
+    /// Tickets that are held or were issued, and what goes with them.
+    Tickets,
+    /// Accounts and channels.
+    Ledger,
 }
 
 pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -22,6 +28,9 @@ pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u
 impl Table {
     /// Those of schema 1.
     const FIRST: [Self; 5] = [Self::Meta, Self::Bans, Self::Seeds, Self::Book, Self::Anchors];
+
+    /// Those that schema 3 added, for payments.
+    const PAYMENTS: [Self; 3] = [Self::ReplayTags, Self::Tickets, Self::Ledger];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -31,6 +40,9 @@ impl Table {
             Self::Book => "book",
             Self::Anchors => "anchors",
             Self::Orders => "orders",
+            Self::ReplayTags => "replay tags",
+            Self::Tickets => "tickets",
+            Self::Ledger => "ledger",
         }
     }
 
@@ -46,7 +58,7 @@ const SCHEMA_KEY: &[u8] = b"schema";
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The n-th step leads from schema n to the next one; the first, from an empty file to schema 1.
-const STEPS: &[Step] = &[lay_out_tables, add_orders];
+const STEPS: &[Step] = &[lay_out_tables, add_orders, add_payments];
 
 fn lay_out_tables(tx: &WriteTransaction) -> Result<(), redb::Error> {
     for table in Table::FIRST {
@@ -57,6 +69,13 @@ fn lay_out_tables(tx: &WriteTransaction) -> Result<(), redb::Error> {
 
 fn add_orders(tx: &WriteTransaction) -> Result<(), redb::Error> {
     drop(tx.open_table(Table::Orders.definition())?);
+    Ok(())
+}
+
+fn add_payments(tx: &WriteTransaction) -> Result<(), redb::Error> {
+    for table in Table::PAYMENTS {
+        drop(tx.open_table(table.definition())?);
+    }
     Ok(())
 }
 
@@ -179,10 +198,10 @@ mod tests {
     fn a_schema_that_is_not_known_is_refused_and_never_guessed() {
         for (schema, message) in [
             (0, "its schema is 0, which never was one"),
-            (3, "its schema is 3, this version knows none after 2: update the software"),
+            (4, "its schema is 4, this version knows none after 3: update the software"),
             (
                 u32::MAX,
-                "its schema is 4294967295, this version knows none after 2: update the software",
+                "its schema is 4294967295, this version knows none after 3: update the software",
             ),
         ] {
             let refused = settle(&of_schema(schema)).expect_err("unknown");

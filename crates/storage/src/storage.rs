@@ -6,7 +6,9 @@ use futures::future::BoxFuture;
 
 use crate::error::{OpenError, Refusal, StoreError};
 use crate::file;
-use crate::tables::{BanTable, BookTable, OrderTable, SeedTable};
+use crate::tables::{
+    BanTable, BookTable, LedgerTable, OrderTable, ReplayTable, SeedTable, TicketTable,
+};
 use crate::writer::Queue;
 
 /// The durable stores of one node: one file, and the one thread that touches it. Clones share both.
@@ -83,6 +85,21 @@ impl Storage {
     /// The orders of this node and of others.
     pub fn orders(&self) -> OrderTable {
         OrderTable(self.clone())
+    }
+
+    /// The packets that passed.
+    pub fn replay(&self) -> ReplayTable {
+        ReplayTable(self.clone())
+    }
+
+    /// The tickets of this node, and what it has issued.
+    pub fn tickets(&self) -> TicketTable {
+        TicketTable(self.clone())
+    }
+
+    /// The ledger that this node keeps.
+    pub fn ledger(&self) -> LedgerTable {
+        LedgerTable(self.clone())
     }
 
     /// What has been done so far.

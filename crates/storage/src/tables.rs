@@ -4,13 +4,20 @@ use crate::row;
 
 mod bans;
 mod book;
+mod ledger;
 mod orders;
+mod parts;
+mod replay;
 mod seeds;
+mod tickets;
 
 pub use self::bans::BanTable;
 pub use self::book::BookTable;
+pub use self::ledger::LedgerTable;
 pub use self::orders::OrderTable;
+pub use self::replay::ReplayTable;
 pub use self::seeds::SeedTable;
+pub use self::tickets::TicketTable;
 
 /// Reads the bytes as a row of every table, for the fuzzers: whether those that take them as one of
 /// theirs read the same again once they have written it.
@@ -22,6 +29,10 @@ pub fn survive_as_rows(key: &[u8], value: &[u8]) -> bool {
         row::survives::<book::Entry>,
         row::survives::<book::Anchor>,
         row::survives::<ordersync::Kept>,
+        row::survives::<replay::Block>,
+        row::survives::<replay::Extent>,
+        row::survives::<::tickets::aggregation::Row>,
+        row::survives::<::tickets::ledger::Row>,
     ];
     tables.iter().all(|survives| survives(key, value).unwrap_or(true))
 }

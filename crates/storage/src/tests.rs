@@ -9,7 +9,9 @@
 
 mod crash;
 mod disk;
+mod ledger;
 mod model;
 mod orders;
 mod queue;
+mod replay;
 mod rows;

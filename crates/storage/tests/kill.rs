@@ -8,18 +8,21 @@ use std::env;
 use std::io::{BufRead, BufReader, Write, stdout};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::executor::block_on;
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use gossip::{BookStore, Change, Stored};
 use libp2p_identity::{Keypair, PeerId};
 use machine::UnixTime;
 use meshwork_storage::{Refusal, Storage};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tickets::aggregation::{Change as TicketChange, Held, Mark, Row, Stats, Store};
+use tickets::{ChannelId, Response, Ticket, TicketIndex};
 
 const VICTIM: &str = "--victim";
 
@@ -29,8 +32,10 @@ const ROUNDS: usize = 32;
 /// Change sets that the process asks for at once.
 const AT_ONCE: u64 = 3;
 
-/// Entries in each change set; all have its number.
+/// Entries in each change set, of the book and of tickets; all have its number.
 const ENTRIES: u8 = 8;
+
+const CHANNEL: ChannelId = ChannelId([7; 32]);
 
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -63,6 +68,44 @@ fn set(number: u64) -> Vec<Change> {
     (0..ENTRIES).map(|n| Change::Put { peer: peer(n), entry: entry(n) }).collect()
 }
 
+/// Tickets of this number in place of those of the one before, and the number as their sum.
+fn trade(number: u64) -> Vec<TicketChange> {
+    let (old, new) = (number.saturating_sub(1), number);
+    let removed = (0..ENTRIES).map(|n| TicketChange::Remove(held(old, n).key()));
+    let put = (0..ENTRIES).map(|n| TicketChange::Put(held(new, n)));
+    let sums = Row::Stats(Stats { aggregated: number, ..Stats::new(CHANNEL) });
+    removed.chain(put).chain([TicketChange::Put(sums)]).collect()
+}
+
+fn held(number: u64, n: u8) -> Row {
+    let mut bytes = [0; Ticket::LEN];
+    bytes[..32].copy_from_slice(&CHANNEL.0);
+    let index = TicketIndex::new(number * u64::from(ENTRIES) + u64::from(n)).unwrap();
+    bytes[44..50].copy_from_slice(&index.to_bytes());
+    bytes[53] = 1;
+    let ticket = Ticket::from_bytes(&bytes).unwrap();
+    let response = Response::from_bytes(&[1; 32]).unwrap();
+    Row::Held(Held { ticket, response, mark: Mark::Untouched })
+}
+
+/// The number of the last trade, which is there as a whole.
+fn traded(storage: &Storage) -> u64 {
+    let rows = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&rows);
+    let each = Box::new(move |part| into.lock().unwrap().extend(part));
+    assert_eq!(block_on(storage.tickets().load(each)), Ok(0));
+    let mut rows = std::mem::take(&mut *rows.lock().unwrap());
+    let number = match rows.pop() {
+        Some(Row::Stats(sums)) => sums.aggregated,
+        other => {
+            assert_eq!((other, rows), (None, vec![]), "half of the first trade");
+            return 0;
+        }
+    };
+    assert!(rows.into_iter().eq((0..ENTRIES).map(|n| held(number, n))), "half of trade {number}");
+    number
+}
+
 /// The number of the last set, which is there as a whole.
 fn number(storage: &Storage) -> u64 {
     let book = block_on(storage.book().load()).unwrap();
@@ -78,11 +121,16 @@ fn number(storage: &Storage) -> u64 {
 /// Reports each number once its set is durable.
 fn write_until_killed(path: &Path) {
     let storage = Storage::open(path).unwrap();
-    let mut next = number(&storage) + 1;
+    // The set of this number may be there already, and is written again.
+    let mut next = traded(&storage) + 1;
     loop {
-        let sets = (next..next + AT_ONCE).map(|number| storage.book().save(set(number)));
-        for outcome in block_on(join_all(sets.collect::<Vec<_>>())) {
-            outcome.unwrap();
+        let asked = (next..next + AT_ONCE).map(|number| {
+            (storage.book().save(set(number)), storage.tickets().apply(trade(number)))
+        });
+        let asked: Vec<_> = asked.map(|(set, trade)| join(set, trade)).collect();
+        for (set, trade) in block_on(join_all(asked)) {
+            set.unwrap();
+            trade.unwrap();
             report(next);
             next += 1;
         }
@@ -116,6 +164,12 @@ fn kill_and_look() {
         assert!(
             (told..=told + AT_ONCE).contains(&found),
             "seed {seed}, round {round}: {told} was reported, {found} is there"
+        );
+        // Each was asked for right after the set of its number.
+        let traded = traded(&storage);
+        assert!(
+            traded >= told && (traded..=traded + 1).contains(&found),
+            "seed {seed}, round {round}: {told} was reported, {found} and trade {traded} are there"
         );
         block_on(storage.close()).unwrap();
         sets += found - kept;

@@ -5,11 +5,11 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use machine::UnixTime;
 use ordersync::{Change as ItemChange, ItemId, Kept, Loader};
 
+use super::parts::load_in_parts;
 use crate::error::StoreError;
-use crate::row::{self, BadRow, Change, Loaded, Part, Row};
+use crate::row::{BadRow, Change, Row};
 use crate::schema::Table;
 use crate::storage::Storage;
-use crate::writer::Queue;
 
 /// Keeps orders over restarts.
 ///
@@ -75,29 +75,6 @@ fn row_of(change: ItemChange) -> Result<Change, StoreError> {
     }
 }
 
-type NextPart = BoxFuture<'static, Result<Loaded<Part<Kept>>, StoreError>>;
-
-/// Hands over `part` and all behind it, and says how many rows could not be read.
-async fn hand_over(
-    queue: Queue,
-    mut part: NextPart,
-    mut each: Loader,
-) -> Result<usize, StoreError> {
-    let mut unreadable = 0_usize;
-    loop {
-        let Loaded { all: Part { rows, after }, skipped } = part.await?;
-        unreadable = unreadable.saturating_add(skipped);
-        let next = after.map(|after| queue.load_on(move |tx| row::load_part(tx, Some(&after))));
-        if !rows.is_empty() {
-            each(rows);
-        }
-        match next {
-            Some(next) => part = next,
-            None => return Ok(unreadable),
-        }
-    }
-}
-
 impl From<StoreError> for ordersync::StoreError {
     fn from(error: StoreError) -> Self {
         Self { message: error.to_string() }
@@ -106,9 +83,8 @@ impl From<StoreError> for ordersync::StoreError {
 
 impl ordersync::Store for OrderTable {
     fn load(&self, each: Loader) -> BoxFuture<'static, Result<usize, ordersync::StoreError>> {
-        let queue = self.0.queue().clone();
-        let first = queue.load(|tx| row::load_part(tx, None));
-        hand_over(queue, first, each).map(|loaded| loaded.map_err(Into::into)).boxed()
+        let loaded = load_in_parts(self.0.queue(), each);
+        loaded.map(|loaded| loaded.map_err(Into::into)).boxed()
     }
 
     fn apply(
@@ -125,7 +101,7 @@ impl ordersync::Store for OrderTable {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::tests::check_round_trip;
+    use crate::row::{self, tests::check_round_trip};
 
     fn order(length: usize, received: u64, pinned: bool) -> Kept {
         let received = UnixTime::from_millis(received);

@@ -15,6 +15,11 @@ use machine::UnixTime;
 use ordersync::{Change as ItemChange, ItemId, Kept, Store};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use tickets::aggregation::{
+    Batch, BatchDigest, Change as TicketChange, Held, Issued, Key, Mark, Row, Stats,
+    Store as TicketStore,
+};
+use tickets::{ChannelId, Epoch, Response, Ticket, TicketIndex};
 
 use crate::Storage;
 
@@ -27,6 +32,7 @@ pub(super) enum Step {
     Book(Vec<Change>),
     Key([u8; 32]),
     Orders(Vec<ItemChange>),
+    Tickets(Vec<TicketChange>),
 }
 
 /// What a store holds.
@@ -38,6 +44,7 @@ pub(super) struct Content {
     anchors: Vec<PeerId>,
     key: Option<[u8; 32]>,
     orders: BTreeMap<ItemId, Kept>,
+    tickets: BTreeMap<Key, Row>,
 }
 
 pub(super) fn peer(n: u8) -> PeerId {
@@ -56,7 +63,7 @@ fn step(rng: &mut ChaCha8Rng) -> Step {
         n if n <= 3 => Banned::Peer(peer(n)),
         n => Banned::Address([192, 0, 2, n].into()),
     };
-    match rng.random_range(0..9) {
+    match rng.random_range(0..10) {
         0 | 1 => {
             Step::Ban(Ban { banned: banned(rng), reason: "spam".to_owned(), until: millis(rng) })
         }
@@ -68,6 +75,7 @@ fn step(rng: &mut ChaCha8Rng) -> Step {
         }),
         4 | 5 => Step::Book((0..5).map(|_| book_change(rng)).collect()),
         6 => Step::Key(rng.random()),
+        7 => Step::Tickets(ticket_changes(rng)),
         _ => Step::Orders((0..5).map(|_| order_change(rng)).collect()),
     }
 }
@@ -107,6 +115,56 @@ fn order_change(rng: &mut ChaCha8Rng) -> ItemChange {
     }
 }
 
+/// As an aggregate is committed: it comes in place of tickets of its channel, and of their batch.
+fn ticket_changes(rng: &mut ChaCha8Rng) -> Vec<TicketChange> {
+    let channel = rng.random_range(0..3);
+    let name = ChannelId([channel; 32]);
+    let mut indices: Vec<u8> = (0..20).filter(|_| rng.random()).collect();
+    indices.push(20);
+    let held = |index, mark| {
+        let response = Response::from_bytes(&[1; 32]).unwrap();
+        TicketChange::Put(Row::Held(Held { ticket: ticket(channel, index), response, mark }))
+    };
+    if rng.random() {
+        let mut changes: Vec<_> =
+            indices.iter().map(|index| held(*index, Mark::Untouched)).collect();
+        let indices = indices.into_iter().map(|index| TicketIndex::new(index.into()).unwrap());
+        let (epoch, indices) = (Epoch::default(), indices.collect());
+        changes.push(TicketChange::Put(Row::Batch(Batch { channel: name, epoch, indices })));
+        return changes;
+    }
+    let gone = indices.iter().map(|index| Key::Held {
+        channel: name,
+        epoch: Epoch::default(),
+        index: TicketIndex::new((*index).into()).unwrap(),
+    });
+    let mut changes: Vec<_> = gone.map(TicketChange::Remove).collect();
+    changes.push(TicketChange::Remove(Key::Batch(name)));
+    changes.push(held(indices[0], Mark::Doubtful));
+    let sums = Stats { aggregated: rng.random(), ..Stats::new(name) };
+    changes.push(TicketChange::Put(Row::Stats(sums)));
+    let digest = BatchDigest(rng.random());
+    let issued = Issued { digest, ticket: ticket(channel, indices[0]) };
+    changes.push(TicketChange::Put(Row::Issued(issued)));
+    changes
+}
+
+fn ticket(channel: u8, index: u8) -> Ticket {
+    let mut bytes = [channel; Ticket::LEN];
+    bytes[32..64].fill(0);
+    (bytes[49], bytes[53]) = (index, 1);
+    Ticket::from_bytes(&bytes).unwrap()
+}
+
+/// All rows of tickets, in the order in which they are handed over; the store can read them.
+pub(super) fn tickets(storage: &Storage) -> Vec<Row> {
+    let rows = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&rows);
+    let each = Box::new(move |part| into.lock().unwrap().extend(part));
+    assert_eq!(block_on(storage.tickets().load(each)), Ok(0));
+    mem::take(&mut *rows.lock().unwrap())
+}
+
 /// All orders that the store can read, in the parts in which it hands them over, and how many it
 /// cannot.
 pub(super) fn orders(storage: &Storage) -> Result<(Vec<Vec<Kept>>, usize), String> {
@@ -130,6 +188,7 @@ impl Step {
             Self::Seed(memory) => storage.seeds().put(*memory).map(said).boxed(),
             Self::Book(changes) => storage.book().save(changes.clone()).map(said).boxed(),
             Self::Orders(changes) => storage.orders().apply(changes.clone()).map(said).boxed(),
+            Self::Tickets(changes) => storage.tickets().apply(changes.clone()).map(said).boxed(),
             Self::Key(key) => storage.book().put_key(*key).map(said).boxed(),
         }
     }
@@ -164,6 +223,14 @@ impl Content {
                 }
             }
             Step::Key(key) => self.key = Some(key),
+            Step::Tickets(changes) => {
+                for change in changes {
+                    match change {
+                        TicketChange::Put(row) => drop(self.tickets.insert(row.key(), row)),
+                        TicketChange::Remove(key) => drop(self.tickets.remove(&key)),
+                    }
+                }
+            }
             Step::Orders(changes) => {
                 for change in changes {
                     match change {
@@ -179,6 +246,8 @@ impl Content {
     pub(super) fn of(storage: &Storage) -> Self {
         let (orders, unreadable) = orders(storage).unwrap();
         assert_eq!(unreadable, 0);
+        let tickets = tickets(storage);
+        assert!(tickets.is_sorted_by_key(|row| row.key().to_bytes()));
         block_on(async {
             let bans = storage.bans().load().await.unwrap();
             let seeds = storage.seeds().load().await.unwrap();
@@ -191,6 +260,7 @@ impl Content {
                 anchors: book.anchors,
                 key: book.key,
                 orders: orders.into_iter().flatten().map(|kept| (kept.id, kept)).collect(),
+                tickets: tickets.into_iter().map(|row| (row.key(), row)).collect(),
             }
         })
     }

@@ -5,6 +5,10 @@ use gossip::BookStore;
 use handshake::seed::{SeedMemory, SeedStore};
 use handshake::{Ban, BanStore, Banned};
 use machine::UnixTime;
+use tickets::ChannelId;
+use tickets::aggregation::{
+    Change as TicketChange, Kept, LoadError, Row as TicketRow, Stats, Store,
+};
 
 use super::model::peer;
 use super::queue::storage;
@@ -65,4 +69,25 @@ fn a_secret_that_cannot_be_read_is_none() {
     let (key, value) = (b"book key".to_vec(), vec![1; 31]);
     block_on(storage.queue().write(vec![Change::Put { table: Table::Meta, key, value }])).unwrap();
     assert_eq!(block_on(storage.book().load()).unwrap().key, None);
+}
+
+/// Whoever loads tickets is told how many are missing, since he must not go on without them.
+#[test]
+fn tickets_that_cannot_be_read_are_counted() {
+    let storage = storage();
+    let sums = |n| TicketRow::Stats(Stats::new(ChannelId([n; 32])));
+    let put = (0..3).map(|n| TicketChange::Put(sums(n)));
+    block_on(storage.tickets().apply(put.collect())).unwrap();
+    let spoil = |value| Change::Put { table: Table::Tickets, key: sums(1).key().to_bytes(), value };
+    // A row of another version, no row, and the row of another key.
+    let Ok(Change::Put { value: other, .. }) = Change::put(&sums(2)) else { unreachable!() };
+    for (value, times) in [(vec![9], 1), (vec![1, 0x0a, 1, 9], 2), (other, 3)] {
+        block_on(storage.queue().write(vec![spoil(value)])).unwrap();
+        let error = block_on(Kept::load(&storage.tickets())).expect_err("one is missing");
+        assert_eq!(error, LoadError::Unreadable { count: 1 });
+        assert_eq!(storage.stats().skipped, times);
+    }
+    let again = TicketChange::Put(sums(1));
+    block_on(storage.tickets().apply(vec![again])).unwrap();
+    assert_eq!(block_on(Kept::load(&storage.tickets())).unwrap().stats.len(), 3);
 }

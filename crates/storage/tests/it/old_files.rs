@@ -12,12 +12,18 @@ use libp2p_identity::{Keypair, PeerId};
 use machine::UnixTime;
 use meshwork_storage::{Refusal, Storage};
 use ordersync::{Change, ItemId, Kept, Store};
+use relay::replay::Journal;
+use tickets::ChannelId;
+use tickets::aggregation::{Change as TicketChange, Row, Stats, Store as TicketStore};
 
 use crate::refusals::place_with;
-use crate::restart::loaded;
+use crate::restart::{loaded, loaded_tickets};
 
 /// One of each: a ban, a seed, an entry of the book that is also the anchor, and the key.
 const SCHEMA_1: &[u8] = include_bytes!("schema-1.redb");
+
+/// The same, and an order.
+const SCHEMA_2: &[u8] = include_bytes!("schema-2.redb");
 
 fn peer(n: u8) -> PeerId {
     Keypair::ed25519_from_bytes([n; 32]).unwrap().public().to_peer_id()
@@ -53,18 +59,43 @@ fn check(storage: &Storage) {
     assert_eq!(storage.stats().skipped, 0);
 }
 
+fn order() -> Kept {
+    Kept { id: ItemId([1; 32]), bytes: Bytes::from("order"), received: at(9), pinned: true }
+}
+
+fn sums() -> Row {
+    Row::Stats(Stats { won: 3, ..Stats::new(ChannelId([1; 32])) })
+}
+
 #[test]
 fn a_file_without_orders_is_brought_up_and_keeps_them() {
     let mut place = place_with(SCHEMA_1);
     let storage = place.restart();
     check(&storage);
     assert_eq!(loaded(&storage.orders()), []);
-    let order =
-        Kept { id: ItemId([1; 32]), bytes: Bytes::from("order"), received: at(9), pinned: true };
-    block_on(storage.orders().apply(vec![Change::Put(order.clone())])).unwrap();
+    block_on(storage.orders().apply(vec![Change::Put(order())])).unwrap();
     let storage = place.restart();
     check(&storage);
-    assert_eq!(loaded(&storage.orders()), [order]);
+    assert_eq!(loaded(&storage.orders()), [order()]);
+}
+
+#[test]
+fn a_file_without_tickets_is_brought_up_and_keeps_them() {
+    for (file, orders) in [(SCHEMA_1, vec![]), (SCHEMA_2, vec![order()])] {
+        let mut place = place_with(file);
+        let storage = place.restart();
+        check(&storage);
+        assert_eq!(loaded(&storage.orders()), orders);
+        assert_eq!(loaded_tickets(&storage.tickets()), []);
+        assert_eq!(block_on(storage.replay().extent()).unwrap(), 0..0);
+        block_on(storage.tickets().apply(vec![TicketChange::Put(sums())])).unwrap();
+        block_on(storage.replay().append(0, [[1; 16]].into())).unwrap();
+        let storage = place.restart();
+        check(&storage);
+        assert_eq!(loaded(&storage.orders()), orders);
+        assert_eq!(loaded_tickets(&storage.tickets()), [sums()]);
+        assert_eq!(block_on(storage.replay().read(0, 9)).unwrap(), [[1; 16]]);
+    }
 }
 
 /// Its checksums are verified before it is changed.

@@ -15,6 +15,11 @@ use machine::UnixTime;
 use meshwork_storage::{Refusal, Storage};
 use ordersync::{Change as ItemChange, ItemId, Kept, MemoryStore, Store};
 use tempfile::TempDir;
+use tickets::aggregation::{
+    Batch, BatchDigest, Change as TicketChange, Held, Issued, Key, Mark,
+    MemoryStore as MemoryTickets, OutgoingIndex, Row, Stats, Store as TicketStore,
+};
+use tickets::{ChannelId, Epoch, Response, Ticket, TicketIndex};
 
 /// A file that is opened anew whenever it is asked for.
 pub(crate) struct Place {
@@ -192,6 +197,79 @@ fn orders_survive() {
     keeps_orders(&mut || place.restart().orders());
     let memory = MemoryStore::default();
     keeps_orders(&mut || memory.clone());
+}
+
+/// All rows of tickets that are kept, in the order in which they are handed over; they can be read.
+pub(crate) fn loaded_tickets(store: &impl TicketStore) -> Vec<Row> {
+    let all = Arc::new(Mutex::new(Vec::new()));
+    let into = Arc::clone(&all);
+    let load = store.load(Box::new(move |part| into.lock().unwrap().extend(part)));
+    assert_eq!(block_on(load), Ok(0));
+    std::mem::take(&mut all.lock().unwrap())
+}
+
+/// A ticket of these: a channel, an epoch, an index.
+fn ticket(channel: u8, epoch: u8, index: u16) -> Ticket {
+    let mut bytes = [7; Ticket::LEN];
+    bytes[..32].fill(channel);
+    bytes[32..34].fill(0);
+    bytes[44..48].fill(0);
+    bytes[48..50].copy_from_slice(&index.to_be_bytes());
+    bytes[50..57].copy_from_slice(&[0, 0, 0, 1, 0, 0, epoch]);
+    Ticket::from_bytes(&bytes).unwrap()
+}
+
+fn keeps_tickets<S: TicketStore>(next: Runs<'_, S>) {
+    let response = Response::from_bytes(&[1; 32]).unwrap();
+    let held = |channel, epoch, index, mark| {
+        let ticket = ticket(channel, epoch, index);
+        Row::Held(Held { ticket, response: response.clone(), mark })
+    };
+    let put = |row: &Row| TicketChange::Put(row.clone());
+    let channel = ChannelId([2; 32]);
+    let index = |number| TicketIndex::new(number).unwrap();
+    let others = [
+        Row::Batch(Batch {
+            channel,
+            epoch: Epoch::new(1).unwrap(),
+            indices: vec![index(1), index(300)],
+        }),
+        Row::Issued(Issued { digest: BatchDigest([4; 32]), ticket: ticket(3, 1, 9) }),
+        Row::Index(OutgoingIndex { channel, epoch: Epoch::default(), reserved: index(1_000) }),
+        Row::Stats(Stats { won: 3, ..Stats::new(channel) }),
+    ];
+    // As they sort: by channel, epoch, index.
+    let mut tickets: Vec<_> = (0..700).map(|index| held(1, 2, index, Mark::Untouched)).collect();
+    tickets.push(held(1, 3, 0, Mark::Doubtful));
+    tickets.push(held(2, 1, 300, Mark::BeingRedeemed));
+    let all: Vec<_> = tickets.iter().chain(&others).cloned().collect();
+
+    let store = next();
+    assert_eq!(loaded_tickets(&store), []);
+    block_on(store.apply(all.iter().rev().map(put).collect())).unwrap();
+    let store = next();
+    assert_eq!(loaded_tickets(&store), all);
+
+    // One in place of many, among them the one whose key it has.
+    let mut changes: Vec<_> =
+        all[100..700].iter().map(|row| TicketChange::Remove(row.key())).collect();
+    let aggregate = held(1, 2, 100, Mark::Doubtful);
+    changes.push(put(&aggregate));
+    changes.extend([Key::Batch(channel), Key::Stats(ChannelId([9; 32]))].map(TicketChange::Remove));
+    block_on(store.apply(changes)).unwrap();
+    let batch = TicketChange::Remove(others[0].key());
+    block_on(store.apply(vec![put(&others[0]), batch])).unwrap();
+    let kept = all[..100].iter().chain([&aggregate]).chain(&all[700..702]);
+    let kept: Vec<_> = kept.chain(&others[1..]).cloned().collect();
+    assert_eq!(loaded_tickets(&next()), kept);
+}
+
+#[test]
+fn tickets_survive() {
+    let mut place = Place::new();
+    keeps_tickets(&mut || place.restart().tickets());
+    let memory = MemoryTickets::default();
+    keeps_tickets(&mut || memory.clone());
 }
 
 #[test]
