@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use machine::Instant;
-use tickets::{Amount, Body, Channel, ChannelId, Epoch, IndexOffset, TicketIndex};
+use tickets::{Amount, Body, Channel, ChannelId, ChannelStatus, Epoch, IndexOffset, TicketIndex};
 
 use self::seen::Seen;
 use crate::failure::TicketRefusal;
@@ -33,7 +33,8 @@ const LATE: Duration = Duration::from_secs(5);
 ///
 /// # Bounds
 /// Grows with the channels of the ledger from which a valid ticket came: each holds a deposit. What is
-/// kept of one is 1,024 ranges of indices and its unacknowledged tickets.
+/// kept of one is 1,024 ranges of indices, its unacknowledged tickets, and the indices of those that
+/// won and are not [in the wallet](Incoming::kept) yet.
 #[derive(Default)]
 pub struct Incoming {
     accounts: Mutex<BTreeMap<ChannelId, Account>>,
@@ -161,7 +162,9 @@ impl fmt::Debug for Incoming {
 /// [`TicketRefusal`]: `Closed`, `Epoch`, `Aggregate`, `Index` or `Balance`.
 pub(crate) fn live(body: &Body, channel: &Channel) -> Result<(), TicketRefusal> {
     let (found, index) = (body.epoch, body.interval.first());
-    if !channel.is_redeemable() {
+    // Nobody who is honest issues tickets from a channel that he closes, and there might be no time
+    // left to redeem them.
+    if channel.status != ChannelStatus::Open {
         return Err(TicketRefusal::Closed);
     }
     if found != channel.epoch {
@@ -196,6 +199,8 @@ impl Account {
         if self.floor < floor {
             self.floor = floor;
             self.seen.forget_below(floor);
+            // The ledger has passed them, and the wallet finds that out by itself.
+            self.unkept = self.unkept.split_off(&floor);
         }
     }
 
@@ -215,8 +220,9 @@ impl Account {
         }
         self.pending_value = self.pending_value.checked_add(amount).ok_or(refusal)?;
         self.pending.insert(index, amount);
-        self.seen.insert(body.interval);
+        // Before it is seen: after a silence, those that it overtook are on their way.
         self.age(now);
+        self.seen.insert(body.interval);
         self.latest = now;
         Ok(())
     }

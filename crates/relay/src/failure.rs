@@ -31,7 +31,7 @@ pub enum RefusalCode {
     Challenge,
     /// It is not of the channel from who sent it to who got it, or there is none.
     Channel,
-    /// The channel is closed.
+    /// The channel is closed, or is being closed.
     Closed,
     /// It is of another of the channel's lives.
     Epoch,
@@ -170,8 +170,8 @@ pub enum TicketRefusal {
         /// The channel from who sent it.
         expected: ChannelId,
     },
-    /// Nothing can be redeemed from it.
-    #[error("channel is closed")]
+    /// Nothing can be redeemed from it, or soon nothing can.
+    #[error("channel is closed or is being closed")]
     Closed,
     /// The channel was closed since, or is not open as often yet.
     #[error("ticket is of epoch {found}, must be of {expected}")]

@@ -2,8 +2,9 @@
 //!
 //! In this order, and nothing of it before all that precedes it: the length, the code of the header,
 //! the replay guard, the rest of the opening, the proof of relay, the ticket by what the ledger says,
-//! its signature, the account, the ticket for the next node, the table of what is waited for. Garbage
-//! costs this node no more than a look at a header; a packet that came before changes nothing.
+//! its signature, room in the table of what is waited for, the account, the ticket for the next node,
+//! the table. Garbage costs this node no more than a look at a header; a packet that came before
+//! changes nothing.
 
 use std::iter;
 
@@ -154,10 +155,12 @@ impl Engine {
         now: Instant,
     ) -> Result<Verdict, Rejection> {
         let Transit { from, ticket, forward, own, proven } = transit;
+        let (to, challenge) = (forward.next, proven.next.address());
+        // Whoever has used up his share costs no signature and no index.
+        self.pending().may_insert(&(to, challenge), Some(&from))?;
         let reserved: Reserved = self.incoming.admit(&ticket.body, &way.incoming, now)?;
         let hops = forward.left.saturating_sub(1);
         let probability = ticket.body.probability.max(self.terms.probability);
-        let challenge = proven.next.address();
         let next = self.issue(&way.next, hops, probability, challenge)?;
 
         let reply = Reply { challenge: ticket.body.challenge, half: forward.secret.ack() };
@@ -168,9 +171,10 @@ impl Engine {
             last: hops == 0,
             ticket: Some((signed.into_unacknowledged(own), reserved)),
             told: false,
+            veil: forward.secret.veil(),
             end: now.after(self.params.end_timeout()),
         }));
-        let (to, due) = (forward.next, now.after(self.params.ack_timeout()));
+        let due = now.after(self.params.ack_timeout());
         let inserted = self.pending().insert((to, challenge), Some(from), waiting, due);
         inserted.map_err(|(refused, _)| Rejection::from(refused))?;
         let frame = Msg { packet: forward.packet, ticket: next }.to_frame();

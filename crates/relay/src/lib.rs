@@ -13,8 +13,9 @@
 //!    ([`engine::Engine::inbound`]), lets the packet wait in its [mixer], and sends it on;
 //! 5. the next node acknowledges with its [half key](por::Secret::ack), and the
 //!    [sum](tickets::Response::combine) with the relay's own half is the ticket's response;
-//! 6. the recipient's half key, or a [`FailureCode`], goes back the way that the packet came, so that
-//!    the sender hears of each message how it ended ([`engine::Outcome`]).
+//! 6. the recipient's half key, under a [veil](por::Veil) of each relay, or a [`FailureCode`], goes
+//!    back the way that the packet came, mixed like it, so that the sender hears of each message how
+//!    it ended ([`engine::Outcome`]).
 //!
 //! [`run_msg_ack_protocol`] does all of this on tasks, over any two streams and sinks of frames;
 //! [`pipe`] has the cores that bring frames from and to links. Each part can be used without it.
@@ -45,6 +46,7 @@
 //! | [`config::Msg::batch_max`], [`config::Msg::batches_max`] | packets of a job, jobs | 32, twice the processors | 256, 1,024 |
 //! | [`config::Msg::delivered_max`], [`config::Ack::earned_max`] | messages, tickets that wait | 1,024 each | 1,000,000 |
 //! | [`config::Ack::flush_interval`], [`config::Ack::entries_max`] | time, entries of a frame | 5 ms, 64 | 1 s, 64 |
+//! | [`pending::Config::entries_max`], [`share_max`](pending::Config::share_max), [`caused_max`](pending::Config::caused_max) | packets waited for: all, by one peer, for one | 65,536, 32,768, 8,192 | 2²⁰ |
 //! | [`pending::Config::ack_timeout`], [`end_timeout`](pending::Config::end_timeout) | time | 10 s, 30 s | 30 s |
 //! | [`path::select`] | first relays, channels behind each | | 16, 1,000 |
 //!

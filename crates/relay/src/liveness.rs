@@ -19,6 +19,10 @@ const PEERS_MAX: usize = 4_096;
 ///
 /// A peer that was sent a packet and says nothing for [`Heartbeat::timeout`] counts as dead for
 /// [`Heartbeat::rest`]; then it may show that it is not. At most 4,096 peers are watched at once.
+///
+/// # Security
+/// Only packets of this node itself count: whoever sends others may have made them so that the next
+/// node throws them away without a word.
 pub(crate) struct Liveness {
     timeout: Duration,
     rest: Duration,
@@ -37,7 +41,7 @@ impl Liveness {
     pub(crate) fn sent(&self, peer: PeerId, now: Instant) {
         let due = now.after(self.timeout);
         let mut owing = self.lock();
-        let has_room = owing.len() < PEERS_MAX;
+        let has_room = self.make_room(&mut owing, now);
         match owing.entry(peer) {
             Entry::Occupied(dead) if now < dead.get().after(self.rest) => {}
             Entry::Occupied(mut dead) => *dead.get_mut() = due,
@@ -56,9 +60,17 @@ impl Liveness {
     /// A packet for `peer` came back.
     pub(crate) fn failed(&self, peer: PeerId, now: Instant) {
         let mut owing = self.lock();
-        if owing.len() < PEERS_MAX || owing.contains_key(&peer) {
+        if self.make_room(&mut owing, now) || owing.contains_key(&peer) {
             owing.insert(peer, now);
         }
+    }
+
+    /// Whether one more can be watched. Who has rested counts as alive whether it is watched or not.
+    fn make_room(&self, owing: &mut BTreeMap<PeerId, Instant>, now: Instant) -> bool {
+        if owing.len() >= PEERS_MAX {
+            owing.retain(|_, dead| now < dead.after(self.rest));
+        }
+        owing.len() < PEERS_MAX
     }
 
     /// Whether a path may lead over `peer`.
@@ -125,5 +137,9 @@ mod tests {
             liveness.failed(PeerId::random(), at(0));
         }
         assert_eq!(liveness.lock().len(), PEERS_MAX);
+        // Those who have rested make room.
+        let peer = PeerId::random();
+        liveness.failed(peer, at(40));
+        assert!(!liveness.is_live(&peer, at(40)));
     }
 }

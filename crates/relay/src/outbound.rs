@@ -39,12 +39,15 @@ impl Engine {
 
         let payee = self.replica.read(|state: &State| Payee::find(state, &self.address(), to));
         let challenge = sent.ticket.address();
+        // Else an index would be used up for nothing.
+        self.pending().may_insert(&(*to, challenge), None)?;
         let ticket = self.issue(&payee, hops, self.terms.probability, challenge)?;
         let waiting = Waiting::Sent(Sent {
             id,
             acknowledgement: sent.acknowledgement,
             acknowledged: false,
             receipt: sent.receipt,
+            veil: sent.veil,
             direct: hops == 0,
             end: now.after(self.params.end_timeout()),
         });

@@ -19,7 +19,7 @@ pub struct SendId(pub u64);
 pub enum Outcome {
     /// The recipient has it: it showed a half key that only it can have.
     Delivered,
-    /// The first node did not take the ticket.
+    /// The first node says that it did not take the ticket.
     Refused(RefusalCode),
     /// A node says that it went no further. Nobody proves that.
     Failed(FailureCode),
@@ -241,7 +241,8 @@ pub struct Terms {
     /// What one hop costs. A relay asks it for each node that follows.
     pub price: Amount,
     /// How likely the tickets win that this node issues, unless those that came with the packets are
-    /// likelier.
+    /// likelier: then as likely as those. A sender with a probability that nobody else has can be
+    /// told by it, as far as the relays' own are lower.
     pub probability: WinProbability,
     /// How likely tickets have to win at least that come here.
     pub probability_min: WinProbability,

@@ -63,11 +63,12 @@ pub enum Refused {
 /// What waits, each until it is due.
 ///
 /// # Bounds
-/// [`Config::entries_max`] in all, and [`Config::share_max`] that went to one peer, or that one peer
-/// has caused.
+/// [`Config::entries_max`] in all, [`Config::share_max`] that went to one peer, and
+/// [`Config::caused_max`] that one peer has caused.
 pub struct Table<T> {
     entries_max: usize,
     share_max: usize,
+    caused_max: usize,
     /// Where to find what was sent to a peer.
     sent: BTreeMap<PeerId, BTreeMap<ChallengeAddress, usize>>,
     /// How much is there because of a peer.
@@ -89,6 +90,7 @@ impl<T> Table<T> {
         Self {
             entries_max: params.entries_max(),
             share_max: params.share_max(),
+            caused_max: params.caused_max(),
             sent: BTreeMap::new(),
             caused: BTreeMap::new(),
             places: Vec::new(),
@@ -174,7 +176,11 @@ impl<T> Table<T> {
         self.len() == 0
     }
 
-    fn may_insert(&self, key: &Key, origin: Option<&PeerId>) -> Result<(), Refused> {
+    /// Whether there is room just now.
+    ///
+    /// # Errors
+    /// What [`Self::insert`] would say.
+    pub fn may_insert(&self, key: &Key, origin: Option<&PeerId>) -> Result<(), Refused> {
         let sent = self.sent.get(&key.0);
         if sent.is_some_and(|sent| sent.contains_key(&key.1)) {
             return Err(Refused::Duplicate);
@@ -183,8 +189,12 @@ impl<T> Table<T> {
             return Err(Refused::Full { max: self.entries_max });
         }
         let caused = origin.and_then(|origin| self.caused.get(origin)).copied().unwrap_or(0);
-        if sent.map_or(0, BTreeMap::len).max(caused) >= self.share_max {
-            return Err(Refused::Share { max: self.share_max });
+        for (there, max) in
+            [(sent.map_or(0, BTreeMap::len), self.share_max), (caused, self.caused_max)]
+        {
+            if there >= max {
+                return Err(Refused::Share { max });
+            }
         }
         Ok(())
     }

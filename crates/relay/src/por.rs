@@ -20,6 +20,9 @@ use crate::error::Unproven;
 const OWN: &[u8] = b"secp256k1_XMD:SHA3-256_SSWU_RO_HASH_KEY_OWN_KEY";
 /// Names the suite and the half with which a packet is acknowledged.
 const ACK: &[u8] = b"secp256k1_XMD:SHA3-256_SSWU_RO_HASH_KEY_ACK_KEY";
+/// Names what a relay puts over a receipt.
+const VEIL: &str = "meshwork relay 2026-11 veil over a receipt";
+
 /// What the sender of a packet shares with one node of its path.
 pub struct Secret(Zeroizing<[u8; 32]>);
 
@@ -39,6 +42,11 @@ impl Secret {
         self.half(ACK)
     }
 
+    /// What the node, if it is a relay, puts over the receipt that it passes back.
+    pub fn veil(&self) -> Veil {
+        Veil(blake3::derive_key(VEIL, &*self.0))
+    }
+
     fn half(&self, domain: &[u8]) -> HalfKey {
         let scalar =
             hash_to_scalar::<Secp256k1, ExpandMsgXmd<Sha3_256>, U48>(&[&*self.0], &[domain]);
@@ -52,6 +60,34 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret")
+    }
+}
+
+/// 32 bytes that are added, without carries, to the recipient's half key on its way back, so that it
+/// looks like another on each link: two relays that compare what they pass back do not see that it
+/// is of one packet.
+///
+/// The veils of all relays, one over the other, are one; the sender knows it, and takes it off.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+pub struct Veil([u8; 32]);
+
+impl Veil {
+    /// These bytes under it; or those that are under it, of what it is over.
+    pub fn over(&self, mut bytes: Zeroizing<[u8; 32]>) -> Zeroizing<[u8; 32]> {
+        bytes.iter_mut().zip(self.0).for_each(|(byte, veil)| *byte ^= veil);
+        bytes
+    }
+
+    /// This one and another, as one.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        Self(*other.over(Zeroizing::new(self.0)))
+    }
+}
+
+impl fmt::Debug for Veil {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Veil")
     }
 }
 
@@ -103,6 +139,8 @@ pub struct Chain {
     pub acknowledgement: HalfKeyChallenge,
     /// What the last node's acknowledgement is known by, which comes back as proof of delivery.
     pub receipt: HalfKeyChallenge,
+    /// What the relays put over that acknowledgement.
+    pub veil: Veil,
     /// One for each relay.
     pub strings: Vec<RelayString>,
 }
@@ -124,10 +162,13 @@ impl Chain {
         let hints: Vec<_> = others.iter().map(|secret| secret.ack().challenge()).collect();
         let acknowledgement = first.ack().challenge();
         let receipt = hints.last().copied().unwrap_or(acknowledgement);
+        // All but the last node are relays.
+        let relays = [first].into_iter().chain(others).take(others.len());
+        let veil = relays.fold(Veil::default(), |veil, relay| veil.and(&relay.veil()));
         let strings = tickets
             .zip(hints)
             .map(|(next, hint)| RelayString { next: next.to_bytes(), hint: hint.to_bytes() })
             .collect();
-        Ok(Self { ticket, acknowledgement, receipt, strings })
+        Ok(Self { ticket, acknowledgement, receipt, veil, strings })
     }
 }

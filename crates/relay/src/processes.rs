@@ -161,7 +161,9 @@ pub struct Running {
     /// Tickets that won. None that was opened is lost: while
     /// [`earned_max`](crate::config::Ack::earned_max) wait here, acknowledgements wait to be checked. But
     /// one that waits for longer than [`ack_timeout`](crate::pending::Config::ack_timeout) comes too
-    /// late, so whoever reads this should hand tickets on, and not wait for a disk each time.
+    /// late, so whoever reads this should hand tickets on, and not wait for a disk each time; and say
+    /// of each when the disk has it ([`Incoming::kept`](crate::accounts::Incoming::kept)), since
+    /// nothing from its index on is settled before.
     pub earned: mpsc::Receiver<AcknowledgedTicket>,
     /// The processes. Each ends when the relay is [stopped](Relay::stop).
     pub processes: BTreeMap<ProtocolProcesses, JoinHandle<()>>,
@@ -215,7 +217,10 @@ where
         ProtocolProcesses::Mixer,
         Box::pin(mixing::run(Arc::clone(&shared), msg.sink, to_mix, seeds.of("delays"))),
     );
-    start(ProtocolProcesses::AckOut, Box::pin(ack_out::run(Arc::clone(&shared), ack.sink, to_say)));
+    start(
+        ProtocolProcesses::AckOut,
+        Box::pin(ack_out::run(Arc::clone(&shared), ack.sink, to_say, seeds.of("ways back"))),
+    );
     start(
         ProtocolProcesses::Indices,
         Box::pin(indices::run(Arc::clone(&shared), seeds.of("indices"))),

@@ -11,7 +11,7 @@
 //! | how many entries follow, 1 to 64 | 1 |
 //! | each: its kind, 1 to 3 | 1 |
 //! | the challenge on the ticket that went with the packet | 20 |
-//! | acknowledgement (1) and receipt (2): a half key | 32 |
+//! | acknowledgement (1): a half key; receipt (2): one under [veils](crate::por::Veil) | 32 |
 //! | failure (3): a code | 1 |
 
 mod ack;

@@ -74,11 +74,12 @@ fn each_refusal_has_one_cause() {
         assert_eq!(admit(&incoming, &body).unwrap_err(), refusal);
         assert_eq!(incoming.outstanding(&channel().id()), amount(40));
     }
-    let closed = Channel { status: ChannelStatus::Closed, ..channel() };
-    assert_eq!(incoming.admit(&good, &closed, START).unwrap_err(), TicketRefusal::Closed);
-    let closing = ChannelStatus::PendingToClose { since: UnixTime(1) };
-    let closing = Channel { status: closing, ..channel() };
-    let _good = incoming.admit(&good, &closing, START).unwrap();
+    // From one that is being closed there might be no time left to redeem it.
+    for status in [ChannelStatus::Closed, ChannelStatus::PendingToClose { since: UnixTime(1) }] {
+        let closed = Channel { status, ..channel() };
+        assert_eq!(incoming.admit(&good, &closed, START).unwrap_err(), TicketRefusal::Closed);
+    }
+    let _good = admit(&incoming, &good).unwrap();
     assert_eq!(incoming.outstanding(&channel().id()), amount(100));
 }
 
@@ -150,6 +151,23 @@ fn a_gap_is_waited_for_and_then_given_up() {
     assert_eq!(incoming.settle(&id, later(22)), index(16));
     assert_eq!(incoming.settle(&id, later(23)), index(21));
     assert!(incoming.admit(&ticket(19, 1), &channel(), later(23)).is_err());
+}
+
+/// Mixers bring the first tickets after a silence in any order, and the highest may be the first.
+#[test]
+fn a_silence_does_not_give_up_those_that_come_after_it() {
+    let incoming = incoming();
+    let id = channel().id();
+    for second in [100, 200] {
+        let at = later(second);
+        let first = 2 + second / 100 * 3;
+        in_wallet(&incoming, incoming.admit(&ticket(first + 2, 1), &channel(), at).unwrap());
+        assert!(incoming.settle(&id, at) <= index(first));
+        for number in [first + 1, first] {
+            in_wallet(&incoming, incoming.admit(&ticket(number, 1), &channel(), at).unwrap());
+        }
+        assert_eq!(incoming.settle(&id, at), index(first + 3));
+    }
 }
 
 #[test]

@@ -6,11 +6,10 @@ use libp2p_identity::PeerId;
 use machine::Instant;
 use tickets::vrf::{Evaluation, Statement};
 use tickets::{
-    AcknowledgedTicket, ChallengeAddress, HalfKey, HalfKeyChallenge, UnacknowledgedTicket,
-    WinProbability, wins,
+    AcknowledgedTicket, HalfKey, HalfKeyChallenge, UnacknowledgedTicket, WinProbability, wins,
 };
 
-use super::{Engine, Waiting};
+use super::{Engine, Relayed, Waiting};
 use crate::acks;
 use crate::failure::FailureCode;
 use crate::outcome::{News, Outcome};
@@ -93,8 +92,10 @@ impl Engine {
     /// Gives up what nothing was heard of in time.
     pub fn expire(&self, now: Instant) -> News {
         let mut news = News::default();
-        let mut table = self.pending();
-        while let Some((_, waiting)) = table.pop_due(now) {
+        loop {
+            // Locked for one at a time: there may be thousands, and packets wait for the lock.
+            let due = self.pending().pop_due(now);
+            let Some((_, waiting)) = due else { return news };
             match waiting {
                 Waiting::Sent(sent) => {
                     let outcome = Outcome::TimedOut { acknowledged: sent.acknowledged };
@@ -112,7 +113,6 @@ impl Engine {
                 Waiting::Relayed(_) => {}
             }
         }
-        news
     }
 
     /// Those entries that somebody waits for.
@@ -139,6 +139,12 @@ impl Engine {
             let Some(expected) = expected else {
                 counts.add("entry unexpected");
                 return None;
+            };
+            let entry = match (entry, table.get(&key)) {
+                (Entry::Receipt { challenge, half }, Some(Waiting::Sent(sent))) => {
+                    Entry::Receipt { challenge, half: sent.veil.over(half) }
+                }
+                (entry, _) => entry,
             };
             let opens = matches!(entry, Entry::Ack { .. });
             let ticket = table.get(&key).filter(|_| opens).and_then(Waiting::ticket).cloned();
@@ -187,12 +193,13 @@ impl Hearing<'_> {
         // Meanwhile another batch may have brought the same.
         let heard = match entry {
             Entry::Ack { .. } => half.and_then(|half| self.ack(table, &key, &half, opened)),
-            Entry::Receipt { challenge: _, half: bytes } => {
-                let entry = |challenge| Entry::Receipt { challenge, half: bytes };
+            Entry::Receipt { challenge: _, half } => {
+                let entry = |relayed: &Relayed| relayed.receipt(half);
                 self.end(table, &key, entry, |_| Outcome::Delivered)
             }
             Entry::Failure { challenge: _, code } => {
-                let entry = |challenge| Entry::Failure { challenge, code };
+                let entry =
+                    |relayed: &Relayed| Entry::Failure { challenge: relayed.challenge, code };
                 self.end(table, &key, entry, |acknowledged| {
                     if let (FailureCode::Refused(code), false) = (code, acknowledged) {
                         Outcome::Refused(code)
@@ -233,7 +240,7 @@ impl Hearing<'_> {
                     self.news.earned.push(opened);
                 }
                 if relayed.last && !std::mem::replace(&mut relayed.told, true) {
-                    let receipt = Entry::receipt(relayed.challenge, half);
+                    let receipt = relayed.receipt(half.to_bytes());
                     self.news.pass_on.push((relayed.from, receipt));
                 }
                 (relayed.told, relayed.end, if wins { "ticket won" } else { "ticket lost" })
@@ -252,7 +259,7 @@ impl Hearing<'_> {
         &mut self,
         table: &mut Table<Waiting>,
         key: &Key,
-        entry: impl FnOnce(ChallengeAddress) -> Entry,
+        entry: impl FnOnce(&Relayed) -> Entry,
         outcome: impl FnOnce(bool) -> Outcome,
     ) -> Option<&'static str> {
         match table.get_mut(key)? {
@@ -265,7 +272,8 @@ impl Hearing<'_> {
                 if std::mem::replace(&mut relayed.told, true) {
                     return None;
                 }
-                self.news.pass_on.push((relayed.from, entry(relayed.challenge)));
+                let entry = entry(relayed);
+                self.news.pass_on.push((relayed.from, entry));
                 if relayed.ticket.is_none() {
                     table.remove(key);
                 }

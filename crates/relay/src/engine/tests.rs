@@ -1,6 +1,8 @@
 //! Engines that send each other packets and hear what became of them.
 
 mod hostile;
+mod privacy;
+mod threads;
 mod town;
 
 use std::time::Duration;

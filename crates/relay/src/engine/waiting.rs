@@ -3,9 +3,12 @@
 use libp2p_identity::PeerId;
 use machine::Instant;
 use tickets::{ChallengeAddress, HalfKeyChallenge, UnacknowledgedTicket};
+use zeroize::Zeroizing;
 
 use crate::accounts::Reserved;
 use crate::outcome::SendId;
+use crate::por::Veil;
+use crate::wire::Entry;
 
 /// A packet that was sent.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ pub(crate) struct Sent {
     pub(crate) acknowledged: bool,
     /// What the recipient's half key makes: the same, if it is the first node.
     pub(crate) receipt: HalfKeyChallenge,
+    /// What the relays put over a receipt.
+    pub(crate) veil: Veil,
     /// Whether the recipient is the first node.
     pub(crate) direct: bool,
     /// When it is given up, once it is acknowledged.
@@ -45,8 +50,18 @@ pub(crate) struct Relayed {
     pub(crate) ticket: Option<(UnacknowledgedTicket, Reserved)>,
     /// Whether who brought it knows how it ended.
     pub(crate) told: bool,
+    /// What this node puts over a receipt.
+    pub(crate) veil: Veil,
     /// When it is forgotten, once it is acknowledged.
     pub(crate) end: Instant,
+}
+
+impl Relayed {
+    /// What who brought the packet is told, when it arrived: the receipt that the next node passed
+    /// back, or the half key of the next node itself.
+    pub(super) fn receipt(&self, half: Zeroizing<[u8; 32]>) -> Entry {
+        Entry::Receipt { challenge: self.challenge, half: self.veil.over(half) }
+    }
 }
 
 impl Waiting {

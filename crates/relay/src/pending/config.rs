@@ -11,9 +11,11 @@ use thiserror::Error;
 pub struct Config {
     /// Most packets that are waited for, some 700 bytes each. Default 65,536; 1 to 1,048,576.
     pub entries_max: u32,
-    /// Most of them that one peer is to acknowledge, and most that it has caused. Default 32,768; 1 to
-    /// `entries_max`.
+    /// Most of them that one peer is to acknowledge. Default 32,768; 1 to `entries_max`.
     pub share_max: u32,
+    /// Most of them that one peer has caused: it alone can then use up neither the share of another
+    /// nor, with packets that wait, the room of the mixer. Default 8,192; 1 to `entries_max`.
+    pub caused_max: u32,
     /// How long the next node may take to acknowledge a packet, our mixer's delay included. Default
     /// 10 s; 100 ms to `end_timeout`.
     #[serde(with = "humantime_serde")]
@@ -36,6 +38,7 @@ impl Config {
         for (key, given, max) in [
             ("entries_max", self.entries_max, Self::ENTRIES_MAX),
             ("share_max", self.share_max, self.entries_max),
+            ("caused_max", self.caused_max, self.entries_max),
         ] {
             if given == 0 || given > max {
                 return Err(ConfigError::Number { key, given, max });
@@ -58,6 +61,7 @@ impl Default for Config {
         Self {
             entries_max: 65_536,
             share_max: 32_768,
+            caused_max: 8_192,
             ack_timeout: Duration::from_secs(10),
             end_timeout: Self::TIMEOUT_MAX,
         }
@@ -111,6 +115,10 @@ impl Params {
     pub(super) fn share_max(&self) -> usize {
         usize::try_from(self.0.share_max).unwrap_or(usize::MAX)
     }
+
+    pub(super) fn caused_max(&self) -> usize {
+        usize::try_from(self.0.caused_max).unwrap_or(usize::MAX)
+    }
 }
 
 #[cfg(test)]
@@ -125,6 +133,7 @@ mod tests {
             ("entries_max is 0, must be 1 to 1048576", Config { entries_max: 0, ..default() }),
             ("share_max is 0, must be 1 to 65536", Config { share_max: 0, ..default() }),
             ("share_max is 65537, must be 1 to 65536", Config { share_max: 65_537, ..default() }),
+            ("caused_max is 0, must be 1 to 65536", Config { caused_max: 0, ..default() }),
             (
                 "end_timeout is 31s, must be 100ms to 30s",
                 Config { end_timeout: second(31), ..default() },

@@ -21,14 +21,14 @@ fn at(millis: u64) -> Instant {
     Instant::at(Duration::from_millis(millis))
 }
 
-fn table(entries_max: u32, share_max: u32) -> Table<u32> {
-    let config = Config { entries_max, share_max, ..Config::default() };
+fn table(entries_max: u32, share_max: u32, caused_max: u32) -> Table<u32> {
+    let config = Config { entries_max, share_max, caused_max, ..Config::default() };
     Table::new(&config.check().unwrap())
 }
 
 #[test]
 fn the_table_and_the_shares_have_bounds() {
-    let mut table = table(4, 2);
+    let mut table = table(4, 2, 1);
     let due = at(1_000);
     let (a, b, c) = (peer(1), peer(2), peer(3));
     let insert = |table: &mut Table<u32>, to: PeerId, number: u8, origin: Option<PeerId>| {
@@ -39,8 +39,8 @@ fn the_table_and_the_shares_have_bounds() {
     assert_eq!(insert(&mut table, a, 1, None), Err(Refused::Duplicate));
     assert_eq!(insert(&mut table, a, 2, None), Ok(()));
     assert_eq!(insert(&mut table, a, 3, None), Err(Refused::Share { max: 2 }));
-    assert_eq!(insert(&mut table, c, 1, Some(b)), Ok(()));
-    assert_eq!(insert(&mut table, b, 1, Some(b)), Err(Refused::Share { max: 2 }));
+    assert_eq!(insert(&mut table, c, 1, Some(b)), Err(Refused::Share { max: 1 }));
+    assert_eq!(insert(&mut table, c, 1, Some(c)), Ok(()));
     assert_eq!(insert(&mut table, b, 1, None), Ok(()));
     assert_eq!(insert(&mut table, b, 2, None), Err(Refused::Full { max: 4 }));
     assert_eq!(table.remove(&(a, challenge(1))), Some(7));
@@ -53,7 +53,7 @@ fn the_table_and_the_shares_have_bounds() {
 
 #[test]
 fn after_a_long_sleep_all_that_is_due_comes_out() {
-    let mut table = table(4, 4);
+    let mut table = table(4, 4, 4);
     for (number, due) in [(1, 30_000), (2, 10), (3, 200_000)] {
         table.insert((peer(1), challenge(number)), None, 0, at(due)).unwrap();
     }
@@ -82,8 +82,10 @@ impl Model {
             Some(Refused::Duplicate)
         } else if self.waiting.len() >= 12 {
             Some(Refused::Full { max: 12 })
+        } else if sent >= 5 {
+            Some(Refused::Share { max: 5 })
         } else {
-            (sent.max(caused) >= 5).then_some(Refused::Share { max: 5 })
+            (caused >= 4).then_some(Refused::Share { max: 4 })
         }
     }
 
@@ -118,7 +120,7 @@ proptest! {
     fn a_table_does_what_its_model_does(steps in proptest::collection::vec(step(), 1..80)) {
         let peers = [1, 2, 3, 4].map(peer);
         let key = |to: u8, name: u8| (peers[usize::from(to)], challenge(name));
-        let (mut table, mut model, mut now) = (table(12, 5), Model::default(), 0_u64);
+        let (mut table, mut model, mut now) = (table(12, 5, 4), Model::default(), 0_u64);
         for (number, step) in (0_u32..).zip(steps) {
             match step {
                 Step::Insert { to, challenge, origin, wait } => {

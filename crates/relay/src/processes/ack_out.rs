@@ -1,7 +1,12 @@
 //! What this node says about packets: collected for each peer, so that one frame says much.
+//!
+//! Acknowledgements leave at once. Receipts and failures come from nodes further on, and wait first as
+//! packets do: by the time alone nobody shall see which of the packets that left they are about.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::SinkExt as _;
 use futures::future::{Either, pending};
@@ -12,18 +17,23 @@ use tokio::time::sleep;
 
 use super::shared::Shared;
 use super::{Frames, LinkGone};
+use crate::mixer::Mixer;
 use crate::wire::{Entries, Entry};
 
 /// Entries on their way here.
 pub(super) const WAITING_MAX: usize = 1_024;
+/// Bytes that an entry counts in the mixer: what it takes in memory, about.
+const ENTRY: u64 = 128;
 
 /// Runs until nobody has anything to say any more, and says the rest.
 pub(super) async fn run(
     shared: Arc<Shared>,
     mut sink: Frames,
     mut to_say: mpsc::Receiver<(PeerId, Entry)>,
+    seed: [u8; 32],
 ) {
-    if let Err(gone) = collect(&shared, &mut sink, &mut to_say).await {
+    let mixer = Mixer::new(shared.params.mixer(), seed);
+    if let Err(gone) = collect(&shared, mixer, &mut sink, &mut to_say).await {
         tracing::warn!(%gone, "the relay stops");
         shared.stop.cancel();
     }
@@ -31,15 +41,16 @@ pub(super) async fn run(
 
 async fn collect(
     shared: &Shared,
+    mut mixer: Mixer<(PeerId, Entry)>,
     sink: &mut Frames,
     to_say: &mut mpsc::Receiver<(PeerId, Entry)>,
 ) -> Result<(), LinkGone> {
     let entries_max = shared.params.ack().entries_max;
     let patience = shared.params.ack().flush_interval;
     let mut waiting = Waiting::default();
-    let mut came = Vec::with_capacity(WAITING_MAX);
+    let (mut came, mut ready) = (Vec::with_capacity(WAITING_MAX), Vec::new());
     loop {
-        let due = match waiting.next_due() {
+        let due = match waiting.next_due().into_iter().chain(mixer.next_deadline()).min() {
             Some(due) => Either::Left(sleep(due.since(shared.now()))),
             None => Either::Right(pending()),
         };
@@ -49,14 +60,24 @@ async fn collect(
         }
         let now = shared.now();
         let due = now.after(patience);
-        let mut frames = Vec::new();
         for (peer, entry) in came.drain(..) {
-            frames.extend(waiting.put(peer, entry, due, entries_max).map(|it| (peer, it)));
+            match entry {
+                Entry::Ack { .. } => ready.push((peer, entry)),
+                Entry::Receipt { .. } | Entry::Failure { .. } => {
+                    ready.append(&mut mixer.insert((peer, entry), ENTRY, now));
+                }
+            }
         }
+        ready.extend(iter::from_fn(|| mixer.pop(now)));
+        let mut frames = waiting.put_all(&mut ready, due, entries_max);
         frames.extend(waiting.take_due(now));
         send(sink, frames).await?;
     }
-    send(sink, waiting.take_due(Instant::at(std::time::Duration::MAX))).await?;
+    let end = Instant::at(Duration::MAX);
+    ready.extend(iter::from_fn(|| mixer.pop(end)));
+    let mut frames = waiting.put_all(&mut ready, end, entries_max);
+    frames.extend(waiting.take_due(end));
+    send(sink, frames).await?;
     sink.close().await
 }
 
@@ -83,6 +104,17 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Adds entries, and gives the collections that are full now.
+    fn put_all(
+        &mut self,
+        entries: &mut Vec<(PeerId, Entry)>,
+        due: Instant,
+        max: usize,
+    ) -> Vec<(PeerId, Vec<Entry>)> {
+        let put = |(peer, entry)| self.put(peer, entry, due, max).map(|full| (peer, full));
+        entries.drain(..).filter_map(put).collect()
+    }
+
     /// Adds an entry, and gives the collection if it is full now.
     fn put(&mut self, peer: PeerId, entry: Entry, due: Instant, max: usize) -> Option<Vec<Entry>> {
         let (_, collected) = self.entries.entry(peer).or_insert_with(|| {
@@ -115,8 +147,6 @@ impl Waiting {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use tickets::ChallengeAddress;
 
     use super::*;

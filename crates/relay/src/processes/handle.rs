@@ -91,7 +91,8 @@ impl Relay {
     /// [`end_timeout`](crate::pending::Config::end_timeout), after a wait for its turn among own messages.
     ///
     /// # Errors
-    /// [`SendError`] if it never left. Once it has, every end is an [`Outcome`].
+    /// [`SendError`] if it never left. Once it has, every end is an [`Outcome`], unless the relay is
+    /// stopped before that: then it is [`SendError::Stopped`].
     ///
     /// # Cancel safety
     /// When the future is dropped, the message may have been sent or not.
@@ -100,7 +101,12 @@ impl Relay {
         let send = ToSend { message, route, told };
         self.sends.send(send).await.map_err(|_| SendError::Stopped)?;
         let outcome = packed.await.map_err(|_| SendError::Stopped)??;
-        outcome.await.map_err(|_| SendError::Stopped)
+        tokio::select! {
+            biased;
+            outcome = outcome => outcome.map_err(|_| SendError::Stopped),
+            // Nobody is left who could tell.
+            () = self.tasks.tracker.wait() => Err(SendError::Stopped),
+        }
     }
 
     /// The path that [`Route::Random`] would lead over just now: the relays in order, and the

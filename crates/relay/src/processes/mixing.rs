@@ -55,26 +55,20 @@ async fn mix(
             leaving.append(&mut mixer.insert((peer, frame), bytes, now));
         }
         leaving.extend(std::iter::from_fn(|| mixer.pop(now)));
-        send(shared, sink, leaving).await?;
+        send(sink, leaving).await?;
     }
     let end = machine::Instant::at(std::time::Duration::MAX);
     let rest = std::iter::from_fn(|| mixer.pop(end)).collect();
-    send(shared, sink, rest).await?;
+    send(sink, rest).await?;
     sink.close().await
 }
 
-async fn send(
-    shared: &Shared,
-    sink: &mut Frames,
-    frames: Vec<(PeerId, Bytes)>,
-) -> Result<(), LinkGone> {
+async fn send(sink: &mut Frames, frames: Vec<(PeerId, Bytes)>) -> Result<(), LinkGone> {
     if frames.is_empty() {
         return Ok(());
     }
-    let now = shared.now();
-    for (peer, frame) in frames {
-        shared.liveness.sent(peer, now);
-        sink.feed((peer, frame)).await?;
+    for frame in frames {
+        sink.feed(frame).await?;
     }
     sink.flush().await
 }

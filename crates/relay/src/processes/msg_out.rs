@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::handle::{Route, SendError};
 use super::indices;
-use super::shared::{Outlets, Shared};
+use super::shared::{Mixed, Outlets, Shared};
 use crate::engine::{Outbound, Outcome, SendId, Unpayable, Unsent};
 use crate::sphinx::Message;
 
@@ -102,6 +102,8 @@ async fn hand_on(shared: &Shared, outlets: &Outlets, packed: Packed) {
         Err(error) => return drop(told.send(Err(error))),
     };
     // If the mixer has no place, that is the outcome.
-    let _mixed = shared.mix(outlets, to, frame).await;
+    if shared.mix(outlets, to, frame).await == Mixed::Yes {
+        shared.liveness.sent(to, shared.now());
+    }
     drop(told.send(Ok(outcome)));
 }

@@ -34,8 +34,11 @@ pub(super) async fn run(
         let mut returned = returned;
         while let Some(Some(returned)) = shared.stop.run_until_cancelled(returned.recv()).await {
             let Returned { peer, frame, code } = returned;
-            shared.liveness.failed(peer, shared.now());
             let news = shared.engine.undelivered(peer, &frame, code);
+            // Where a packet of somebody else goes is not this node's choice.
+            if code == FailureCode::Unreachable && !news.outcomes.is_empty() {
+                shared.liveness.failed(peer, shared.now());
+            }
             shared.tell(&outlets, news).await;
         }
     };

@@ -12,7 +12,7 @@ use super::message::Message;
 use super::packet::{Packet, Parts};
 use super::{NODES_MAX, payload};
 use crate::error::BuildError;
-use crate::por::{Chain, Secret};
+use crate::por::{Chain, Secret, Veil};
 
 /// Names what is drawn from the sender's seed.
 const CONTEXT: &str = "meshwork relay 2026-11 sphinx/1 seed of one packet";
@@ -27,6 +27,8 @@ pub struct Sent {
     /// What the recipient's acknowledgement is known by: who shows its half key has shown that the
     /// packet arrived, for only the recipient and the sender can make it.
     pub receipt: HalfKeyChallenge,
+    /// What the relays put over that half key as they pass it back.
+    pub veil: Veil,
 }
 
 /// What is drawn from the seed.
@@ -80,8 +82,8 @@ impl Packet {
         for keys in keys.iter().rev() {
             payload::close(&keys.rounds, &mut payload);
         }
-        let Chain { ticket, acknowledgement, receipt, .. } = chain;
-        let sent = Sent { ticket, acknowledgement, receipt };
+        let Chain { ticket, acknowledgement, receipt, veil, .. } = chain;
+        let sent = Sent { ticket, acknowledgement, receipt, veil };
         Ok((Self(Box::new(Parts { alpha, header, mac, payload })), sent))
     }
 }

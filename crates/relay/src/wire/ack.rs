@@ -25,7 +25,8 @@ pub enum Entry {
     Receipt {
         /// Which packet.
         challenge: ChallengeAddress,
-        /// What is said to be the recipient's half key.
+        /// What is said to be the recipient's half key, under the [veils](crate::por::Veil) of the
+        /// relays that it came by.
         half: Zeroizing<[u8; 32]>,
     },
     /// The packet got no further.
@@ -41,11 +42,6 @@ impl Entry {
     /// That a packet was taken.
     pub fn ack(challenge: ChallengeAddress, half: &HalfKey) -> Self {
         Self::Ack { challenge, half: half.to_bytes() }
-    }
-
-    /// That a packet arrived.
-    pub fn receipt(challenge: ChallengeAddress, half: &HalfKey) -> Self {
-        Self::Receipt { challenge, half: half.to_bytes() }
     }
 
     /// Which packet it is about.

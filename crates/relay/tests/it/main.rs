@@ -7,6 +7,7 @@
 )]
 
 mod hostile;
+mod hostile_review;
 mod net;
 mod path;
 mod pipe;

@@ -31,6 +31,7 @@ pub(crate) enum Fate {
     Arrives,
     IsLost,
     ComesBack,
+    DoesNotFit,
     ArrivesTwice,
 }
 
@@ -60,7 +61,7 @@ pub(crate) struct Hub {
 impl Hub {
     async fn carry(&self, kind: Kind, from: usize, (to, frame): (PeerId, Bytes)) {
         let Some(to) = self.peers.iter().position(|peer| *peer == to) else {
-            return self.give_back(from, to, frame);
+            return self.give_back(from, to, frame, Undelivered::NotConnected);
         };
         *self.carried.lock().unwrap().entry((kind == Kind::Msg, from)).or_default() += 1;
         let fate = (self.rule.lock().unwrap())(kind, from, to);
@@ -68,7 +69,12 @@ impl Hub {
             Fate::Arrives => 1,
             Fate::ArrivesTwice => 2,
             Fate::IsLost => 0,
-            Fate::ComesBack => return self.give_back(from, self.peers[to], frame),
+            Fate::ComesBack => {
+                return self.give_back(from, self.peers[to], frame, Undelivered::NotConnected);
+            }
+            Fate::DoesNotFit => {
+                return self.give_back(from, self.peers[to], frame, Undelivered::OutboxFull);
+            }
         };
         let end = &self.ends.get().unwrap()[to][usize::from(kind == Kind::Ack)];
         for _ in 0..times {
@@ -77,8 +83,8 @@ impl Hub {
         }
     }
 
-    fn give_back(&self, from: usize, to: PeerId, frame: Bytes) {
-        self.relays.get().unwrap()[from].undelivered(to, frame, Undelivered::NotConnected);
+    fn give_back(&self, from: usize, to: PeerId, frame: Bytes, cause: Undelivered) {
+        self.relays.get().unwrap()[from].undelivered(to, frame, cause);
     }
 
     fn sink(

@@ -91,11 +91,10 @@ fn each_fault_of_a_ticket_has_its_refusal_and_changes_nothing() {
     assert!(matches!(refused(town.inbound(0, 1, again)).1,
         Rejection::Ticket(TicketRefusal::Seen { index: seen }) if seen == last));
     // What is below the floor.
-    let channel = expected;
     let late = town.now.after(std::time::Duration::from_mins(1));
     let frame = with(&town, |body| body.interval = Interval::of_one(index(3)).unwrap());
     town.engine(1).expire(late);
-    assert_eq!(town.engine(1).incoming().settle(&channel, late), index(9));
+    assert_eq!(town.engine(1).incoming().settle(&expected, late), index(9));
     let (_, reason) = refused(town.inbound(0, 1, frame));
     let below = TicketRefusal::Index { found: index(3), min: index(9) };
     assert_eq!(reason, Rejection::Ticket(below));
@@ -149,7 +148,7 @@ fn a_packet_that_comes_again_changes_nothing_and_gets_no_answer() {
     let mut town = Town::new(3);
     let frame = town.send(0, 2).unwrap().frame;
     assert!(matches!(town.inbound(0, 1, frame.clone()), Verdict::Forward(_)));
-    let before = (town.load(), town.engine(1).incoming().settle(&ChannelId([0; 32]), town.now));
+    let before = town.load();
     for from in [0, 2, 8] {
         let verdict = town.inbound(from, 1, frame.clone());
         assert!(matches!(verdict, Verdict::Drop(Dropped::Replayed)), "{verdict:?}");
@@ -159,7 +158,7 @@ fn a_packet_that_comes_again_changes_nothing_and_gets_no_answer() {
     msg.ticket = town.send(1, 2).map(|it| Msg::decode(it.frame).unwrap().ticket).unwrap();
     assert!(matches!(town.inbound(0, 1, msg.to_frame()), Verdict::Drop(Dropped::Replayed)));
     town.settle();
-    assert_eq!((town.load()[1], before.0[1]), ((1, PRICE), (1, PRICE)));
+    assert_eq!([town.load()[1], before[1]], [(1, PRICE); 2]);
     assert_eq!(town.count(1, "dropped: replayed"), 4);
 }
 
@@ -183,6 +182,7 @@ fn a_challenge_that_is_waited_for_is_not_waited_for_twice() {
         acknowledgement: onward.reply.half.challenge(),
         acknowledged: false,
         receipt: onward.reply.half.challenge(),
+        veil: crate::por::Veil::default(),
         direct: true,
         end: town.now,
     });
@@ -204,8 +204,9 @@ fn a_peer_that_fills_its_share_is_told_and_owes_nothing_for_the_rest() {
     assert!(verdicts.iter().all(|it| matches!(it, Verdict::Forward(_))));
     assert_eq!(town.load()[1], (32, 32 * PRICE));
     // Its own table is as full; that of a sender which forgot them is not.
-    let refusal = town.send(33, 2).map(|it| it.to).unwrap_err();
-    assert_eq!(refusal, Unsent::Pending(pending::Refused::Share { max: 32 }));
+    assert!((32..40).all(|id| town.send(id, 2).is_ok()));
+    let refusal = town.send(40, 2).map(|it| it.to).unwrap_err();
+    assert_eq!(refusal, Unsent::Pending(pending::Refused::Share { max: 40 }));
     let other = super::town::engine(&town.ledger, 0, WinProbability::ALWAYS);
     futures::executor::block_on(other.reserve(&peer(1))).unwrap();
     let message = crate::sphinx::Message::new(0, Vec::new()).unwrap();
@@ -301,8 +302,9 @@ fn only_the_recipient_can_prove_that_a_message_arrived() {
         assert!(news.outcomes.is_empty());
     }
     let Verdict::Deliver(delivered) = town.inbound(1, 2, onward.frame) else { panic!() };
-    let Entry::Ack { half, .. } = delivered.reply.taken() else { panic!() };
-    let receipt = Entry::Receipt { challenge, half };
+    let mut news =
+        town.engine(1).acknowledge(vec![(peer(2), vec![delivered.reply.taken()])], town.now);
+    let Some((_, receipt)) = news.pass_on.pop() else { panic!() };
     let news = town.engine(0).acknowledge(vec![(peer(2), vec![receipt.clone()])], town.now);
     assert!(news.outcomes.is_empty());
     // In one batch with a failure, which comes second and so too late.

@@ -127,15 +127,21 @@ impl Town {
 
     /// Lets everything arrive, until nothing is under way.
     pub(super) fn settle(&mut self) {
-        while let Some((from, to, way)) = self.under_way.pop_front() {
-            match way {
-                Way::Msg(frame) => self.message(from, to, frame),
-                Way::Ack(entry) => {
-                    let batch = vec![(peer(from), vec![entry])];
-                    let news = self.engine(to).acknowledge(batch, self.now);
-                    self.take(to, news);
-                }
+        while !self.under_way.is_empty() {
+            self.step();
+        }
+    }
+
+    /// Lets one thing arrive.
+    pub(super) fn step(&mut self) {
+        match self.under_way.pop_front() {
+            Some((from, to, Way::Msg(frame))) => self.message(from, to, frame),
+            Some((from, to, Way::Ack(entry))) => {
+                let batch = vec![(peer(from), vec![entry])];
+                let news = self.engine(to).acknowledge(batch, self.now);
+                self.take(to, news);
             }
+            None => {}
         }
     }
 
@@ -214,9 +220,14 @@ pub(super) fn engine(ledger: &LocalLedger, number: u8, probability: WinProbabili
         indices: Arc::new(indices),
         guard: Arc::new(Guard::new(&guard.check().unwrap(), [number; 16])),
         terms: Terms { price: amount(PRICE), probability, probability_min: probability },
-        pending: pending::Config { entries_max: 64, share_max: 32, ..pending::Config::default() }
-            .check()
-            .unwrap(),
+        pending: pending::Config {
+            entries_max: 64,
+            share_max: 40,
+            caused_max: 32,
+            ..pending::Config::default()
+        }
+        .check()
+        .unwrap(),
         seed: [number; 32],
     })
 }
