@@ -232,7 +232,7 @@ impl Account {
         let end = self.seen.end().max(self.floor);
         let (next, since) = self.next_over;
         if now.since(self.latest) >= LATE {
-            self.over = end;
+            (self.over, self.next_over) = (end, (end, now));
         } else if now.since(since) >= LATE {
             (self.over, self.next_over) = (next, (end, now));
         }

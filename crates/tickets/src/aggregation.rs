@@ -107,6 +107,6 @@ pub use self::requester::ProveBatch;
 pub use self::responder::Limits;
 pub use self::store::{
     BadRow, Batch, BatchDigest, Change, Held, Issued, Kept, Key, LoadError, Loader, Mark,
-    MemoryStore, OutgoingIndex, Row, Stats, Store, StoreError,
+    MemoryStore, OutgoingIndex, Owner, Row, Stats, Store, StoreError,
 };
 pub use self::worker::Worker;

@@ -5,9 +5,9 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use meshwork_tickets::aggregation::{Kept, MemoryStore};
+//! use meshwork_tickets::aggregation::{Kept, MemoryStore, Owner};
 //! use meshwork_tickets::issuing::Indices;
-//! use meshwork_tickets::{ChannelId, Epoch, TicketIndex};
+//! use meshwork_tickets::{Address, ChannelId, DomainSeparator, Epoch, TicketIndex};
 //!
 //! # futures::executor::block_on(async {
 //! let store = Arc::new(MemoryStore::default());
@@ -17,7 +17,8 @@
 //! indices.reserve(&channel, epoch).await?;
 //! assert_eq!(indices.take(&channel, epoch)?, TicketIndex::ZERO);
 //!
-//! let kept = Kept::load(&*store).await?;
+//! let owner = Owner { account: Address([2; 20]), separator: DomainSeparator([3; 32]) };
+//! let kept = Kept::load(&*store, owner).await?;
 //! let restarted = Indices::new(store, &kept);
 //! restarted.reserve(&channel, epoch).await?;
 //! assert_eq!(restarted.take(&channel, epoch)?, TicketIndex::new(1000)?);

@@ -9,7 +9,7 @@ use thiserror::Error;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Most packets that are waited for, some 700 bytes each. Default 65,536; 1 to 1,048,576.
+    /// Most packets that are waited for, some 1,100 bytes each. Default 65,536; 1 to 1,048,576.
     pub entries_max: u32,
     /// Most of them that one peer is to acknowledge. Default 32,768; 1 to `entries_max`.
     pub share_max: u32,

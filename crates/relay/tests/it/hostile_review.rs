@@ -8,7 +8,7 @@ use meshwork_relay::sphinx::Message;
 use meshwork_relay::{FailureCode, Route, SendError};
 use tokio::time::Instant;
 
-use crate::net::{Fate, Kind, Net, always, quick, soon};
+use crate::net::{Fate, Kind, Net, always, impatient, quick, soon};
 use crate::town::Town;
 
 fn row(count: u8) -> Town {
@@ -28,7 +28,7 @@ async fn packets_of_others_make_nobody_count_as_dead() {
             (Kind::Msg, 1) => fate,
             _ => Fate::Arrives,
         };
-        let mut config = quick();
+        let mut config = impatient();
         config.heartbeat.timeout = Duration::from_millis(100);
         let net = Net::start(row(4), move |_| config.clone(), Box::new(rule));
         let outcome = net.send(&[1, 2], "never opened").await;
@@ -62,10 +62,7 @@ async fn a_stop_ends_the_wait_for_outcomes() {
         (Kind::Ack, 1) => Fate::IsLost,
         _ => Fate::Arrives,
     };
-    let mut config = quick();
-    config.ack.pending.ack_timeout = Duration::from_secs(30);
-    config.ack.pending.end_timeout = Duration::from_secs(30);
-    let net = Net::start(row(2), move |_| config.clone(), Box::new(rule));
+    let net = Net::start(row(2), |_| quick(), Box::new(rule));
     let relay = net.nodes[0].running.relay.clone();
     let message = Message::new(7, Vec::new()).unwrap();
     let sent = relay.send(message, Route::Over(vec![net.town.peer(1)]));
@@ -85,8 +82,6 @@ async fn the_way_back_is_mixed_like_the_way_there() {
     let delay = Duration::from_millis(250);
     let config = move |who| {
         let mut config = quick();
-        config.ack.pending.ack_timeout = Duration::from_secs(30);
-        config.ack.pending.end_timeout = Duration::from_secs(30);
         if who == 1 {
             config.msg.mixer.delay_min = delay;
         }

@@ -124,8 +124,14 @@ pub(crate) fn quick() -> ProtocolConfig {
     let mut config = ProtocolConfig::default();
     config.msg.mixer.delay_range = Duration::from_millis(5);
     config.msg.replay.capacity = 10_000;
-    config.ack.pending.ack_timeout = Duration::from_millis(300);
-    config.ack.pending.end_timeout = Duration::from_millis(900);
+    config
+}
+
+/// The same, for tests that wait until nobody waits any more.
+pub(crate) fn impatient() -> ProtocolConfig {
+    let mut config = quick();
+    config.ack.pending.ack_timeout = Duration::from_millis(800);
+    config.ack.pending.end_timeout = Duration::from_secs(5);
     config
 }
 

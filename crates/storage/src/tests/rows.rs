@@ -5,10 +5,10 @@ use gossip::BookStore;
 use handshake::seed::{SeedMemory, SeedStore};
 use handshake::{Ban, BanStore, Banned};
 use machine::UnixTime;
-use tickets::ChannelId;
 use tickets::aggregation::{
-    Change as TicketChange, Kept, LoadError, Row as TicketRow, Stats, Store,
+    Change as TicketChange, Kept, LoadError, Owner, Row as TicketRow, Stats, Store,
 };
+use tickets::{Address, ChannelId, DomainSeparator};
 
 use super::model::peer;
 use super::queue::storage;
@@ -75,6 +75,7 @@ fn a_secret_that_cannot_be_read_is_none() {
 #[test]
 fn tickets_that_cannot_be_read_are_counted() {
     let storage = storage();
+    let owner = Owner { account: Address([1; 20]), separator: DomainSeparator([2; 32]) };
     let sums = |n| TicketRow::Stats(Stats::new(ChannelId([n; 32])));
     let put = (0..3).map(|n| TicketChange::Put(sums(n)));
     block_on(storage.tickets().apply(put.collect())).unwrap();
@@ -83,11 +84,11 @@ fn tickets_that_cannot_be_read_are_counted() {
     let Ok(Change::Put { value: other, .. }) = Change::put(&sums(2)) else { unreachable!() };
     for (value, times) in [(vec![9], 1), (vec![1, 0x0a, 1, 9], 2), (other, 3)] {
         block_on(storage.queue().write(vec![spoil(value)])).unwrap();
-        let error = block_on(Kept::load(&storage.tickets())).expect_err("one is missing");
+        let error = block_on(Kept::load(&storage.tickets(), owner)).expect_err("one is missing");
         assert_eq!(error, LoadError::Unreadable { count: 1 });
         assert_eq!(storage.stats().skipped, times);
     }
     let again = TicketChange::Put(sums(1));
     block_on(storage.tickets().apply(vec![again])).unwrap();
-    assert_eq!(block_on(Kept::load(&storage.tickets())).unwrap().stats.len(), 3);
+    assert_eq!(block_on(Kept::load(&storage.tickets(), owner)).unwrap().stats.len(), 3);
 }

@@ -18,9 +18,10 @@ pub struct Config {
     pub timeout: Duration,
     /// Attempts under way at once, over all channels. 1 to 64.
     pub attempts_max: usize,
-    /// Tickets held at once; one takes some 300 bytes of memory. 1 to 10,000,000.
+    /// Tickets held at once; one takes some 460 bytes of memory. 1 to 10,000,000.
     pub held_max: usize,
-    /// Channels of ours that are followed, in both directions. 1 to 65,536.
+    /// Channels of ours that are followed, in both directions; of those that are closed, as many as
+    /// there is room for. 1 to 65,536.
     pub channels_max: usize,
     /// The least probability of winning that a ticket has to have to be aggregated. 0 to 1.
     pub probability_min: f64,

@@ -22,6 +22,9 @@ use super::{
 };
 use crate::{AcknowledgedTicket, Channel, ChannelId, Epoch, TicketIndex};
 
+/// Rows that one write removes.
+const REMOVED_MAX: usize = 1000;
+
 /// The core of aggregation and of what is held until it is redeemed.
 #[derive(Debug)]
 pub struct Core {
@@ -136,6 +139,12 @@ impl Core {
         let id = channel.id();
         let (_, _, responder, mut cx) = self.split(now);
         let (max, books) = (cx.params.channels_max, &mut *cx.books);
+        if books.views.len() >= max
+            && !books.views.contains_key(&id)
+            && let Some(closed) = books.forget_closed()
+        {
+            responder.forget(&closed);
+        }
         let outcome = if channel.source != books.me && channel.destination != books.me {
             Err(ViewError::NotOurs(id))
         } else if books.views.len() >= max && !books.views.contains_key(&id) {
@@ -143,9 +152,9 @@ impl Core {
         } else {
             books.see(channel, peer);
             let gone = responder.on_view(&channel, peer);
-            // What is not removed now is removed when the channel is next seen, or never is in the way.
-            if !gone.is_empty() {
-                let removed = cx.write(Token::Nobody, gone, None);
+            // What is not removed now is when the node starts again, and never is in the way.
+            for gone in gone.chunks(REMOVED_MAX) {
+                let removed = cx.write(Token::Nobody, gone.to_vec(), None);
                 tracing::trace!(channel = %id, ?removed, "aggregates that the ledger has passed");
             }
             Ok(())
@@ -184,6 +193,9 @@ impl Core {
         if let Some(before) = self.books.wallet.get(&channel, &(body.epoch, index)) {
             let same = before.ticket == held.ticket;
             return if same { Ok(true) } else { Err(EarnError::Taken { index }) };
+        }
+        if body.is_aggregate() {
+            return Err(EarnError::Aggregate { offset: body.interval.offset().get() });
         }
         // What it was worth is in an aggregate already, or will be passed with it.
         if self.books.wallet.covers(&channel, &(body.epoch, index)) {

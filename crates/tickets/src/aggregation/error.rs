@@ -6,7 +6,9 @@ use thiserror::Error;
 
 use super::{Refusal, RefusalCode};
 use crate::ledger::SubmitError;
-use crate::{Amount, ChallengeAddress, ChannelId, Epoch, Interval, TicketIndex, WinProbability};
+use crate::{
+    Amount, ChallengeAddress, ChannelId, Epoch, Interval, NotWinning, TicketIndex, WinProbability,
+};
 
 /// Why the view of a channel is not followed.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -69,6 +71,13 @@ pub enum EarnError {
     Taken {
         /// The index.
         index: TicketIndex,
+    },
+    /// It stands for several indices, of which others may have tickets: an aggregate is had by asking
+    /// for it, and in no other way.
+    #[error("ticket is an aggregate of {offset} indices, must be of one")]
+    Aggregate {
+        /// How many.
+        offset: u32,
     },
     /// There is no room.
     #[error("{max} tickets are held already")]
@@ -158,13 +167,15 @@ pub enum BadReply {
         /// What was asked for.
         expected: Interval,
     },
-    /// It is worth less than the tickets.
-    #[error("amount is {found}, must be {least} or more")]
+    /// It is worth less than the tickets; or more, and more than the channel holds beside all others.
+    #[error("amount is {found}, must be {least} to {most}")]
     Amount {
         /// What it has.
         found: Amount,
         /// The sum of the tickets.
         least: Amount,
+        /// What the channel holds beside all other tickets, but no less than the sum.
+        most: Amount,
     },
     /// It may lose.
     #[error("win probability is {found}, must be 1")]
@@ -207,6 +218,16 @@ pub enum RedeemError {
         /// What happened.
         #[source]
         error: JobError,
+    },
+    /// No ledger will ever take the ticket, as this node found itself: the disk has changed it. It was
+    /// set aside, and those after it were redeemed.
+    #[error("ticket {index} is worth nothing: {error}")]
+    Worthless {
+        /// The first index of the ticket.
+        index: TicketIndex,
+        /// What is wrong with it.
+        #[source]
+        error: NotWinning,
     },
     /// The ledger did not take a ticket.
     #[error("ticket {index}: {error}")]

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::ledger::SubmitError;
 use crate::{
-    AcknowledgedTicket, Address, Amount, Channel, ChannelId, Epoch, Interval, Response, Ticket,
-    TicketIndex,
+    AcknowledgedTicket, Address, Amount, Channel, ChannelId, Epoch, Interval, NotWinning, Response,
+    Ticket, TicketIndex,
 };
 
 /// A request of the application.
@@ -189,4 +189,6 @@ pub enum Done {
     Verified(Result<(), BadSignature>),
     /// Of [`Job::Redeem`]. [`SubmitError::Gone`] may mean that it was taken.
     Redeemed(Result<(), SubmitError>),
+    /// Of [`Job::Redeem`]: the ticket was not shown to the ledger, which would never take it.
+    Worthless(NotWinning),
 }

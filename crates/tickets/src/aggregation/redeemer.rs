@@ -12,7 +12,7 @@ use super::{
     Unwritten,
 };
 use crate::ledger::SubmitError;
-use crate::{Amount, ChannelId, Epoch, TicketIndex};
+use crate::{Amount, ChannelId, Epoch, IndexOffset, NotWinning, TicketIndex};
 
 /// Tickets that one write lets go, all of one epoch.
 const SWEEP_MAX: usize = 1000;
@@ -29,14 +29,14 @@ pub(super) struct Redeemer {
 struct Redemption {
     channel: ChannelId,
     epoch: Epoch,
-    /// The least index that is still to be redeemed.
-    from: TicketIndex,
     /// Where the last ticket ends that there was when the command came, or what it said.
     below: TicketIndex,
     paid: Redeemed,
     /// The ticket that it is at, as it was before.
     held: Held,
     stage: Stage,
+    /// What is wrong with the first that was passed over.
+    worthless: Option<RedeemError>,
     is_told: bool,
 }
 
@@ -51,6 +51,8 @@ enum Stage {
     Settling,
     /// Being unmarked: the ledger did not take it.
     Returning(Option<RedeemError>),
+    /// Being set aside: no ledger will ever take it.
+    SettingAside,
 }
 
 impl Redeemer {
@@ -85,6 +87,11 @@ impl Redeemer {
         if cx.books.lanes.contains_key(&channel) {
             return Err(RedeemError::Busy);
         }
+        if cx.books.over(&channel).next().is_some() {
+            // Whether the ledger paid them shows only as long as it does not go on.
+            cx.books.unswept.insert(channel);
+            return Err(RedeemError::Busy);
+        }
         let epoch = view.channel.epoch;
         let last = cx.books.wallet.of_epoch(&channel, epoch, TicketIndex::ZERO).next_back();
         let Some(end) = last.map(|held| held.ticket.body.interval.end()) else {
@@ -93,9 +100,16 @@ impl Redeemer {
         let below = below.map_or(end, |below| below.min(end));
         let from = from.unwrap_or_default();
         let Some(held) = next(channel, epoch, from..below, cx) else { return Ok(false) };
-        let (stage, paid) = (Stage::Marking, Redeemed::default());
-        let redemption =
-            Redemption { channel, epoch, from, below, paid, held, stage, is_told: false };
+        let redemption = Redemption {
+            channel,
+            epoch,
+            below,
+            paid: Redeemed::default(),
+            held,
+            stage: Stage::Marking,
+            worthless: None,
+            is_told: false,
+        };
         cx.books.lanes.insert(channel, Lane::Redeem);
         self.redemptions.insert(channel, redemption);
         self.mark(channel, cx);
@@ -130,6 +144,7 @@ impl Redeemer {
         let index = redemption.index();
         let (error, may_be_taken) = match outcome {
             Ok(Done::Redeemed(Ok(()))) => return self.settle(channel, cx),
+            Ok(Done::Worthless(error)) => return self.set_aside(channel, error, cx),
             Ok(Done::Redeemed(Err(error))) => {
                 let gone = matches!(error, SubmitError::Gone(_));
                 (RedeemError::Ledger { index, error }, gone)
@@ -152,6 +167,20 @@ impl Redeemer {
         if let Err(unwritten) = cx.write(Token::Errand(channel), changes, None) {
             let error = error.unwrap_or(unwritten.into());
             self.conclude(channel, Err(error), cx);
+        }
+    }
+
+    /// This node has found itself that the ticket is worth nothing, so it never was with a ledger. It
+    /// goes with the next one that is paid.
+    fn set_aside(&mut self, channel: ChannelId, error: NotWinning, cx: &mut Context<'_>) {
+        let Some(redemption) = self.redemptions.get_mut(&channel) else { return };
+        let error = RedeemError::Worthless { index: redemption.index(), error };
+        redemption.worthless.get_or_insert(error);
+        redemption.stage = Stage::SettingAside;
+        let held = Held { mark: Mark::Doubtful, ..redemption.held.clone() };
+        let changes = vec![Change::Put(Row::Held(held))];
+        if let Err(unwritten) = cx.write(Token::Errand(channel), changes, None) {
+            self.conclude(channel, Err(unwritten.into()), cx);
         }
     }
 
@@ -187,6 +216,10 @@ impl Redeemer {
             }
             (Stage::Marking, Written::Done) => redemption.pay(cx),
             (Stage::Settling, Written::Done) => self.on_settled(channel, cx),
+            (Stage::SettingAside, Written::Done) => {
+                let next = redemption.index().after(IndexOffset::ONE);
+                self.go_on(channel, next.unwrap_or(TicketIndex::MAX), cx);
+            }
             (stage, _) => {
                 let error = stage.error().unwrap_or(Unwritten::Failed.into());
                 self.conclude(channel, Err(error), cx);
@@ -201,16 +234,20 @@ impl Redeemer {
         *tickets = tickets.saturating_add(1);
         *amount = amount.checked_add(body.amount).unwrap_or(Amount::MAX);
         cx.errands.emit(released(channel, body.epoch, body.amount, true));
-        redemption.from = body.interval.end();
-        let rest = redemption.from..redemption.below;
+        self.go_on(channel, body.interval.end(), cx);
+    }
+
+    /// The next ticket from this index on, or the end.
+    fn go_on(&mut self, channel: ChannelId, from: TicketIndex, cx: &mut Context<'_>) {
+        let Some(redemption) = self.redemptions.get_mut(&channel) else { return };
+        let rest = from..redemption.below;
         let next = next(channel, redemption.epoch, rest, cx).filter(|_| !redemption.is_told);
-        match next {
-            Some(held) => {
-                redemption.held = held;
-                self.mark(channel, cx);
-            }
-            None => self.conclude(channel, Ok(()), cx),
+        if let Some(held) = next {
+            redemption.held = held;
+            return self.mark(channel, cx);
         }
+        let outcome = redemption.worthless.take().map_or(Ok(()), Err);
+        self.conclude(channel, outcome, cx);
     }
 
     /// The only end of a redemption.
@@ -320,7 +357,7 @@ impl Stage {
     fn error(&self) -> Option<RedeemError> {
         match self {
             Self::Returning(error) => error.clone(),
-            Self::Marking | Self::Paying(_) | Self::Settling => None,
+            Self::Marking | Self::Paying(_) | Self::Settling | Self::SettingAside => None,
         }
     }
 }

@@ -18,7 +18,7 @@ use super::{
     AggregateError, Aggregated, AttemptId, BadReply, Batch, Change, Done, Event, Fault, Held, Job,
     Key, Mark, Prerequisites, Refusal, RefusalCode, Reply, Row, Stats, Unwritten,
 };
-use crate::{ChannelId, Ticket, TicketIndex};
+use crate::{Channel, ChannelId, Ticket, TicketIndex};
 
 pub use self::prove::ProveBatch;
 
@@ -103,15 +103,20 @@ impl Requester {
         if self.attempts.len() >= max {
             return Err(AggregateError::TooMany { max });
         }
-        let unanswered = unanswered(channel, &view, cx);
-        let is_new = unanswered.is_none();
-        let earning = cx.books.earning_from(channel, view.channel.epoch);
-        let below = Some(below.unwrap_or(TicketIndex::MAX).min(earning));
-        let terms = Terms { below, prerequisites, probability_min: cx.params.least_probability() };
-        let plan = unanswered.or_else(|| {
-            let held = cx.books.wallet.of_epoch(&channel, view.channel.epoch, view.floor());
+        let epoch = view.channel.epoch;
+        let batch = cx.books.wallet.batch(&channel);
+        let batch = batch.filter(|_| !cx.books.ends_batch(&channel, epoch, view.floor()));
+        let is_new = batch.is_none();
+        let plan = if let Some(batch) = batch {
+            unanswered(batch, &view, cx)
+        } else {
+            let below = below.unwrap_or(TicketIndex::MAX);
+            let below = Some(below.min(cx.books.earning_from(channel, epoch)));
+            let probability_min = cx.params.least_probability();
+            let terms = Terms { below, prerequisites, probability_min };
+            let held = cx.books.wallet.of_epoch(&channel, epoch, view.floor());
             Plan::of(&select(held, &view, &terms))
-        });
+        };
         let Some(plan) = plan else { return Ok(false) };
         if is_new {
             let batch = Change::Put(Row::Batch(plan.batch()));
@@ -173,13 +178,15 @@ impl Requester {
             }
             Err(refusal) => return self.on_refusal(channel, refusal, cx),
         };
-        if let Err(bad) = attempt.plan.check(&ticket) {
-            return self.on_bad_reply(channel, bad, cx);
-        }
-        let issuer = match cx.books.paying(&channel) {
-            Ok(view) => view.channel.source,
+        let view = match cx.books.paying(&channel) {
+            Ok(view) => view,
             Err(error) => return self.conclude(channel, Err(error.into()), cx),
         };
+        let Channel { source: issuer, balance, epoch, .. } = view.channel;
+        let held = cx.books.wallet.of_epoch(&channel, epoch, view.floor());
+        if let Err(bad) = attempt.plan.check(&ticket, || attempt.plan.room(balance, held)) {
+            return self.on_bad_reply(channel, bad, cx);
+        }
         let job = cx.errands.start(Errand::Verify(channel), Job::Verify { ticket, issuer });
         attempt.stage = Stage::Replied(job, ticket);
     }
@@ -346,17 +353,14 @@ impl Attempt {
     }
 }
 
-/// The batch of the channel that the issuer may have answered, if it can still be asked for.
-fn unanswered(channel: ChannelId, view: &View, cx: &Context<'_>) -> Option<Plan> {
-    let Batch { epoch, indices, .. } = cx.books.wallet.batch(&channel)?;
-    let held = |index: &TicketIndex| cx.books.wallet.get(&channel, &(*epoch, *index));
-    let held: Option<Vec<_>> = indices.iter().map(held).collect();
-    let usable = |held: &&Held| {
-        let body = &held.ticket.body;
-        held.mark == Mark::Untouched && !view.is_over(body.epoch, body.interval.first())
-    };
-    let held = held.filter(|held| held.iter().all(usable) && *epoch == view.channel.epoch)?;
-    Plan::of(&held)
+/// The plan for a batch that the issuer may have answered. `None` while one of its tickets is on its
+/// way to the ledger: which of the two will be paid is not known, so nothing else is asked for either.
+fn unanswered(batch: &Batch, view: &View, cx: &Context<'_>) -> Option<Plan> {
+    let Batch { channel, epoch, indices } = batch;
+    let held = |index: &TicketIndex| cx.books.wallet.get(channel, &(*epoch, *index));
+    let held: Vec<_> = indices.iter().map(held).collect::<Option<_>>()?;
+    let usable = held.iter().all(|held| held.mark != Mark::BeingRedeemed);
+    if usable && *epoch == view.channel.epoch { Plan::of(&held) } else { None }
 }
 
 /// Whether a refusal is about one ticket and not about what it stands beside.

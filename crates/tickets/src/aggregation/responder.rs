@@ -144,6 +144,11 @@ impl Responder {
         self.history.settle(channel).into_iter().map(Change::Remove).collect()
     }
 
+    /// Nothing more is asked about a channel that is closed, and room is needed for another.
+    pub(super) fn forget(&mut self, channel: &ChannelId) {
+        self.views.remove(channel);
+    }
+
     pub(super) fn on_ask(
         &mut self,
         peer: PeerId,
@@ -160,7 +165,7 @@ impl Responder {
 
     fn take(&mut self, asker: Asker, request: Request, now: Instant) -> Result<Step, Refusal> {
         let channel = self.channel(asker.peer, &request)?;
-        if let Some(issued) = self.history.find(&channel, &request.digest()) {
+        if let Some(issued) = self.history.find(&channel, &request) {
             return Ok(asker.answer(Ok(issued.ticket)));
         }
         let full = self.under_way.len() >= self.limits.under_way_max;

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::future::BoxFuture;
 
 use super::TICKETS_MAX;
-use crate::{AcknowledgedTicket, ChannelId, Epoch, Response, Ticket, TicketIndex};
+use crate::{
+    AcknowledgedTicket, Address, ChannelId, DomainSeparator, Epoch, Response, Ticket, TicketIndex,
+};
 
 pub use self::memory::MemoryStore;
 pub use self::row::BadRow;
@@ -120,6 +122,16 @@ impl Stats {
     }
 }
 
+/// Whose rows they are. Tickets, aggregates and indices mean nothing to another account, or on
+/// another ledger, where channels of the same names begin anew.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Owner {
+    /// The account.
+    pub account: Address,
+    /// The separator of its ledger.
+    pub separator: DomainSeparator,
+}
+
 /// One thing that is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Row {
@@ -133,6 +145,8 @@ pub enum Row {
     Index(OutgoingIndex),
     /// Sums.
     Stats(Stats),
+    /// Whose all others are.
+    Owner(Owner),
 }
 
 /// What a row is found by.
@@ -162,6 +176,8 @@ pub enum Key {
     Index(ChannelId),
     /// Of [`Row::Stats`].
     Stats(ChannelId),
+    /// Of [`Row::Owner`].
+    Owner,
 }
 
 /// One change of what is kept.
@@ -225,32 +241,49 @@ pub enum LoadError {
         /// How many.
         count: usize,
     },
+    /// They are those of another account, or of another ledger: its name or its key was changed, or
+    /// the data are those of another node.
+    #[error("the ticket store is that of account {}, or of another ledger", .found.account)]
+    AnotherOwner {
+        /// Whose they are.
+        found: Owner,
+        /// Who asked for them.
+        expected: Owner,
+    },
 }
 
 impl Kept {
-    /// Loads all of it.
+    /// Loads all of it. What is kept from then on is that of `owner`, who is written down first.
     ///
     /// # Errors
     /// [`LoadError`].
-    pub async fn load(store: &dyn Store) -> Result<Self, LoadError> {
-        let kept = Arc::new(Mutex::new(Self::default()));
-        let filled = Arc::clone(&kept);
+    pub async fn load(store: &dyn Store, owner: Owner) -> Result<Self, LoadError> {
+        let loaded = Arc::new(Mutex::new((Self::default(), None)));
+        let filled = Arc::clone(&loaded);
         let each = move |rows: Vec<Row>| {
-            let mut kept = filled.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut loaded = filled.lock().unwrap_or_else(PoisonError::into_inner);
+            let (kept, found) = &mut *loaded;
             for row in rows {
-                kept.add(row);
+                kept.add(row, found);
             }
         };
         let count = store.load(Box::new(each)).await?;
         if count > 0 {
             return Err(LoadError::Unreadable { count });
         }
-        let kept = std::mem::take(&mut *kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let (kept, found) =
+            std::mem::take(&mut *loaded.lock().unwrap_or_else(PoisonError::into_inner));
+        match found {
+            Some(found) if found == owner => {}
+            Some(found) => return Err(LoadError::AnotherOwner { found, expected: owner }),
+            None => store.apply(vec![Change::Put(Row::Owner(owner))]).await?,
+        }
         Ok(kept)
     }
 
-    fn add(&mut self, row: Row) {
+    fn add(&mut self, row: Row, owner: &mut Option<Owner>) {
         match row {
+            Row::Owner(found) => *owner = Some(found),
             Row::Held(held) => self.held.push(held),
             Row::Batch(batch) => self.batches.push(batch),
             Row::Issued(issued) => self.issued.push(issued),

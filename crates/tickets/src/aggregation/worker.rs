@@ -11,7 +11,9 @@ use transport::pool::Pool;
 use super::check::{CheckRequest, Issuer, part, whole};
 use super::{Change, Core, Done, Job, ProveBatch, RedeemTicket, Refusal, Store};
 use crate::ledger::{Call, Redemption, Signer, SubmitError};
-use crate::{AcknowledgedTicket, ChainKey, DomainSeparator, RedeemableTicket, Ticket};
+use crate::{
+    AcknowledgedTicket, ChainKey, DomainSeparator, Lost, NotWinning, RedeemableTicket, Ticket,
+};
 
 /// Tickets of a request that one thread checks at once.
 const PART: usize = 64;
@@ -103,9 +105,9 @@ impl Worker {
         let redeemable = self.pool.run(move || ticket.prove(&key, &separator));
         let signer = self.signer.clone();
         async move {
-            let Some(redeemable) = redeemable.await? else {
-                // What is held was checked when it was earned: the disk has changed it.
-                return Err(JobError::Refused);
+            let redeemable = match redeemable.await? {
+                Ok(redeemable) => redeemable,
+                Err(error) => return Ok(Done::Worthless(error)),
             };
             let call = Call::Redeem(Box::new(Redemption::from(&redeemable)));
             let receipt: Result<_, SubmitError> = signer.submit(&call).await;
@@ -116,13 +118,21 @@ impl Worker {
 }
 
 impl RedeemTicket {
-    /// The ticket with the proof of its luck, if it is one that can be redeemed with `key`. Takes
-    /// some 200 µs.
-    pub fn prove(self, key: &ChainKey, separator: &DomainSeparator) -> Option<RedeemableTicket> {
+    /// The ticket with the proof of its luck. Takes some 200 µs.
+    ///
+    /// # Errors
+    /// [`NotWinning`], if no ledger would take it from the owner of `key`. What is held was checked
+    /// when it was earned, so then it is not what it was.
+    pub fn prove(
+        self,
+        key: &ChainKey,
+        separator: &DomainSeparator,
+    ) -> Result<RedeemableTicket, NotWinning> {
         let Self { ticket, response, issuer, randomness } = self;
-        let ticket = ticket.verify(&issuer, separator).ok()?;
-        let ticket = AcknowledgedTicket::new(ticket, response).ok()?;
-        ticket.into_redeemable(key, &randomness.0).ok()
+        let ticket = AcknowledgedTicket::new(ticket.verify(&issuer, separator)?, response)?;
+        let ticket = ticket.into_redeemable(key, &randomness.0)?;
+        let (luck, probability) = (ticket.luck(), ticket.ticket().body().probability);
+        if ticket.wins() { Ok(ticket) } else { Err(Lost { luck, probability }.into()) }
     }
 }
 

@@ -1,18 +1,20 @@
 //! One attempt at a time: which tickets go into it, how it ends, and that nothing is lost on the way.
 
 mod attempt;
+mod hostile;
 mod redemption;
 mod reply;
 mod selection;
 
 use std::time::Duration;
 
-use machine::{Input, Undelivered};
+use machine::{Effect, Input, Instant, Machine as _, Undelivered};
 use meshwork_tickets::aggregation::{
-    AggregateError, Aggregated, BadReply, Command, EarnError, Event, Fault, Held, Job, Mark,
-    Prerequisites, RedeemError, Redeemed, Refusal, RefusalCode, Reply, Request, Unwritten,
+    AggregateError, Aggregated, BadReply, Command, Config, Core, Done, EarnError, Event, Fault,
+    Held, Job, Kept, Mark, Prerequisites, RedeemError, Redeemed, Refusal, RefusalCode, Reply,
+    Request, Unwritten, ViewError,
 };
-use meshwork_tickets::ledger::Code;
+use meshwork_tickets::ledger::{Code, SubmitError};
 use meshwork_tickets::{
     Amount, BadSignature, Body, ChainKey, ChallengeAddress, Channel, ChannelId, ChannelStatus,
     Epoch, TicketIndex, WinProbability,

@@ -7,10 +7,10 @@ use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt as _, ready};
 use meshwork_tickets::aggregation::{
     BadRow, Batch, BatchDigest, Change, Issued, Kept, Key, LoadError, Loader, Mark, MemoryStore,
-    OutgoingIndex, Row, Stats, Store, StoreError,
+    OutgoingIndex, Owner, Row, Stats, Store, StoreError,
 };
 use meshwork_tickets::issuing::{Indices, ReserveError};
-use meshwork_tickets::{ChannelId, TicketIndex};
+use meshwork_tickets::{Address, ChannelId, DomainSeparator, TicketIndex};
 use proptest::prelude::*;
 
 use crate::common::{epoch, interval};
@@ -21,6 +21,8 @@ fn index(number: u64) -> TicketIndex {
 }
 
 const CHANNEL: ChannelId = ChannelId([4; 32]);
+
+const OWNER: Owner = Owner { account: Address([5; 20]), separator: DomainSeparator([6; 32]) };
 
 fn rows() -> Vec<Row> {
     let pair = Pair::with(1_000_000, |owed| {
@@ -44,6 +46,7 @@ fn rows() -> Vec<Row> {
             neglected: u128::MAX,
             channel: CHANNEL,
         }),
+        Row::Owner(OWNER),
     ];
     held.into_iter().map(Row::Held).chain(others).collect()
 }
@@ -78,7 +81,7 @@ fn what_is_no_row_is_named() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_a_row_panic(kind in 0..7_u8, rest in proptest::collection::vec(any::<u8>(), 0..250)) {
+    fn no_bytes_make_a_row_panic(kind in 0..8_u8, rest in proptest::collection::vec(any::<u8>(), 0..250)) {
         let bytes = [vec![kind], rest].concat();
         if let Ok(row) = Row::from_bytes(&bytes) {
             prop_assert_eq!(row.to_bytes(), bytes);
@@ -110,8 +113,23 @@ impl Store for Torn {
 
 #[test]
 fn a_row_that_is_lost_is_not_passed_over() {
-    let loaded = block_on(Kept::load(&Torn(MemoryStore::default())));
+    let loaded = block_on(Kept::load(&Torn(MemoryStore::default()), OWNER));
     assert_eq!(loaded.unwrap_err(), LoadError::Unreadable { count: 1 });
+}
+
+/// The operator has changed the key or the network, and not the directory.
+#[test]
+fn what_is_kept_is_kept_for_one_account_on_one_ledger() {
+    let store = MemoryStore::default();
+    assert!(block_on(Kept::load(&store, OWNER)).is_ok());
+    assert_eq!(store.rows(), [Row::Owner(OWNER)]);
+    assert!(block_on(Kept::load(&store, OWNER)).is_ok());
+    let another_account = Owner { account: Address([6; 20]), ..OWNER };
+    let another_ledger = Owner { separator: DomainSeparator([7; 32]), ..OWNER };
+    for expected in [another_account, another_ledger] {
+        let error = block_on(Kept::load(&store, expected)).unwrap_err();
+        assert_eq!(error, LoadError::AnotherOwner { found: OWNER, expected });
+    }
 }
 
 #[test]
@@ -127,7 +145,7 @@ fn no_index_is_given_twice_whenever_the_node_stops() {
     let store = Arc::new(MemoryStore::default());
     let mut given = BTreeSet::new();
     for stops_after in [0, 1, 499, 501, 1000, 1700] {
-        let kept = block_on(Kept::load(&*store)).unwrap();
+        let kept = block_on(Kept::load(&*store, OWNER)).unwrap();
         let indices = Indices::new(Arc::clone(&store) as _, &kept);
         assert!(indices.take(&CHANNEL, epoch(0)).is_err(), "nothing is reserved yet");
         for _ in 0..stops_after {

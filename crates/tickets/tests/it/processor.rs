@@ -49,7 +49,7 @@ impl Node {
     async fn new(number: u8, ledger: &LocalLedger) -> Self {
         let key = chain_key(number);
         let store = MemoryStore::default();
-        let kept = Kept::load(&store).await.unwrap();
+        let kept = Kept::load(&store, town::owner(&key)).await.unwrap();
         let core = Core::new(Config::default().check().unwrap(), key.address(), kept, [number; 32]);
         let pool = Pool::new(NonZeroUsize::new(2).unwrap(), 64).unwrap();
         let signer = town::signer(&key, ledger);
@@ -214,7 +214,8 @@ async fn tickets_become_one_that_is_durable_before_it_is_told() {
     assert_eq!(aggregated.replaced, 20);
     assert_eq!(aggregated.ticket.body.amount.get(), 20 * PRICE);
     assert_eq!(aggregated.ticket.body.interval, interval(0, 20));
-    let kept = Kept::load(&pair.redeemer.store).await.unwrap();
+    let owner = town::owner(&chain_key(REDEEMER));
+    let kept = Kept::load(&pair.redeemer.store, owner).await.unwrap();
     assert_eq!(kept.held.len(), 1);
     assert_eq!(kept.held[0].ticket, aggregated.ticket);
     assert!(pair.redeemer.finalizers.is_empty());

@@ -10,7 +10,7 @@ use machine::{Effect, Input, Instant, JobError, JobId, Machine as _, PeerId};
 use meshwork_tickets::aggregation::check::check;
 use meshwork_tickets::aggregation::{
     AggregateError, Aggregated, Change, Command, Config, Core, Done, Event, Fault, Held, Issuer,
-    Job, Kept, Mark, MemoryStore, Prerequisites, Reply, Request, Row, Store as _,
+    Job, Kept, Mark, MemoryStore, Owner, Prerequisites, Reply, Request, Row, Store as _,
 };
 use meshwork_tickets::ledger::{Call, Genesis, Ledger, LocalLedger, Signer};
 use meshwork_tickets::{
@@ -44,6 +44,11 @@ pub(crate) fn ledger(source: &ChainKey, destination: &ChainKey, balance: u128) -
     let (destination, amount) = (destination.address(), amount(balance));
     block_on(signer.submit(&Call::Open { destination, amount })).unwrap();
     ledger
+}
+
+/// Whose rows the account of `key` keeps.
+pub(crate) fn owner(key: &ChainKey) -> Owner {
+    Owner { account: key.address(), separator: DOMAIN }
 }
 
 pub(crate) fn signer(key: &ChainKey, ledger: &LocalLedger) -> Signer {
@@ -85,7 +90,7 @@ pub(crate) struct Party {
 impl Party {
     pub(crate) fn new(number: u8, ledger: &LocalLedger, store: MemoryStore, seed: u8) -> Self {
         let key = chain_key(number);
-        let kept = block_on(Kept::load(&store)).unwrap();
+        let kept = block_on(Kept::load(&store, owner(&key))).unwrap();
         let params = Config::default().check().unwrap();
         Self {
             peer: simnet::peer(number.into()),
@@ -159,7 +164,10 @@ impl Party {
                 Ok(Done::Verified(ticket.verify(&issuer, &DOMAIN).map(drop)))
             }
             Job::Redeem(ticket) => {
-                let ticket = ticket.prove(&self.key, &DOMAIN).unwrap();
+                let ticket = match ticket.prove(&self.key, &DOMAIN) {
+                    Ok(ticket) => ticket,
+                    Err(error) => return Ok(Done::Worthless(error)),
+                };
                 let receipt = block_on(self.signer.submit(&Call::from(&ticket)));
                 Ok(Done::Redeemed(receipt.map(drop)))
             }
@@ -186,7 +194,7 @@ impl Party {
     pub(crate) fn held(&self) -> Vec<Held> {
         let held = |row| match row {
             Row::Held(held) => Some(held),
-            Row::Batch(_) | Row::Issued(_) | Row::Index(_) | Row::Stats(_) => None,
+            Row::Batch(_) | Row::Issued(_) | Row::Index(_) | Row::Stats(_) | Row::Owner(_) => None,
         };
         self.store.rows().into_iter().filter_map(held).collect()
     }

@@ -229,6 +229,19 @@ fn a_peer_that_fills_its_share_is_told_and_owes_nothing_for_the_rest() {
     assert_eq!(town.load()[1], (32, 32 * PRICE));
 }
 
+#[test]
+fn a_packet_without_room_costs_no_index() {
+    let town = Town::new(4);
+    let inbound = |id| town.inbound(0, 1, town.send(id, 3).unwrap().frame);
+    let Verdict::Forward(first) = inbound(0) else { panic!() };
+    assert!((1..32).all(|id| matches!(inbound(id), Verdict::Forward(_))));
+    assert!((32..38).all(|id| matches!(inbound(id), Verdict::Refuse { .. })));
+    town.failure(2, 1, &first.frame, FailureCode::Unreachable);
+    let Verdict::Forward(next) = inbound(38) else { panic!() };
+    let index = Msg::decode(next.frame).unwrap().ticket.body.interval.first();
+    assert_eq!(index.get(), 32);
+}
+
 /// Packets that a relay has sent on, and the acknowledgements that it waits for.
 fn waiting(town: &Town, count: u64) -> Vec<Entry> {
     let relay = |id| {

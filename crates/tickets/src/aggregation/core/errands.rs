@@ -12,7 +12,7 @@ use super::writer::{Entry, Token, Writer};
 use crate::aggregation::{
     Change, ChannelError, Core, Event, Fault, Held, Job, Key, Params, Randomness, Stats, Unwritten,
 };
-use crate::{Channel, ChannelId, Epoch, TicketIndex};
+use crate::{Channel, ChannelId, ChannelStatus, Epoch, TicketIndex};
 
 /// Effects, and the jobs that have not been answered.
 #[derive(Debug, Default)]
@@ -129,6 +129,19 @@ impl Books {
         let passed = self.views.get(&id).map_or_else(Default::default, |view| view.passed);
         self.views.insert(id, View { channel, peer, passed });
         self.unswept.insert(id);
+    }
+
+    /// Forgets one channel that is closed and has left nothing behind: which.
+    pub(super) fn forget_closed(&mut self) -> Option<ChannelId> {
+        let idle = |(id, view): &(&ChannelId, &View)| {
+            view.channel.status == ChannelStatus::Closed
+                && !self.lanes.contains_key(id)
+                && self.wallet.of(id).next().is_none()
+        };
+        let closed = *self.views.iter().find(idle)?.0;
+        self.views.remove(&closed);
+        self.unswept.remove(&closed);
+        Some(closed)
     }
 
     /// Notes that the ledger took a ticket that ends at `end`.

@@ -62,9 +62,9 @@ impl Wallet {
             }
             Change::Remove(Key::Batch(channel)) => drop(self.batches.remove(&channel)),
             Change::Remove(Key::Stats(channel)) => drop(self.stats.remove(&channel)),
-            // The responder and the indices remember their own.
-            Change::Put(Row::Issued(_) | Row::Index(_))
-            | Change::Remove(Key::Issued { .. } | Key::Index(_)) => {}
+            // The responder and the indices remember their own; the owner is looked at once.
+            Change::Put(Row::Issued(_) | Row::Index(_) | Row::Owner(_))
+            | Change::Remove(Key::Issued { .. } | Key::Index(_) | Key::Owner) => {}
         }
     }
 

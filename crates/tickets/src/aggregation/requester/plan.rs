@@ -75,8 +75,23 @@ impl Plan {
         self.indices().nth(usize::from(refusal.index?))
     }
 
-    /// Whether a ticket is the one that the tickets become, its signature aside.
-    pub(super) fn check(&self, ticket: &Ticket) -> Result<(), BadReply> {
+    /// What the channel has for one that takes the place of the tickets, beside all others of `held`.
+    pub(super) fn room<'a>(
+        &self,
+        balance: Amount,
+        held: impl Iterator<Item = &'a Held>,
+    ) -> Option<Amount> {
+        let all = Amount::checked_sum(held.map(|held| held.ticket.body.amount))?;
+        balance.checked_sub(all.checked_sub(self.sum)?)
+    }
+
+    /// Whether a ticket is the one that the tickets become, its signature aside. It may be worth more
+    /// than they are, but not more than there is `room` for: either it or others would not be paid.
+    pub(super) fn check(
+        &self,
+        ticket: &Ticket,
+        room: impl FnOnce() -> Option<Amount>,
+    ) -> Result<(), BadReply> {
         let found = &ticket.body;
         if found.channel != self.channel {
             return Err(BadReply::Channel { found: found.channel, expected: self.channel });
@@ -87,8 +102,12 @@ impl Plan {
         if found.interval != self.interval {
             return Err(BadReply::Interval { found: found.interval, expected: self.interval });
         }
-        if found.amount < self.sum {
-            return Err(BadReply::Amount { found: found.amount, least: self.sum });
+        if found.amount != self.sum {
+            let (least, room) = (self.sum, room());
+            let most = room.map_or(least, |room| room.max(least));
+            if !(least..=most).contains(&found.amount) {
+                return Err(BadReply::Amount { found: found.amount, least, most });
+            }
         }
         if found.probability != WinProbability::ALWAYS {
             return Err(BadReply::Probability { found: found.probability });

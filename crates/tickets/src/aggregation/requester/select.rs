@@ -17,9 +17,10 @@ pub(super) struct Terms {
 /// The tickets of a batch out of all that are held of a channel and its epoch, ascending; none if it
 /// is not worth the trouble.
 ///
-/// Those before one that is being redeemed stay out, for the ledger will pass them; those that are
-/// in doubt, too unlikely, or within another; and all from where they are worth more than the
-/// channel has.
+/// Those before one that is being redeemed stay out, for the ledger will pass them, and those within
+/// another. One that is in doubt or too unlikely ends the batch, or begins another one after it: what
+/// stands for its index would be the end of it. The channel has to hold what a batch is worth beside
+/// what comes before it, which is paid first.
 pub(super) fn select<'a>(
     held: impl Iterator<Item = &'a Held> + Clone,
     view: &View,
@@ -27,23 +28,32 @@ pub(super) fn select<'a>(
 ) -> Vec<&'a Held> {
     let on_their_way = held.clone().filter(|held| held.mark == Mark::BeingRedeemed);
     let passed = on_their_way.map(|held| held.ticket.body.interval.end()).max();
-    let mut from = passed.unwrap_or_default().max(view.floor());
+    let (passed, mut end) = (passed.unwrap_or_default(), view.floor());
     let below = terms.below.unwrap_or(TicketIndex::MAX);
     let mut chosen: Vec<&Held> = Vec::new();
     let mut sum = Amount::ZERO;
-    for ticket in held {
+    for ticket in held.take_while(|held| held.ticket.body.interval.end() <= below) {
         let body = &ticket.ticket.body;
-        let likely = body.probability.approx_cmp(terms.probability_min) != Ordering::Less;
-        let free = ticket.mark == Mark::Untouched && likely;
-        if !free || body.interval.first() < from || body.interval.end() > below {
+        if body.interval.first() < end {
             continue;
         }
+        end = body.interval.end();
         let total = sum.checked_add(body.amount).filter(|total| *total <= view.channel.balance);
+        let likely = body.probability.approx_cmp(terms.probability_min) != Ordering::Less;
+        if ticket.mark != Mark::Untouched || !likely || body.interval.first() < passed {
+            if is_worth_it(&chosen, view.channel.balance, &terms.prerequisites) {
+                return chosen;
+            }
+            chosen.clear();
+            let Some(total) = total else { return chosen };
+            sum = total;
+            continue;
+        }
         let wide = chosen
             .first()
             .is_some_and(|first| first.ticket.body.interval.covering(&body.interval).is_err());
         let Some(total) = total.filter(|_| !wide && chosen.len() < TICKETS_MAX) else { break };
-        (sum, from) = (total, body.interval.end());
+        sum = total;
         chosen.push(ticket);
     }
     if is_worth_it(&chosen, view.channel.balance, &terms.prerequisites) {
@@ -55,6 +65,9 @@ pub(super) fn select<'a>(
 
 fn is_worth_it(chosen: &[&Held], balance: Amount, prerequisites: &Prerequisites) -> bool {
     let Prerequisites { tickets_min, permille_min } = *prerequisites;
+    if chosen.len() < 2 {
+        return false;
+    }
     if tickets_min.is_none() && permille_min.is_none() {
         return true;
     }
@@ -63,6 +76,5 @@ fn is_worth_it(chosen: &[&Held], balance: Amount, prerequisites: &Prerequisites)
     let plain = plain.fold(0_u128, |sum, body| sum.saturating_add(body.amount.get()));
     let valuable =
         |permille: u16| plain.saturating_mul(1000) >= balance.get().saturating_mul(permille.into());
-    tickets_min.is_some_and(|min| chosen.len() >= min)
-        || (chosen.len() > 1 && permille_min.is_some_and(valuable))
+    tickets_min.is_some_and(|min| chosen.len() >= min) || permille_min.is_some_and(valuable)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::aggregation::{BatchDigest, Issued, Key};
+use crate::aggregation::{Issued, Key, Request};
 use crate::{Channel, ChannelId, Epoch, TicketIndex};
 
 /// The aggregates of all channels by which this node pays.
@@ -24,9 +24,11 @@ impl History {
         self.0.range(place(channel.index)..=place(TicketIndex::MAX)).map(|(_, issued)| issued)
     }
 
-    /// What was issued for this batch, if the ledger still takes it.
-    pub(super) fn find(&self, channel: &Channel, batch: &BatchDigest) -> Option<&Issued> {
-        self.live(channel).find(|issued| issued.digest == *batch)
+    /// What was issued for this very request, if the ledger still takes it.
+    pub(super) fn find(&self, channel: &Channel, request: &Request) -> Option<&Issued> {
+        let first = request.tickets.first()?.interval.first();
+        let issued = self.0.get(&(channel.id(), channel.epoch, first))?;
+        (first >= channel.index && issued.digest == request.digest()).then_some(issued)
     }
 
     /// Whether anything was issued in this life of a channel, as far as the ledger has shown.

@@ -1,8 +1,11 @@
 //! Rows and keys as bytes: a byte for the kind, then the parts one after the other, numbers with the
 //! highest byte first.
 
-use super::{Batch, BatchDigest, Held, Issued, Key, Mark, OutgoingIndex, Row, Stats};
-use crate::{BadScalar, BadTicket, ChannelId, Epoch, OutOfRange, Response, Ticket, TicketIndex};
+use super::{Batch, BatchDigest, Held, Issued, Key, Mark, OutgoingIndex, Owner, Row, Stats};
+use crate::{
+    Address, BadScalar, BadTicket, ChannelId, DomainSeparator, Epoch, OutOfRange, Response, Ticket,
+    TicketIndex,
+};
 
 /// Kinds of rows, and of keys.
 const HELD: u8 = 1;
@@ -10,6 +13,7 @@ const BATCH: u8 = 2;
 const ISSUED: u8 = 3;
 const INDEX: u8 = 4;
 const STATS: u8 = 5;
+const OWNER: u8 = 6;
 
 /// Bytes that are no row.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -52,6 +56,7 @@ impl Key {
     /// Its bytes. They sort by kind, channel, epoch and index.
     pub fn to_bytes(&self) -> Vec<u8> {
         let (kind, channel, place) = match self {
+            Self::Owner => return vec![OWNER],
             Self::Held { channel, epoch, index } => (HELD, channel, Some((epoch, index))),
             Self::Batch(channel) => (BATCH, channel, None),
             Self::Issued { channel, epoch, index } => (ISSUED, channel, Some((epoch, index))),
@@ -77,6 +82,7 @@ impl Row {
             Self::Issued(issued) => issued.key(),
             Self::Index(index) => Key::Index(index.channel),
             Self::Stats(stats) => Key::Stats(stats.channel),
+            Self::Owner(_) => Key::Owner,
         }
     }
 
@@ -120,6 +126,11 @@ impl Row {
                 bytes.extend([won, aggregated].into_iter().flat_map(|count| count.to_be_bytes()));
                 bytes.extend([redeemed, neglected].into_iter().flat_map(|sum| sum.to_be_bytes()));
             }
+            Self::Owner(Owner { account, separator }) => {
+                bytes.push(OWNER);
+                bytes.extend(account.0);
+                bytes.extend(separator.0);
+            }
         }
         bytes
     }
@@ -149,6 +160,10 @@ impl Row {
                 aggregated: u64::from_be_bytes(parts.take()?),
                 redeemed: u128::from_be_bytes(parts.take()?),
                 neglected: u128::from_be_bytes(parts.take()?),
+            }),
+            OWNER => Self::Owner(Owner {
+                account: Address(parts.take()?),
+                separator: DomainSeparator(parts.take()?),
             }),
             _ => return Err(BadRow::Kind),
         };

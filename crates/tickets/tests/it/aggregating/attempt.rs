@@ -73,8 +73,8 @@ fn a_refusal_ends_it_and_sets_the_ticket_at_fault_aside() {
     let marks = [Mark::BeingRedeemed, Mark::Untouched, Mark::Untouched, Mark::Doubtful];
     let marks: Vec<_> = (0..).zip(marks.into_iter().chain([Mark::Untouched])).collect();
     assert_eq!(pair.marks(), marks);
-    // The rest goes on without it.
-    assert_eq!(made(pair.ask(ANY)).replaced, 3);
+    // The rest goes on without it, and does not stand for its index.
+    assert_eq!(made(pair.ask(ANY)).ticket.body.interval, interval(1, 2));
 }
 
 #[test]

@@ -147,3 +147,91 @@ fn what_is_being_made_durable_is_not_passed() {
     assert_eq!(outcome, Err(EarnError::Taken { index: index(1) }));
     assert_eq!(pair.redeemer.core.stats(channel).won, 1);
 }
+
+/// The ledger paid the first ticket before a crash; until that is noted, it does not get the next.
+#[test]
+fn what_was_paid_is_noted_before_more_is() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 2));
+    let channel = pair.id;
+    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
+    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    let (_, job) = pair.redeemer.jobs.pop_front().unwrap();
+    pair.redeemer.outcome(job, Disk::Writes).unwrap();
+    let store = pair.redeemer.store.clone();
+    pair.redeemer = town::Party::new(town::REDEEMER, &pair.ledger, store, 5);
+    pair.redeemer.view(town::channel(&pair.ledger, &channel), pair.issuer.peer);
+    assert!(pair.redeemer.work(Disk::Fails), "the ticket is not let go");
+    assert_eq!(pair.redeem(None), (paid(0), Err(RedeemError::Busy)));
+    assert_eq!(pair.redeem(None), (paid(1), Ok(())));
+    let stats = pair.redeemer.core.stats(channel);
+    assert_eq!((stats.redeemed, stats.neglected), (2 * PRICE, 0));
+}
+
+/// The disk has changed a ticket; those after it are paid all the same.
+#[test]
+fn one_that_is_worth_nothing_is_not_in_the_way() {
+    let mut pair = Pair::with(RICH, |owed| {
+        let mut tickets = owed.run(0, 3);
+        tickets[0].ticket.signature = tickets[1].ticket.signature;
+        tickets
+    });
+    let (got, outcome) = pair.redeem(None);
+    assert_eq!(got, paid(2));
+    let Err(RedeemError::Worthless { index: at, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(at, index(0));
+    assert_eq!(pair.redeemer.held(), []);
+    let stats = pair.redeemer.core.stats(pair.id);
+    assert_eq!((stats.redeemed, stats.neglected), (2 * PRICE, PRICE));
+}
+
+/// The ledger does not take a ticket of a batch whose aggregate may be signed: the batch stays.
+#[test]
+fn a_batch_outlives_a_redemption_that_fails() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 4));
+    let ask = pair.ask_only();
+    pair.answer(ask);
+    pair.redeemer.wait(Duration::from_secs(15));
+    pair.redeemer.events.clear();
+    let channel = pair.id;
+    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
+    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    let (id, _) = pair.redeemer.jobs.pop_front().unwrap();
+    pair.redeemer.feed(Input::Done { id, outcome: Ok(Done::Redeemed(Err(SubmitError::Busy))) });
+    pair.work();
+    assert!(pair.redeemed().1.is_err());
+    // Another batch would overlap that aggregate.
+    pair.earn(interval(4, 1));
+    assert_eq!(made(pair.ask(ANY)).replaced, 4);
+}
+
+/// Tickets before a batch go, and it does not go with them.
+#[test]
+fn a_batch_outlives_what_was_before_it() {
+    let mut pair = Pair::with(RICH, |owed| {
+        let doubtful = owed.held(interval(0, 1), Mark::Doubtful);
+        [vec![doubtful], owed.run(1, 4)].concat()
+    });
+    let ask = pair.ask_only();
+    pair.answer(ask);
+    pair.redeemer.wait(Duration::from_secs(15));
+    pair.view_with(|channel| channel.index = index(1));
+    assert_eq!(pair.marks().len(), 4);
+    assert_eq!(pair.redeemer.core.batch(&pair.id).unwrap().indices.len(), 4);
+    assert_eq!(made(pair.ask(ANY)).ticket.body.interval, interval(1, 4));
+}
+
+/// The ledger paid, the disk was too busy to note it, and the view of the channel is an old one.
+#[test]
+fn what_was_paid_counts_as_paid_whatever_the_disk_does() {
+    let mut pair = Pair::with(RICH, |owed| owed.run(0, 1));
+    let channel = pair.id;
+    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
+    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    assert!(pair.redeemer.work(Disk::Writes), "the ledger pays");
+    assert!(pair.redeemer.work(Disk::Fails), "the ticket is not let go");
+    assert_eq!(pair.redeemed().1, Err(Unwritten::Failed.into()));
+    pair.work();
+    let stats = pair.redeemer.core.stats(channel);
+    assert_eq!((stats.redeemed, stats.neglected), (PRICE, 0));
+    assert_eq!(pair.redeemer.held(), []);
+}
