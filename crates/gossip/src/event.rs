@@ -41,6 +41,10 @@ pub struct Opened {
 pub enum Command {
     /// A connection to a peer is open. Ends in [`Event::Linked`].
     Opened(Box<Opened>),
+    /// A connection is open that the application keeps for a use of its own. Gossip runs on it, and
+    /// otherwise leaves it alone: it takes no slot, and is not let go of for want of one. Only with too
+    /// few links it counts as any other. Ends in [`Event::Linked`].
+    OpenedAside(Box<Opened>),
     /// The last connection to a peer is gone. Ends in [`Event::Unlinked`].
     Closed {
         /// To whom.

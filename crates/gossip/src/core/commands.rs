@@ -22,7 +22,8 @@ const LASTING: Duration = Duration::from_mins(1);
 impl Core {
     pub(super) fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Opened(opened) => self.on_opened(&opened, now),
+            Command::Opened(opened) => self.on_opened(&opened, false, now),
+            Command::OpenedAside(opened) => self.on_opened(&opened, true, now),
             Command::Closed { peer } => self.on_closed(peer, now),
             Command::Learned { source, address, records } => {
                 let wished = u32::try_from(records.len()).unwrap_or(u32::MAX);
@@ -88,11 +89,18 @@ impl Core {
         self.desk.emit(Event::BanNoted { peer });
     }
 
-    fn on_opened(&mut self, opened: &Opened, now: Instant) {
+    fn on_opened(&mut self, opened: &Opened, aside: bool, now: Instant) {
         let peer = opened.peer;
         // What the dial was for is what the link is for, whoever won.
         let aim = self.dials.end(&peer);
+        let aside = aside && aim.is_none() && !self.trusted.contains(&peer);
         let link = self.links.open(opened, self.params.config(), now);
+        link.aside = aside;
+        if aside {
+            link.standing = Standing::Aside;
+        } else if link.standing == Standing::Aside {
+            link.standing = Standing::Lasting;
+        }
         let swap = match (aim, opened.direction) {
             (Some(Aim::Swap(serial)), Direction::Outbound) => Some(serial),
             _ => None,

@@ -49,6 +49,8 @@ pub(super) struct Link {
     pub(super) hung_up: bool,
     /// What it counts as.
     pub(super) standing: Standing,
+    /// Whether the application keeps it for a use of its own.
+    pub(super) aside: bool,
     /// Whether the peer has said that it replaces another.
     pub(super) replaced: bool,
     /// When it was gained by an exchange.
@@ -82,6 +84,8 @@ pub(super) struct Open {
 pub(super) enum Standing {
     /// One of ours.
     Lasting,
+    /// The application's.
+    Aside,
     /// We opened it for an exchange that is not concluded.
     Ours {
         /// The exchange, by our count.
@@ -131,6 +135,7 @@ impl Link {
             stay_away: Duration::ZERO,
             hung_up: false,
             standing: Standing::Lasting,
+            aside: false,
             replaced: false,
             swapped: None,
             probed: None,
@@ -165,7 +170,7 @@ impl Link {
     pub(super) fn replaces(&self) -> Option<PeerId> {
         match self.standing {
             Standing::Theirs { replaces, .. } => Some(replaces),
-            Standing::Lasting | Standing::Ours { .. } => None,
+            Standing::Lasting | Standing::Aside | Standing::Ours { .. } => None,
         }
     }
 
@@ -176,7 +181,7 @@ impl Link {
         let answer = self.question.waiting.map(|(_, due)| due);
         let standing = match self.standing {
             Standing::Theirs { until, .. } => Some(until),
-            Standing::Lasting | Standing::Ours { .. } => None,
+            Standing::Lasting | Standing::Aside | Standing::Ours { .. } => None,
         };
         [patience, beat, answer, standing].into_iter().flatten().min()
     }
@@ -287,6 +292,18 @@ impl Links {
     /// Links that take a slot.
     pub(super) fn counted(&self) -> usize {
         self.by_peer.values().filter(|link| link.counts()).count()
+    }
+
+    /// Counts a link that the application keeps, or does not any more. Whether there was one.
+    pub(super) fn count_aside(&mut self, counts: bool) -> bool {
+        let (from, to) = if counts {
+            (Standing::Aside, Standing::Lasting)
+        } else {
+            (Standing::Lasting, Standing::Aside)
+        };
+        let mut links = self.by_peer.values_mut();
+        let link = links.find(|link| link.aside && link.standing == from && link.is_up());
+        link.map(|link| link.standing = to).is_some()
     }
 
     /// Links that take a slot and have settled, and when the next one will have. A peer that has

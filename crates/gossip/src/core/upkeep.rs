@@ -170,6 +170,7 @@ impl Core {
         if self.ending || self.params.band().expected == 0 {
             return;
         }
+        self.make_do();
         self.trim(now);
         if self.params.config().mode == Mode::Private {
             return;
@@ -191,6 +192,13 @@ impl Core {
         if self.upkeep.filling && !waits {
             self.fill(now);
         }
+    }
+
+    /// Links that the application keeps count where there are too few others.
+    fn make_do(&mut self) {
+        let band = self.params.band();
+        while self.links.counted() > band.max_threshold && self.links.count_aside(false) {}
+        while self.links.counted() < band.min_threshold && self.links.count_aside(true) {}
     }
 
     /// Dials until there are enough, and asks when nobody is left to dial.

@@ -193,7 +193,7 @@ impl Subject for Gossip {
 
     fn key(command: &Command) -> Ends {
         match command {
-            Command::Opened(opened) => Ends::Opened(opened.peer),
+            Command::Opened(opened) | Command::OpenedAside(opened) => Ends::Opened(opened.peer),
             Command::Closed { peer } => Ends::Closed(*peer),
             Command::Learned { source, .. } => Ends::Learned(*source),
             Command::Sought { .. } => Ends::Sought,

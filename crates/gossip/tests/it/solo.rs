@@ -162,6 +162,15 @@ impl Solo {
         self.command(Command::Opened(Box::new(opened)));
     }
 
+    /// The application has dialled `n` for a use of its own.
+    pub(crate) fn link_aside(&mut self, n: u8) {
+        let record = Some(record(n));
+        let (direction, address) = (Direction::Outbound, address(n));
+        let opened = Opened { peer: peer(n), direction, address, record };
+        self.command(Command::OpenedAside(Box::new(opened)));
+        self.joined(n);
+    }
+
     /// Gossip runs with `n`.
     pub(crate) fn joined(&mut self, n: u8) {
         self.input(Input::Joined { peer: peer(n), name: Core::NAMES[0] });

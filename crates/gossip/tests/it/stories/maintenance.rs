@@ -94,6 +94,27 @@ fn too_many_links_are_trimmed_to_the_target_without_any_timer() {
     }
 }
 
+/// Those of payments: as many as there are channels, and nobody's to let go of.
+#[test]
+fn links_that_the_application_keeps_take_no_slot_unless_others_are_missing() {
+    let mut solo = Solo::new(timerless(4, 8, 12));
+    for n in 1..=20 {
+        solo.link_aside(n);
+    }
+    solo.wait(HOUR);
+    let provisional = solo.core.links().filter(|link| link.provisional).count();
+    let few = solo.core.counted();
+    assert_eq!(few + provisional, 20, "none was let go of");
+    assert!((4..=8).contains(&few), "as many as must be count: {few}");
+    for n in 21..=30 {
+        solo.link_out(n);
+    }
+    solo.wait(HOUR);
+    assert_eq!(solo.goodbyes(), [], "others take their places, and they stay");
+    assert!(solo.core.counted() <= 12);
+    assert_eq!(solo.core.links().count(), 30);
+}
+
 /// O10.
 #[test]
 fn a_node_that_wishes_for_no_links_never_dials() {
