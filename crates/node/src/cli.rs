@@ -1,8 +1,10 @@
 //! The command line: reads what is asked, does it, and says how it went.
 
+mod amounts;
 mod arguments;
 mod bans;
 mod book;
+mod channels;
 mod completions;
 mod config;
 mod context;
@@ -14,9 +16,11 @@ mod output;
 mod peers;
 mod progress;
 mod run;
+mod send;
 mod status;
 mod table;
 mod testnet;
+mod tickets;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,6 +71,9 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<(), Failure> {
         Command::Peers(command) => of_peers(command, context),
         Command::Book(asked) => book::book(context, &asked),
         Command::Orders(command) => orders::orders(command, context),
+        Command::Channels(command) => channels::channels(&command, context),
+        Command::Tickets(command) => tickets::tickets(&command, context),
+        Command::Send(asked) => send::send(context, &asked),
         Command::Config(ConfigCommand::Show) => config::show(context),
         Command::Config(ConfigCommand::Check { file }) => config::check(context, file),
         Command::Completions { shell } => completions::completions(context, shell),

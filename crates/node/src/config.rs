@@ -8,6 +8,7 @@ mod layers;
 mod network;
 mod orders;
 mod params;
+mod payments;
 mod render;
 mod section;
 mod sections;
@@ -27,6 +28,10 @@ pub use self::network::{Network, NetworkName, NetworkNameError, Role};
 pub(crate) use self::orders::SYNC_PEERS_MAX;
 pub use self::orders::{BadExchange, Exchange, Orders, OrdersError, OrdersParams};
 pub use self::params::Params;
+pub use self::payments::{
+    BadLedgerPlace, Ledger, LedgerPlace, LedgerServe, LedgerUrl, PaymentsError, PaymentsParams,
+    Relay, Tickets,
+};
 pub(crate) use self::render::commented;
 pub use self::section::{Key, Section};
 pub use self::sections::{Control, Handshake, Limits, Log, LogFormat, Seed};
@@ -48,6 +53,12 @@ pub struct Config {
     pub seed: Seed,
     /// Which orders the node keeps, and how it brings them together with those of others.
     pub orders: Orders,
+    /// Where the node has its account.
+    pub ledger: Ledger,
+    /// How it sends packets over others, and relays those of others.
+    pub relay: Relay,
+    /// When it trades many tickets for one.
+    pub tickets: Tickets,
     /// The control API.
     pub control: Control,
     /// What the node writes to standard error.
@@ -63,9 +74,17 @@ impl Config {
         Handshake::MANUAL,
         Seed::MANUAL,
         Orders::MANUAL,
+        Ledger::MANUAL,
+        Relay::MANUAL,
+        Tickets::MANUAL,
         Control::MANUAL,
         Log::MANUAL,
     ];
+
+    /// Whether the node passes packets on, and sends its own over others: a seed never does.
+    pub fn relays(&self) -> bool {
+        self.relay.enabled && self.network.role == Role::Node
+    }
 
     /// The values by section and key, as the file would hold them.
     pub(crate) fn table(&self) -> toml::Table {

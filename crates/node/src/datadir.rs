@@ -114,6 +114,11 @@ impl DataDir {
         self.path.join("identity.key")
     }
 
+    /// The file that holds the key of the node's account.
+    pub fn chain_key_file(&self) -> PathBuf {
+        self.path.join("chain_key")
+    }
+
     /// The file that holds what the node has learned.
     pub fn store_file(&self) -> PathBuf {
         self.path.join("meshwork.redb")

@@ -7,8 +7,8 @@
 //! 3. [`Service::start`] makes a new node of an empty directory, listens, and opens the control API;
 //! 4. `gossip` decides whom to be linked to, seeds tell it of peers while it knows too few, and the
 //!    node's loop carries what one protocol learns to the others;
-//! 5. whoever asks does so through a [`Handle`], and about orders through [`orders::Orders`]; from
-//!    outside as a [`control::Client`];
+//! 5. whoever asks does so through a [`Handle`], about orders through [`orders::Orders`], about
+//!    payments through [`payments::Payments`]; from outside as a [`control::Client`];
 //! 6. told to end, it lets the protocols finish, says goodbye to every peer, writes down what it has
 //!    learned, closes every connection and removes its socket.
 //!
@@ -28,6 +28,9 @@
 //! | changes remembered for those who watch | changes | | 1024 |
 //! | syncs that wait to be run | syncs | | 4 |
 //! | goodbye | time | | 3 s |
+//! | wishes that wait for those who relay | wishes | | 16 |
+//! | ledger that is served | connections, requests of one at a time | | 64, 16 |
+//! | ledger that is served | requests a second, of one connection and of all | | 200, 1,000 |
 //! | strangers that sync orders | connections | | 8, and half of the strangers; 2 of a subnet |
 //! | own orders that wait to be published | orders | | 16,384 |
 //!
@@ -78,7 +81,9 @@ pub mod logging;
 mod memory;
 mod node;
 pub mod orders;
+pub mod payments;
 mod printable;
+mod relaying;
 mod service;
 mod syncing;
 pub mod testnet;
@@ -93,4 +98,5 @@ pub use self::handle::{
 pub use self::memory::MemoryError;
 pub use self::node::StartError;
 pub use self::printable::Printable;
+pub use self::relaying::RelayingError;
 pub use self::service::{Service, ServiceError};

@@ -8,6 +8,7 @@ mod exchange;
 mod links;
 mod reached;
 mod record;
+mod relays;
 mod report;
 mod seeking;
 mod wishes;
@@ -40,12 +41,14 @@ use self::links::Links;
 pub(crate) use self::links::is_lasting;
 use self::reached::Reached;
 use self::record::OwnRecord;
+use self::relays::Relays;
 use self::seeking::Seeking;
 use self::wishes::Wishes;
 use crate::config::Params;
 use crate::handle::{Handle, Request};
 use crate::memory::Memory;
 use crate::orders::Orders;
+use crate::relaying::{Ask as RelayAsk, Inside};
 use crate::syncing::{self, Desk, Port};
 
 /// How often it is looked whether a ban is due to begin or to end. Those are told in whole seconds: ten
@@ -62,6 +65,9 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// connections to close.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
+/// How much of it packets have that wait among others, and tickets that are being kept.
+const LAST_PACKETS: Duration = Duration::from_secs(1);
+
 /// What a node is made of.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -75,6 +81,8 @@ pub(crate) struct Setup {
     pub(crate) memory: Memory,
     /// Its orders.
     pub(crate) orders: Orders,
+    /// What it relays with, if it does.
+    pub(crate) relaying: Option<Inside>,
     /// Seeds every random choice but keys.
     pub(crate) seed: [u8; 32],
 }
@@ -124,6 +132,8 @@ pub(crate) struct Node {
     orders: Orders,
     desk: Desk,
     exchange: Exchange,
+    /// If it relays.
+    relays: Option<Relays>,
     requests: mpsc::Receiver<Request>,
     clock: Clock,
     /// Last round trip on each connection. Bounded by the connection limits.
@@ -144,12 +154,17 @@ impl Node {
     /// # Errors
     /// [`StartError::Threads`], [`StartError::Transport`].
     pub(crate) fn new(setup: Setup) -> Result<(Self, Handle, Port), StartError> {
-        let Setup { identity, params, protocols, memory, orders, seed } = setup;
+        let Setup { identity, params, protocols, memory, orders, relaying, seed } = setup;
         let mut rng = StdRng::from_seed(seed);
         let sessions = Sessions::default();
         let bans = Bans::of(&memory.kept.bans);
+        let (trader, relays) = relaying
+            .map(|Inside { core, worker, timeout, desk }| {
+                ((core, worker, timeout), Relays::at(desk))
+            })
+            .unzip();
         let behaviour =
-            behaviour::build(&identity, &params, protocols, memory, &sessions, &mut rng)
+            behaviour::build(&identity, &params, protocols, memory, trader, &sessions, &mut rng)
                 .map_err(StartError::Threads)?;
         let dialer = behaviour.gate.dialer();
         let config = params.config();
@@ -185,6 +200,7 @@ impl Node {
             orders,
             desk,
             exchange,
+            relays,
             requests,
             clock: Clock::start(),
             round_trips: BTreeMap::new(),
@@ -198,6 +214,16 @@ impl Node {
     /// Who the node is.
     pub(crate) fn peer_id(&self) -> PeerId {
         *self.swarm.local_peer_id()
+    }
+
+    /// Who is connected.
+    pub(crate) fn sessions(&self) -> Sessions {
+        self.sessions.clone()
+    }
+
+    /// Where others reach it, as its record says.
+    pub(crate) fn announced(&self) -> Vec<Multiaddr> {
+        self.record.addresses()
     }
 
     /// Opens every configured address and returns those that it got: several for one that stands
@@ -262,6 +288,7 @@ impl Node {
                     }
                 }
                 Some(ask) = self.desk.asks.recv() => self.on_ask(ask),
+                Some(ask) = next_of(&mut self.relays) => self.on_relay_ask(ask),
                 _ = look_after.tick() => self.look_after_bans(Clock::wall()),
             }
         }
@@ -289,9 +316,30 @@ impl Node {
         self.overlay().trusted().any(|trusted| trusted == *peer)
     }
 
+    /// Has what waits among packets sent, and what was earned kept.
+    async fn let_relaying_end(&mut self) {
+        let Some(relays) = &self.relays else { return };
+        relays.end();
+        let ended = async {
+            loop {
+                tokio::select! {
+                    ask = next_of(&mut self.relays) => match ask {
+                        Some(ask) => self.on_relay_ask(ask),
+                        None => return,
+                    },
+                    event = self.swarm.select_next_some() => self.on_swarm(event),
+                }
+            }
+        };
+        if timeout(LAST_PACKETS, ended).await.is_err() {
+            tracing::debug!("not every packet has left in time");
+        }
+    }
+
     /// Lets the protocols end, tells every peer that we go, and then closes every connection.
     async fn say_goodbye(&mut self) {
         self.enforce_all_bans();
+        self.let_relaying_end().await;
         self.gated().session.stop().await;
         self.gossip(gossip::Command::Shutdown);
         let told = async {
@@ -313,6 +361,11 @@ impl Node {
             self.swarm.next().await;
         }
     }
+}
+
+/// What those who relay ask next; nothing where nobody does.
+async fn next_of(relays: &mut Option<Relays>) -> Option<RelayAsk> {
+    relays.as_mut()?.next().await
 }
 
 /// An error and what caused it.

@@ -8,22 +8,27 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 use rand::TryRng;
 use rand::rngs::SysRng;
 use session::Registry;
 use storage::Storage;
+use tickets::ledger::OpenLedgerError;
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use transport::pool::Pool;
 
-use crate::config::{Params, Role};
-use crate::control::{BindError, Listen, Server};
+use crate::config::{LedgerServe, Params, Role};
+use crate::control::{BindError, LedgerServer, Listen, Server};
 use crate::datadir::{Claim, DataDirError};
 use crate::handle::Handle;
 use crate::memory::{Memory, MemoryError};
 use crate::node::{Node, Setup, StartError};
 use crate::orders::Orders;
+use crate::payments::{ChainKeyError, Payments, Wish, key};
+use crate::relaying::{self, Relaying, RelayingError};
 use crate::syncing::Syncing;
 
 /// How long the control API goes on when the node has ended, for the answers under way.
@@ -49,6 +54,15 @@ pub enum ServiceError {
     /// Its orders.
     #[error("cannot read the orders")]
     Orders(#[from] ordersync::StoreError),
+    /// The key of its account.
+    #[error(transparent)]
+    ChainKey(#[from] ChainKeyError),
+    /// Its ledger.
+    #[error("cannot open the ledger")]
+    Ledger(#[from] OpenLedgerError),
+    /// Its packets and tickets.
+    #[error(transparent)]
+    Relaying(#[from] RelayingError),
     /// Its network side.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -66,8 +80,15 @@ pub struct Service {
     node: Node,
     handle: Handle,
     orders: Orders,
+    payments: Payments,
+    /// Who the account is announced to be, and where that can be reached. Not of a seed.
+    announced: Option<(Keypair, Vec<Multiaddr>)>,
+    /// Where others find the ledger.
+    ledger: Option<LedgerServer>,
     /// Not of a seed.
     syncing: Option<Syncing>,
+    /// If it relays.
+    relaying: Option<Relaying>,
     server: Option<Server>,
     listen: Vec<Multiaddr>,
     storage: Storage,
@@ -102,17 +123,57 @@ impl Service {
         let kept = Arc::new(storage.orders());
         let (orders, wishes) =
             Box::pin(Orders::open(&params.orders, kept, pool.clone(), random_seed()?)).await?;
+        let (payments, asked, ledger) = Box::pin(open_payments(&params, &storage, &claim)).await?;
+        let (inside, outside) = if params.config().relays() {
+            let start = relaying::Start {
+                payments: payments.clone(),
+                wishes: asked,
+                storage: &storage,
+                identity: &identity,
+                config: params.config(),
+                seed: random_seed()?,
+            };
+            Box::pin(relaying::open(start))
+                .await
+                .map(|(inside, outside)| (Some(inside), Some(outside)))?
+        } else {
+            // Whoever asks what only a relay does is told that this is none.
+            (None, None)
+        };
         let kept = orders.clone();
-        let setup =
-            Setup { identity, params: params.clone(), protocols, memory, orders: kept, seed };
+        let setup = Setup {
+            identity: identity.clone(),
+            params: params.clone(),
+            protocols,
+            memory,
+            orders: kept,
+            relaying: inside,
+            seed,
+        };
         let (mut node, handle, port) = Node::new(setup)?;
+        let (dialer, sessions) = (port.dialer.clone(), node.sessions());
         // Who visits a seed brings no orders and wants none.
         let syncs = params.config().network.role == Role::Node;
         let session_keys = random_seed()?;
         let theirs = (orders.clone(), wishes);
         let syncing = syncs.then(|| Syncing::new(theirs, port, &params, pool, session_keys));
         let listen = Box::pin(node.listen()).await?;
-        Ok(Self { node, handle, orders, syncing, server, listen, storage, claim })
+        let announced = syncs.then(|| (identity, node.announced()));
+        let relaying = outside.map(|outside| Relaying::begin(outside, dialer, sessions));
+        Ok(Self {
+            node,
+            handle,
+            orders,
+            payments,
+            announced,
+            ledger,
+            syncing,
+            relaying,
+            server,
+            listen,
+            storage,
+            claim,
+        })
     }
 
     /// Who the node is.
@@ -147,6 +208,11 @@ impl Service {
         self.orders.clone()
     }
 
+    /// Its payments.
+    pub fn payments(&self) -> Payments {
+        self.payments.clone()
+    }
+
     /// Lives until `end` is there or a client asks for the end; then says goodbye.
     ///
     /// # Panics
@@ -158,7 +224,8 @@ impl Service {
     /// # Cancel safety
     /// Dropping the future cuts every connection.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { node, handle, orders, syncing, server, storage, claim, .. } = self;
+        let Self { node, handle, orders, payments, announced, ledger, .. } = self;
+        let Self { syncing, relaying, server, storage, claim, .. } = self;
         let ended = CancellationToken::new();
         let mut broken = None;
         let end = async {
@@ -180,6 +247,11 @@ impl Service {
                 syncing.run().await;
             }
         });
+        let relay = ended.run_until_cancelled(async move {
+            if let Some(relaying) = relaying {
+                relaying.run().await;
+            }
+        });
         let serve = async {
             let Some(server) = server else { return };
             // A client that never says a word would hold up the end for ever.
@@ -188,7 +260,7 @@ impl Service {
                 sleep(LAST_WORDS).await;
             };
             tokio::select! {
-                served = server.serve(handle, orders.clone(), ended.cancelled()) => {
+                served = server.serve(handle, orders.clone(), payments.clone(), ended.cancelled()) => {
                     if let Err(error) = served {
                         tracing::error!(%error, "the node goes on without its control API");
                     }
@@ -196,7 +268,13 @@ impl Service {
                 () = too_late => tracing::debug!("cut off the clients of the control API"),
             }
         };
-        tokio::join!(live, serve, tend, sync);
+        let pay = ended.run_until_cancelled(async {
+            if let Some((identity, addresses)) = announced {
+                payments.tend(&identity, addresses).await;
+            }
+        });
+        let lend = serve_ledger(ledger, &payments, &ended);
+        tokio::join!(live, serve, tend, sync, Box::pin(relay), pay, lend);
         // Whoever claims the directory next finds the file closed.
         match timeout(LAST_WRITE, storage.close()).await {
             Ok(Ok(())) => {}
@@ -207,6 +285,42 @@ impl Service {
         if let Some(panic) = broken {
             resume_unwind(panic);
         }
+    }
+}
+
+/// The payments of a node, what is asked of those who relay, and the place where others find its
+/// ledger, if they are to.
+async fn open_payments(
+    params: &Params,
+    storage: &Storage,
+    claim: &Claim,
+) -> Result<(Payments, mpsc::Receiver<Wish>, Option<LedgerServer>), ServiceError> {
+    let mut params = params.payments.clone();
+    let key = key::load_or_create(&claim.dir().chain_key_file())?;
+    let server = params.serve.as_ref().map(|place| LedgerServer::bind(place, claim)).transpose()?;
+    params.serve = server.as_ref().map(LedgerServer::place);
+    let kept = Arc::new(storage.ledger());
+    let (payments, wishes) = Payments::open(params, key, kept, claim.dir()).await?;
+    Ok((payments, wishes, server))
+}
+
+/// Serves the ledger to others until the node ends.
+async fn serve_ledger(server: Option<LedgerServer>, payments: &Payments, end: &CancellationToken) {
+    let (Some(server), Some(ledger)) = (server, payments.own_ledger()) else { return };
+    let place = LedgerServe(Some(server.place()));
+    tracing::info!(%place, "the ledger is served");
+    // Those who follow end at once; one that never says a word would hold up the end for ever.
+    let too_late = async {
+        end.cancelled().await;
+        sleep(LAST_WORDS).await;
+    };
+    tokio::select! {
+        served = server.serve(ledger, end.cancelled()) => {
+            if let Err(error) = served {
+                tracing::error!(%error, "the ledger is not served any more");
+            }
+        }
+        () = too_late => {}
     }
 }
 

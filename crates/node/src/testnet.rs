@@ -6,6 +6,7 @@ mod deal;
 mod ground;
 mod heal;
 mod member;
+mod pay;
 mod phases;
 mod profile;
 mod summary;
@@ -26,6 +27,7 @@ pub use self::deal::Unopened;
 pub use self::ground::Ground;
 use self::member::Member;
 pub use self::member::MemberError;
+pub use self::pay::Unsettled;
 pub use self::phases::{PHASES, Phase, PhaseError};
 pub use self::profile::Profile;
 pub use self::summary::{NodeSummary, PhaseSummary, Summary};
@@ -164,6 +166,7 @@ impl Testnet {
             network.seeds = seed.map(Member::dial_addresses).unwrap_or_default();
         }
         config.gossip = self.gossip();
+        self.payments_of(number, &mut config);
         config.orders.sync_every = SYNC_EVERY;
         config.orders.min_peers = SYNC_PEERS;
         config.orders.items_max = ORDERS_MAX;

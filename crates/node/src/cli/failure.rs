@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use storage::{OpenError, Refusal};
-use tonic::Code;
+use tonic::{Code, Status};
 use transport::identity::IdentityError;
 
 use super::exit::Exit;
@@ -14,6 +14,7 @@ use crate::control::{BindError, ClientError, ListenError};
 use crate::datadir::DataDirError;
 use crate::memory::MemoryError;
 use crate::node::StartError;
+use crate::payments::NoRelaying;
 use crate::service::ServiceError;
 
 /// Why a command failed.
@@ -59,6 +60,16 @@ pub(super) enum Failure {
     SyncedWithFew { synced: u32, wanted: u32 },
     #[error("the sync did not end within {0:?}")]
     SyncTimedOut(Duration),
+    #[error("{bad} of {channels} channels were not settled")]
+    Unsettled { bad: u64, channels: u64 },
+    #[error("not sent: {0}")]
+    Unsent(String),
+    #[error("not delivered: {0}")]
+    Undelivered(String),
+    #[error("refused: {0}")]
+    SendRefused(String),
+    #[error("nobody says whether it was delivered")]
+    SendTimedOut,
     #[error("cannot write the result")]
     Output(#[source] io::Error),
 }
@@ -72,7 +83,9 @@ impl Failure {
             Self::DataDir(error) | Self::Service(ServiceError::DataDir(error)) => {
                 exit_of_directory(error)
             }
-            Self::Service(ServiceError::Bind(BindError::Listen(_))) => Exit::Configuration,
+            Self::Service(ServiceError::Bind(BindError::Listen(_)) | ServiceError::ChainKey(_)) => {
+                Exit::Configuration
+            }
             Self::Service(ServiceError::Memory(MemoryError::Open(error))) => exit_of_store(error),
             Self::Client(error) => of_client(error),
             Self::ControlOff => Exit::Unreachable,
@@ -80,7 +93,8 @@ impl Failure {
                 Exit::NotFound
             }
             Self::Input { .. } => Exit::Failed,
-            Self::SyncTimedOut(_) => Exit::TimedOut,
+            Self::SyncTimedOut(_) | Self::SendTimedOut => Exit::TimedOut,
+            Self::SendRefused(_) => Exit::Refused,
             Self::Service(_)
             | Self::Runtime(_)
             | Self::Directory(_)
@@ -89,6 +103,9 @@ impl Failure {
             | Self::BadLines { .. }
             | Self::Sync(_)
             | Self::SyncedWithFew { .. }
+            | Self::Unsettled { .. }
+            | Self::Unsent(_)
+            | Self::Undelivered(_)
             | Self::Output(_) => Exit::Failed,
         }
     }
@@ -113,7 +130,7 @@ impl Failure {
                 of_directory(error)
             }
             Self::Listen(_) | Self::Service(ServiceError::Bind(BindError::Listen(_))) => Some(
-                "set control.listen or --control to a shorter path, such as unix:/run/NAME.sock"
+                "set control.listen, --control or ledger.serve to a shorter path, as unix:/run/NAME.sock"
                     .into(),
             ),
             Self::Service(ServiceError::Bind(BindError::Occupied { .. })) => {
@@ -136,20 +153,16 @@ impl Failure {
             Self::ControlOff => {
                 Some("give its address with --control, or set control.listen".into())
             }
-            Self::BadLines { .. } => Some(
-                "the other lines were imported; mend these and import the file again: what is known \
-                 does no harm"
-                    .into(),
-            ),
-            Self::Sync(_) => Some(
-                "`meshwork peers list` tells who is connected; or name a peer with --from".into(),
-            ),
-            Self::SyncedWithFew { .. } => {
-                Some("the lines above say how it ended with each; what came is kept".into())
-            }
-            Self::SyncTimedOut(_) => {
-                Some("what came is kept; give it more time with --timeout".into())
-            }
+            Self::BadLines { .. }
+            | Self::Sync(_)
+            | Self::SyncedWithFew { .. }
+            | Self::SyncTimedOut(_)
+            | Self::Unsettled { .. }
+            | Self::Unsent(_)
+            | Self::Undelivered(_)
+            | Self::SendRefused(_)
+            | Self::SendTimedOut => self.of_result().map(str::to_owned),
+            Self::Client(ClientError::Refused { status, .. }) => of_refusal(status),
             Self::Service(_)
             | Self::Client(_)
             | Self::Identity(_)
@@ -159,6 +172,37 @@ impl Failure {
             | Self::Directory(_)
             | Self::Testnet
             | Self::Output(_) => None,
+        }
+    }
+
+    /// What to do next about something that was done in part, or not at all.
+    fn of_result(&self) -> Option<&'static str> {
+        match self {
+            Self::BadLines { .. } => Some(
+                "the other lines were imported; mend these and import the file again: what is known \
+                 does no harm",
+            ),
+            Self::Sync(_) => {
+                Some("`meshwork peers list` tells who is connected; or name a peer with --from")
+            }
+            Self::SyncedWithFew { .. } => {
+                Some("the lines above say how it ended with each; what came is kept")
+            }
+            Self::SyncTimedOut(_) => Some("what came is kept; give it more time with --timeout"),
+            Self::Unsettled { .. } => Some(
+                "the lines above say why; what they hold is kept, and nothing is lost by trying again",
+            ),
+            Self::Unsent(_) => Some(
+                "`meshwork channels list` tells to whom there is a channel; a relay must have announced \
+                 itself and be connected",
+            ),
+            Self::Undelivered(_) | Self::SendRefused(_) => {
+                Some("send it again, over other relays or more of them")
+            }
+            Self::SendTimedOut => {
+                Some("the recipient may have it; who sends it again may have it there twice")
+            }
+            _ => None,
         }
     }
 }
@@ -223,4 +267,25 @@ fn of_client(error: &ClientError) -> Exit {
         | Code::Aborted
         | Code::OutOfRange => Exit::Failed,
     }
+}
+
+/// What to do about what the node refuses.
+fn of_refusal(status: &Status) -> Option<String> {
+    if status.message() == NoRelaying.to_string() {
+        return Some("set relay.enabled in its configuration, and start it again".into());
+    }
+    // An error of the ledger, which the message begins with.
+    let hint = match status.message().split(':').next()? {
+        "TokenTransferFailed" => "`meshwork channels list` tells what the account has",
+        "WrongChannelState" => {
+            "`meshwork channels list --closed` tells in which state it is: one is opened when it is \
+             closed, and funded when it is open"
+        }
+        "NoticePeriodNotDue" => {
+            "run it again when the notice is over, as `meshwork channels list` tells"
+        }
+        "InvalidNonce" => "run it again; is another program using the same key?",
+        _ => return None,
+    };
+    Some(hint.into())
 }

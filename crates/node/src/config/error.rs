@@ -8,7 +8,7 @@ use std::time::Duration;
 use libp2p::Multiaddr;
 use transport::address::AddressFault;
 
-use super::{KeyPath, OrdersError, Source};
+use super::{KeyPath, OrdersError, PaymentsError, Source};
 
 /// Why there is no configuration to run with.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +179,15 @@ pub enum Mistake {
         #[source]
         error: OrdersError,
     },
+    /// A value with which nobody can pay or be paid.
+    #[error("{key} {error}")]
+    Payments {
+        /// The key.
+        key: KeyPath,
+        /// Why.
+        #[source]
+        error: PaymentsError,
+    },
 }
 
 impl Mistake {
@@ -193,7 +202,8 @@ impl Mistake {
             | Self::Handshake { key, .. }
             | Self::Seed { key, .. }
             | Self::Gossip { key, .. }
-            | Self::Orders { key, .. } => Some(*key),
+            | Self::Orders { key, .. }
+            | Self::Payments { key, .. } => Some(*key),
             Self::Syntax(_)
             | Self::UnknownSection { .. }
             | Self::UnknownKey { .. }

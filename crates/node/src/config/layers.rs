@@ -220,6 +220,7 @@ impl Pile {
     /// Lays `value` over the present one.
     fn put(&mut self, key: KeyPath, value: Value, place: Source) {
         let present = self.config.value(key);
+        let value = widened(value, &present);
         if !value.same_type(&present) {
             let (expected, found) = (expected(&present), value.type_str());
             return self.refuse(place, Mistake::Type { key, expected, found });
@@ -301,6 +302,16 @@ fn expected(present: &Value) -> &'static str {
     }
 }
 
+/// A whole number where another would do as well, as that.
+fn widened(value: Value, present: &Value) -> Value {
+    match (&value, present) {
+        (Value::Integer(whole), Value::Float(_)) => {
+            i32::try_from(*whole).map_or(value, |whole| Value::Float(whole.into()))
+        }
+        _ => value,
+    }
+}
+
 /// Reads `text` as a value of the same type as `present`: a list has commas between its entries.
 fn from_text(present: &Value, text: &str) -> Option<Value> {
     match present {
@@ -311,6 +322,7 @@ fn from_text(present: &Value, text: &str) -> Option<Value> {
             Some(Value::Array(entries.map(Value::from).collect()))
         }
         Value::String(_) => Some(Value::from(text)),
-        Value::Float(_) | Value::Datetime(_) | Value::Table(_) => None,
+        Value::Float(_) => text.trim().parse().ok().map(Value::Float),
+        Value::Datetime(_) | Value::Table(_) => None,
     }
 }

@@ -8,9 +8,11 @@ use transport::address::admissible;
 use transport::limits;
 
 use super::orders::{SYNC_MAX, SYNC_MIN, SYNC_PEERS_MAX};
+use super::payments::{AGGREGATE_MAX, NOTICE_MAX};
 use super::sections::{Handshake, Limits, Seed};
 use super::{
-    Config, Control, DialAddress, KeyPath, Mistake, Network, Orders, OrdersParams, RangeError, Role,
+    Config, Control, DialAddress, KeyPath, Mistake, Network, Orders, OrdersParams, PaymentsParams,
+    RangeError, Role,
 };
 
 /// A configuration that passed every check, and what it means for each layer.
@@ -27,6 +29,8 @@ pub struct Params {
     pub(crate) gossip: gossip::Params,
     /// Of the orders.
     pub(crate) orders: OrdersParams,
+    /// Of the payments.
+    pub(crate) payments: PaymentsParams,
 }
 
 impl Params {
@@ -50,6 +54,7 @@ impl Config {
     pub fn check(self) -> Result<Params, Vec<Mistake>> {
         let mut mistakes = Mistakes::default();
         self.check_ranges(&mut mistakes);
+        self.check_payments(&mut mistakes);
         let limits = self.ceiling().check();
         let limits = mistakes.keep(limits, |error| Mistake::Range {
             key: known(&format!("limits.{}", error.name)),
@@ -75,7 +80,8 @@ impl Config {
             (Some(limits), Some(gate), Some(seed), Some(gossip), Some(orders))
                 if mistakes.0.is_empty() =>
             {
-                Ok(Params { config: self, limits, gate, seed, gossip, orders })
+                let payments = self.ledger.params(&self.network.name);
+                Ok(Params { config: self, limits, gate, seed, gossip, orders, payments })
             }
             _ => Err(mistakes.0),
         }
@@ -128,6 +134,18 @@ impl Config {
         }
         let min_peers = u32::try_from(*min_peers).unwrap_or(u32::MAX);
         mistakes.count("orders.min_peers", min_peers, 1, SYNC_PEERS_MAX);
+    }
+
+    fn check_payments(&self, mistakes: &mut Mistakes) {
+        let second = Duration::from_secs(1);
+        mistakes.time("ledger.notice", self.ledger.notice, second, NOTICE_MAX);
+        mistakes.time("relay.delay_max", self.relay.delay_max, Duration::ZERO, second * 10);
+        mistakes.count("tickets.threshold", self.tickets.threshold, 2, AGGREGATE_MAX);
+        mistakes.time("tickets.timeout", self.tickets.timeout, second, second * 120);
+        let all = [self.ledger.mistakes(), self.relay.mistakes(), self.tickets.mistakes()];
+        for (key, error) in all.into_iter().flatten() {
+            mistakes.0.push(Mistake::Payments { key: known(key), error });
+        }
     }
 
     /// The ceiling over all connections, for the transport.

@@ -36,7 +36,7 @@ pub enum ListenError {
         given: String,
     },
     /// The system has no room for the path.
-    #[error("the path of the control socket has {} bytes, the system takes at most {}: {}", path.as_os_str().len(), SOCKET_PATH_MAX, path.display())]
+    #[error("the path of the socket has {} bytes, the system takes at most {}: {}", path.as_os_str().len(), SOCKET_PATH_MAX, path.display())]
     TooLong {
         /// The whole path.
         path: PathBuf,
@@ -55,10 +55,17 @@ impl Listen {
     /// # Errors
     /// [`ListenError::TooLong`].
     pub fn socket(&self, dir: &DataDir) -> Result<Option<PathBuf>, ListenError> {
-        let Self::Unix(path) = self else { return Ok(None) };
-        let path = dir.path().join(path);
-        if fits(&path) { Ok(Some(path)) } else { Err(ListenError::TooLong { path }) }
+        match self {
+            Self::Unix(path) => socket_path(path, dir).map(Some),
+            Self::Off => Ok(None),
+        }
     }
+}
+
+/// The socket at `path`, as an absolute path.
+pub(super) fn socket_path(path: &str, dir: &DataDir) -> Result<PathBuf, ListenError> {
+    let path = dir.path().join(path);
+    if fits(&path) { Ok(path) } else { Err(ListenError::TooLong { path }) }
 }
 
 fn fits(path: &Path) -> bool {

@@ -7,7 +7,7 @@ mod tests;
 
 use std::time::Duration;
 
-use futures::stream::{self, BoxStream};
+use futures::stream;
 use futures::{Stream as AnyStream, StreamExt};
 use tokio::time::timeout;
 use tokio_stream::wrappers::ReceiverStream;
@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, Streaming};
 
 pub use self::client::Stream;
+use super::telling::{self, Answer, Replies, ending};
 use crate::generated::control::v1 as proto;
 use crate::generated::control::v1::orders_server::Orders as OrdersApi;
-use crate::handle::Ending;
 use crate::orders::{NoSync, Orders};
 
 /// Most orders in one reply: each may have a few hundred bytes, and all must fit 4 MiB.
@@ -38,9 +38,6 @@ pub(super) struct Service {
     ended: CancellationToken,
 }
 
-type Answer<R> = Result<Response<R>, Status>;
-type Replies<R> = BoxStream<'static, Result<R, Status>>;
-
 impl Service {
     pub(super) const fn new(
         orders: Orders,
@@ -56,26 +53,12 @@ impl Service {
         timeout(self.request_timeout, answer).await.map_err(too_late)
     }
 
-    /// Tells `replies` until they end; when the node ends first, that.
     fn tell<R: Send + 'static>(
         &self,
         replies: impl AnyStream<Item = Result<R, Status>> + Send + 'static,
     ) -> Response<Replies<R>> {
-        let state = Some((replies.boxed(), self.ended.clone()));
-        let told = stream::unfold(state, async |state: Option<(Replies<R>, _)>| {
-            let (mut replies, ended) = state?;
-            tokio::select! {
-                biased;
-                () = CancellationToken::cancelled(&ended) => Some((Err(ending()), None)),
-                reply = replies.next() => Some((reply?, Some((replies, ended)))),
-            }
-        });
-        Response::new(told.boxed())
+        telling::tell(replies, self.ended.clone())
     }
-}
-
-fn ending() -> Status {
-    Status::unavailable(Ending.to_string())
 }
 
 impl From<NoSync> for Status {

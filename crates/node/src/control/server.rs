@@ -1,28 +1,33 @@
 //! The node's end: a unix socket for its owner alone, and the services on it.
 
-use std::fs;
 use std::future::{Future, ready};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::StreamExt;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 
 use super::orders::{ORDERS_REQUEST_BYTES_MAX, Service as OrdersService};
+use super::payments::Service as PaymentsService;
 use super::service::Service;
+use super::socket::Socket;
 use super::{ListenError, REPLY_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::config::Control;
 use crate::datadir::Claim;
 use crate::generated::control::v1::book_server::BookServer;
+use crate::generated::control::v1::channels_server::ChannelsServer;
 use crate::generated::control::v1::node_server::NodeServer;
 use crate::generated::control::v1::orders_server::OrdersServer;
 use crate::generated::control::v1::peers_server::PeersServer;
+use crate::generated::control::v1::relay_server::RelayServer;
+use crate::generated::control::v1::tickets_server::TicketsServer;
 use crate::handle::Handle;
 use crate::orders::Orders;
+use crate::payments::Payments;
 
 /// Why the control API cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -32,16 +37,24 @@ pub enum BindError {
     #[error(transparent)]
     Listen(#[from] ListenError),
     /// Something is there that this node did not leave behind.
-    #[error("{} is in the way of the control socket", path.display())]
+    #[error("{} is in the way of the socket", path.display())]
     Occupied {
         /// What is in the way.
         path: PathBuf,
     },
     /// The system refuses.
-    #[error("cannot serve the control API on {}", path.display())]
+    #[error("cannot serve on {}", path.display())]
     Io {
         /// The socket.
         path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refuses a place where the ledger was to be served.
+    #[error("cannot serve the ledger on {place}")]
+    Ledger {
+        /// The place.
+        place: SocketAddr,
         /// What the system says.
         source: io::Error,
     },
@@ -61,22 +74,6 @@ pub struct Server {
     streams_max: u32,
 }
 
-/// The file of the socket; removed when dropped.
-#[derive(Debug)]
-struct Socket {
-    path: PathBuf,
-    /// Who may connect.
-    owner: u32,
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(path = %self.path.display(), %error, "control socket is gone already");
-        }
-    }
-}
-
 impl Server {
     /// Opens the socket that `control` asks for; `None` when it asks for none.
     ///
@@ -91,28 +88,17 @@ impl Server {
     /// turned away. Whoever connects can stop the node.
     pub fn bind(control: &Control, claim: &Claim) -> Result<Option<Self>, BindError> {
         let Some(path) = control.listen.socket(claim.dir())? else { return Ok(None) };
-        let failed = |source| BindError::Io { path: path.clone(), source };
-        if let Ok(found) = fs::symlink_metadata(&path) {
-            let ours = path.parent() == Some(claim.dir().path());
-            if !(ours && found.file_type().is_socket()) {
-                return Err(BindError::Occupied { path });
-            }
-            fs::remove_file(&path).map_err(failed)?;
-        }
-        let listener = UnixListener::bind(&path).map_err(failed)?;
-        let owner = fs::symlink_metadata(&path).map_err(failed)?.uid();
-        let socket = Socket { path: path.clone(), owner };
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).map_err(failed)?;
+        let (listener, socket) = Socket::open(path, claim)?;
         let Control { request_timeout, streams_max, .. } = *control;
         Ok(Some(Self { listener, socket, request_timeout, streams_max }))
     }
 
     /// The socket.
     pub fn path(&self) -> &Path {
-        &self.socket.path
+        self.socket.path()
     }
 
-    /// Answers out of `handle` and `orders` until `end` is there; requests under way are finished
+    /// Answers out of `handle`, `orders` and `payments` until `end` is there; requests under way are finished
     /// first, but for those that take as long as it pleases: they are told that the node is ending.
     ///
     /// # Errors
@@ -124,6 +110,7 @@ impl Server {
         self,
         handle: Handle,
         orders: Orders,
+        payments: Payments,
         end: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let Self { listener, socket, request_timeout, streams_max } = self;
@@ -141,6 +128,16 @@ impl Server {
         let orders = OrdersServer::new(OrdersService::new(orders, request_timeout, ended.clone()))
             .max_decoding_message_size(ORDERS_REQUEST_BYTES_MAX)
             .max_encoding_message_size(REPLY_BYTES_MAX);
+        let payments = PaymentsService::new(payments, request_timeout, ended.clone());
+        let channels = ChannelsServer::new(payments.clone())
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
+        let tickets = TicketsServer::new(payments.clone())
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
+        let relay = RelayServer::new(payments)
+            .max_decoding_message_size(REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
         let end = async {
             end.await;
             ended.cancel();
@@ -153,20 +150,11 @@ impl Server {
             .add_service(peers)
             .add_service(book)
             .add_service(orders)
+            .add_service(channels)
+            .add_service(tickets)
+            .add_service(relay)
             .serve_with_incoming_shutdown(connections, end)
             .await?;
         Ok(())
-    }
-}
-
-impl Socket {
-    /// Whether the other end of `connection` is a process of the same user, or of the superuser.
-    fn admits(&self, connection: &UnixStream) -> bool {
-        let other = connection.peer_cred().map(|other| other.uid());
-        let admitted = other.as_ref().is_ok_and(|&user| user == self.owner || user == 0);
-        if !admitted {
-            tracing::warn!(?other, "turned away a control connection of another user");
-        }
-        admitted
     }
 }

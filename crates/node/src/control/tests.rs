@@ -24,6 +24,8 @@ use crate::handle::{
 };
 use crate::orders::SyncRequest;
 use crate::orders::tests::orders;
+use crate::payments::tests::payments;
+use crate::payments::{Payments, Wish};
 
 fn claim() -> (TempDir, Claim) {
     let temporary = tempfile::tempdir().expect("a temporary directory");
@@ -40,6 +42,8 @@ pub(super) struct Served {
     pub(super) client: Client,
     pub(super) node: mpsc::Receiver<Request>,
     pub(super) syncs: mpsc::Receiver<SyncRequest>,
+    pub(super) payments: Payments,
+    pub(super) wishes: mpsc::Receiver<Wish>,
     pub(super) end: oneshot::Sender<()>,
     pub(super) server: JoinSet<Result<(), ServeError>>,
     pub(super) claim: Claim,
@@ -54,9 +58,11 @@ pub(super) async fn serve(control: Control) -> Served {
     let (end, ended) = oneshot::channel::<()>();
     let mut tasks = JoinSet::new();
     let (orders, syncs) = orders().await;
-    tasks.spawn(server.serve(handle, orders, async { drop(ended.await) }));
+    let (payments, wishes) = payments().await;
+    let paying = payments.clone();
+    tasks.spawn(server.serve(handle, orders, paying, async { drop(ended.await) }));
     let client = Client::connect(&path).await.expect("it is served");
-    Served { client, node, syncs, end, server: tasks, claim, temporary }
+    Served { client, node, syncs, payments, wishes, end, server: tasks, claim, temporary }
 }
 
 fn status() -> Status {

@@ -17,11 +17,13 @@ use machine::Machine;
 use ordersync::{ID, ID_BINARY, ID_V4};
 use rand::RngExt;
 use rand::rngs::StdRng;
+use relay::pipe;
 use session::Registry;
+use tickets::aggregation;
 use topics::{Command, Rules};
 use transport::clock::Clock;
 use transport::pool::Pool;
-use transport::{conversation, limits, question, session as turns};
+use transport::{NoJobs, conversation, limits, question, session as turns};
 
 use super::links::is_lasting;
 
@@ -38,6 +40,11 @@ const JUDGE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes per second that are asked for of one publisher in the long run: some 15,000 orders, about
 /// what one core can check.
 const PUBLISHER_RATE: u64 = 2 << 20;
+
+/// Packets that may wait for one peer, and their bytes: a fifth of a second of what one core relays.
+/// More come back, and their senders are told.
+const PACKETS_MAX: usize = 1024;
+const PACKETS_BYTES_MAX: usize = 2 << 20;
 
 /// What identify names as the protocol of the network.
 const IDENTIFY: &str = "/meshwork/1";
@@ -70,7 +77,16 @@ pub(super) struct Gated {
     pub(super) orders: turns::Behaviour,
     /// Not of a seed: who visits it has no use for it.
     pub(super) topics: Toggle<topics::Behaviour>,
+    /// Tickets for others. These three only of a node that relays.
+    pub(super) aggregation: Toggle<aggregation::Behaviour>,
+    /// Packets.
+    pub(super) msg: Toggle<conversation::Behaviour<pipe::Msg>>,
+    /// What is said about packets.
+    pub(super) ack: Toggle<conversation::Behaviour<pipe::Ack>>,
 }
+
+/// What trades tickets, and how long one question may take.
+pub(super) type Trader = (aggregation::Core, aggregation::Worker, Duration);
 
 /// Builds everything for the node of `identity`.
 pub(super) fn build(
@@ -78,6 +94,7 @@ pub(super) fn build(
     params: &Params,
     protocols: Registry,
     memory: Memory,
+    trader: Option<Trader>,
     sessions: &Sessions,
     rng: &mut StdRng,
 ) -> io::Result<Behaviour> {
@@ -85,7 +102,7 @@ pub(super) fn build(
     let network = &params.config().network;
     let pool = Pool::new(available_parallelism().unwrap_or(NonZeroUsize::MIN), POOL_QUEUE_MAX)?;
 
-    let names = names(&protocols, network.role);
+    let names = names(&protocols, network.role, trader.is_some());
     let spreads = (network.role == Role::Node).then(|| broadcast(identity, params, pool.clone()));
     let orders =
         turns::Behaviour::new(sessions_of_orders(), accepted_inside(network.role, sessions));
@@ -113,12 +130,16 @@ pub(super) fn build(
         let (dialer, allow_private) = (dialer.clone(), network.allow_private);
         let links = gossip::Worker::new(dialer.clone(), pool.clone(), book, allow_private);
         let visits = seed::Worker::new(dialer, pool, seeds, allow_private);
+        let pipes = trader.is_some();
         Gated {
             gossip: gossip::Behaviour::new(overlay, links, conversation::Config::default()),
             seed: seed::Behaviour::new(visitor, visits, question::Config::new(role)),
             session,
             orders,
             topics: spreads.into(),
+            aggregation: trader.map(trade).into(),
+            msg: carry(pipes),
+            ack: carry(pipes),
         }
     };
     let mut gate = Gate::new(gated, setup, bans);
@@ -139,8 +160,12 @@ pub(super) fn build(
 }
 
 /// Every name behind the gate that a remote may open.
-fn names(protocols: &Registry, role: Role) -> Vec<StreamProtocol> {
+fn names(protocols: &Registry, role: Role, relays: bool) -> Vec<StreamProtocol> {
     let mut names = protocols.accepted();
+    if relays {
+        let each = [aggregation::Core::NAMES, pipe::Msg::NAMES, pipe::Ack::NAMES];
+        names.extend(each.concat().into_iter().map(StreamProtocol::new));
+    }
     names.extend(gossip::Core::NAMES.iter().copied().map(StreamProtocol::new));
     match role {
         Role::Seed => names.extend(seed::Core::NAMES.iter().copied().map(StreamProtocol::new)),
@@ -150,6 +175,23 @@ fn names(protocols: &Registry, role: Role) -> Vec<StreamProtocol> {
         }
     }
     names
+}
+
+/// Tickets for others. The core has a time-out of its own, after which nobody needs the answer.
+fn trade((core, worker, timeout): Trader) -> aggregation::Behaviour {
+    let config = question::Config { timeout, ..question::Config::new(question::Role::Both) };
+    aggregation::Behaviour::new(core, worker, config)
+}
+
+/// Frames of one of the protocols of packets, if the node relays.
+fn carry<K: pipe::Kind>(relays: bool) -> Toggle<conversation::Behaviour<pipe::Core<K>>> {
+    let config = conversation::Config {
+        outbox_messages_max: PACKETS_MAX,
+        outbox_bytes_max: PACKETS_BYTES_MAX,
+        ..conversation::Config::default()
+    };
+    let carries = || conversation::Behaviour::new(pipe::Core::default(), NoJobs, config);
+    relays.then(carries).into()
 }
 
 /// Orders beside the gate.

@@ -105,6 +105,9 @@ impl Node {
                 self.on_session(Whence::Inside, event);
             }
             GateEvent::Inner(GatedEvent::Topics(event)) => self.on_broadcast(event),
+            GateEvent::Inner(GatedEvent::Aggregation(event)) => self.on_aggregation(event),
+            GateEvent::Inner(GatedEvent::Msg(event)) => self.on_msg(event),
+            GateEvent::Inner(GatedEvent::Ack(event)) => self.on_ack(event),
             GateEvent::Opened(info) => self.on_opened(&info),
             GateEvent::Closed(info) => self.on_closed(&info),
             GateEvent::Probed(info) => {
@@ -143,8 +146,11 @@ impl Node {
                 _ => Direction::Outbound,
             };
             let (address, record) = (address.clone(), info.record.clone().map(Arc::new));
-            let opened = Opened { peer: *peer, direction, address, record };
-            self.gossip(gossip::Command::Opened(Box::new(opened)));
+            let opened = Box::new(Opened { peer: *peer, direction, address, record });
+            // Whoever has packets for somebody keeps the link as long as there are some.
+            let aside = *declared == SessionKind::Direct && self.relays.is_some();
+            let aside = if aside { gossip::Command::OpenedAside } else { gossip::Command::Opened };
+            self.gossip(aside(opened));
         }
     }
 

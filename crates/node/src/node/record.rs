@@ -43,8 +43,8 @@ impl OwnRecord {
         self.listening.remove(address);
     }
 
-    /// A new record of what others can dial; what was given to be told comes first.
-    pub(super) fn seal(&mut self) -> Option<SignedRecord> {
+    /// What others can dial; what was given to be told comes first.
+    pub(super) fn addresses(&self) -> Vec<Multiaddr> {
         let mut addresses: Vec<Multiaddr> = Vec::new();
         for address in self.external.iter().chain(&self.listening) {
             let told = admissible(address, self.allow_private).is_ok();
@@ -53,8 +53,13 @@ impl OwnRecord {
                 addresses.push(address.clone());
             }
         }
+        addresses
+    }
+
+    /// A new record of them.
+    pub(super) fn seal(&mut self) -> Option<SignedRecord> {
         self.seq += 1;
-        match SignedRecord::seal(&self.identity, self.seq, addresses) {
+        match SignedRecord::seal(&self.identity, self.seq, self.addresses()) {
             Ok(record) => Some(record),
             Err(error) => {
                 tracing::warn!(%error, "cannot sign the own record");

@@ -10,6 +10,7 @@ use transport::address::transport_name;
 use transport::clock::Clock;
 
 use super::Node;
+use super::relays::Relays;
 use super::wishes::answer;
 use crate::config::Role;
 use crate::handle::{
@@ -50,6 +51,8 @@ impl Node {
         for (limit, count) in limits.refused() {
             *refused.entry(limit.as_str().to_owned()).or_default() += count;
         }
+        let mut dropped = named_counts(&self.dropped);
+        dropped.extend(self.relays.iter().flat_map(Relays::dropped));
         let orders = self.orders.status();
         let shaking = counts.pending_inbound + counts.pending_outbound;
         let known = match network.role {
@@ -77,7 +80,7 @@ impl Node {
             pending: shaking.saturating_add(count(gate.pending())),
             known_addresses: known.try_into().unwrap_or(u64::MAX),
             refused,
-            dropped: named_counts(&self.dropped),
+            dropped,
             swaps: named_counts(&self.swaps),
             orders: orders.count,
             orders_digest: orders.digest,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gossip::Band;
 use libp2p::PeerId;
 
+use super::pay::Unsettled;
 use crate::handle::{Direction, Peer};
 
 /// What each node says. Nodes that have ended are left out.
@@ -118,6 +119,9 @@ pub enum Shortcoming {
         /// The most that a node has.
         most: u64,
     },
+    /// Something about the payments.
+    #[error(transparent)]
+    Payments(#[from] Unsettled),
     /// No link was exchanged.
     #[error("no links were exchanged")]
     NoSwaps,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
@@ -19,6 +19,7 @@ use crate::config::{Config, ConfigError, DialAddress, Environment, Flag, KeyPath
 use crate::datadir::{DataDir, DataDirError};
 use crate::handle::Handle;
 use crate::orders::Orders;
+use crate::payments::Payments;
 use crate::service::{Service, ServiceError};
 
 /// Longest time for the store of a killed node to be closed, so that it can be opened again.
@@ -32,6 +33,7 @@ pub(super) struct Member {
     pub(super) listen: Vec<Multiaddr>,
     pub(super) handle: Handle,
     pub(super) orders: Orders,
+    pub(super) payments: Payments,
     storage: Storage,
     life: JoinSet<()>,
     world: World,
@@ -95,7 +97,7 @@ impl Member {
         seed: [u8; 32],
         end: CancellationToken,
     ) -> Result<Self, MemberError> {
-        let dir = DataDir::at(&directory.join(name_of(number)))?;
+        let dir = DataDir::at(&place_of(directory, number))?;
         // The claim ends with the node: making it and running it are two lives.
         dir.claim()?.init(config)?;
         Self::start(number, &dir, Vec::new(), seed, end).await
@@ -142,9 +144,10 @@ impl Member {
         let span = tracing::info_span!("member", %name);
         let (peer, listen) = (service.peer_id(), service.listen().to_vec());
         let (handle, orders, storage) = (service.handle(), service.orders(), service.storage());
+        let payments = service.payments();
         let mut life = JoinSet::new();
         world.run(&mut life, service.run(end.cancelled_owned()).instrument(span));
-        Ok(Self { number, name, peer, listen, handle, orders, storage, life, world })
+        Ok(Self { number, name, peer, listen, handle, orders, payments, storage, life, world })
     }
 
     /// Ends it without a word to anybody. What it was told is durable is on the disk; the rest is
@@ -172,6 +175,11 @@ impl Member {
         let dial = |address: &Multiaddr| DialAddress::of(self.peer, bare(address));
         self.listen.iter().map(dial).collect()
     }
+}
+
+/// The data directory of a node, in that of the network.
+pub(super) fn place_of(directory: &Path, number: u8) -> PathBuf {
+    directory.join(name_of(number))
 }
 
 fn name_of(number: u8) -> String {

@@ -99,6 +99,11 @@ pub const PHASES: &[Phase] = &[
         about: "orders that are dealt out unevenly are on every node in the end",
         run: |testnet| testnet.unless_enough(|it| it.orders().boxed()),
     },
+    Phase {
+        name: "pay",
+        about: "messages go over relays, whose tickets are traded and paid to the unit",
+        run: |testnet| testnet.unless_enough(|it| it.pay().boxed()),
+    },
 ];
 
 /// Why a network did not manage something.

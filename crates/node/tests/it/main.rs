@@ -5,7 +5,9 @@ mod config;
 mod directory;
 mod offline;
 mod orders;
+mod payments;
 mod peers;
+mod relaying;
 mod running;
 mod testnet;
 

@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use super::{ended, meshwork, place};
 
-const PHASES: [&str; 9] =
-    ["start", "fill", "hold", "swap", "heal", "agree", "band", "orders", "end"];
+const PHASES: [&str; 10] =
+    ["start", "fill", "hold", "swap", "heal", "agree", "band", "orders", "pay", "end"];
 
 #[test]
 fn five_nodes_make_a_network_and_say_who_is_connected_to_whom() {

@@ -65,7 +65,7 @@ impl Order {
 const UNITS: [(u64, &str); 4] = [(31_556_952, "y"), (86_400, "d"), (3_600, "h"), (60, "m")];
 
 /// Bytes as `0x` and digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 + 2 * bytes.len());
     text.push_str("0x");
     for byte in bytes {

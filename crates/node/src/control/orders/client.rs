@@ -114,7 +114,7 @@ impl Client {
             .max_decoding_message_size(REPLY_BYTES_MAX)
     }
 
-    async fn stream<R>(
+    pub(in crate::control) async fn stream<R>(
         &self,
         reply: impl Future<Output = Result<Response<Streaming<R>>, Status>>,
     ) -> Result<Stream<R>, ClientError> {

@@ -389,6 +389,1211 @@ pub mod book_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Asks for the channels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelsListRequest {
+    /// At most so many: 1 to 5000.
+    #[prost(uint32, tag = "1")]
+    pub limit: u32,
+    /// Whether also those that are closed.
+    #[prost(bool, tag = "2")]
+    pub closed: bool,
+}
+impl ::prost::Name for ChannelsListRequest {
+    const NAME: &'static str = "ChannelsListRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsListRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsListRequest".into()
+    }
+}
+/// The account, the ledger and the channels at the time of asking.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ChannelsListReply {
+    /// The node's account.
+    #[prost(message, optional, tag = "1")]
+    pub account: ::core::option::Option<ChainAccount>,
+    /// The ledger that it is on.
+    #[prost(message, optional, tag = "2")]
+    pub ledger: ::core::option::Option<LedgerState>,
+    /// Those from this node, then those to it, each ascending by id. At most as many as were asked for.
+    #[prost(message, repeated, tag = "3")]
+    pub channels: ::prost::alloc::vec::Vec<PaymentChannel>,
+    /// Whether there are more.
+    #[prost(bool, tag = "4")]
+    pub more: bool,
+}
+impl ::prost::Name for ChannelsListReply {
+    const NAME: &'static str = "ChannelsListReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsListReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsListReply".into()
+    }
+}
+/// An account.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChainAccount {
+    /// Its address: 20 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub address: ::prost::bytes::Bytes,
+    /// What it has outside of channels, in base units of which 10^18 are a token: decimal.
+    #[prost(string, tag = "2")]
+    pub balance: ::prost::alloc::string::String,
+    /// Whether others can find it by the id of its peer.
+    #[prost(bool, tag = "3")]
+    pub announced: bool,
+}
+impl ::prost::Name for ChainAccount {
+    const NAME: &'static str = "ChainAccount";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChainAccount".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChainAccount".into()
+    }
+}
+/// How the node stands to its ledger.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerState {
+    /// Whose it is: "own", "unix:PATH" or "<http://ADDRESS:PORT".>
+    #[prost(string, tag = "1")]
+    pub url: ::prost::alloc::string::String,
+    /// Where it is served to others: "off", "unix:PATH" or "ADDRESS:PORT".
+    #[prost(string, tag = "2")]
+    pub served: ::prost::alloc::string::String,
+    /// Whether the node sees it as it is now.
+    #[prost(bool, tag = "3")]
+    pub connected: bool,
+    /// Why not, for people; empty if it does.
+    #[prost(string, tag = "4")]
+    pub trouble: ::prost::alloc::string::String,
+    /// How many transactions the node has seen.
+    #[prost(uint64, tag = "5")]
+    pub version: u64,
+    /// The hash of all that is in it: equal on two nodes that have seen the same. 32 bytes.
+    #[prost(bytes = "bytes", tag = "6")]
+    pub digest: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for LedgerState {
+    const NAME: &'static str = "LedgerState";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.LedgerState".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.LedgerState".into()
+    }
+}
+/// A channel: one direction between two accounts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PaymentChannel {
+    /// Its id: 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub id: ::prost::bytes::Bytes,
+    /// Who pays: 20 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub source: ::prost::bytes::Bytes,
+    /// Who is paid: 20 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub destination: ::prost::bytes::Bytes,
+    /// The peer at the other end; empty if it has not announced itself.
+    #[prost(string, tag = "4")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// Whether this node pays.
+    #[prost(bool, tag = "5")]
+    pub outgoing: bool,
+    /// What is in it, in base units: decimal.
+    #[prost(string, tag = "6")]
+    pub balance: ::prost::alloc::string::String,
+    /// The least index of a ticket that the ledger still takes.
+    #[prost(uint64, tag = "7")]
+    pub index: u64,
+    /// How often it was closed.
+    #[prost(uint32, tag = "8")]
+    pub epoch: u32,
+    /// Whether it can be paid from.
+    #[prost(enumeration = "PaymentChannelStatus", tag = "9")]
+    pub status: i32,
+    /// When its notice ends, in seconds since 1970; absent if it was given none.
+    #[prost(uint64, optional, tag = "10")]
+    pub closes_at: ::core::option::Option<u64>,
+}
+impl ::prost::Name for PaymentChannel {
+    const NAME: &'static str = "PaymentChannel";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.PaymentChannel".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.PaymentChannel".into()
+    }
+}
+/// Asks for a channel to be opened.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelsOpenRequest {
+    /// To whom: a peer id, or an account as 0x and 40 digits.
+    #[prost(string, tag = "1")]
+    pub whom: ::prost::alloc::string::String,
+    /// With how much in it, in base units: decimal.
+    #[prost(string, tag = "2")]
+    pub amount: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ChannelsOpenRequest {
+    const NAME: &'static str = "ChannelsOpenRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsOpenRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsOpenRequest".into()
+    }
+}
+/// A channel was opened.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelsOpenReply {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub channel: ::core::option::Option<PaymentChannel>,
+}
+impl ::prost::Name for ChannelsOpenReply {
+    const NAME: &'static str = "ChannelsOpenReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsOpenReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsOpenReply".into()
+    }
+}
+/// Asks for more in a channel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelsFundRequest {
+    /// Which: a channel, a peer or an account.
+    #[prost(string, tag = "1")]
+    pub whom: ::prost::alloc::string::String,
+    /// How much more, in base units: decimal.
+    #[prost(string, tag = "2")]
+    pub amount: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ChannelsFundRequest {
+    const NAME: &'static str = "ChannelsFundRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsFundRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsFundRequest".into()
+    }
+}
+/// There is more in a channel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelsFundReply {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub channel: ::core::option::Option<PaymentChannel>,
+}
+impl ::prost::Name for ChannelsFundReply {
+    const NAME: &'static str = "ChannelsFundReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsFundReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsFundReply".into()
+    }
+}
+/// Asks for a channel to be closed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelsCloseRequest {
+    /// Which: a channel, a peer or an account.
+    #[prost(string, tag = "1")]
+    pub whom: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ChannelsCloseRequest {
+    const NAME: &'static str = "ChannelsCloseRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsCloseRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsCloseRequest".into()
+    }
+}
+/// A step was taken.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ChannelsCloseReply {
+    /// As it is now.
+    #[prost(message, optional, tag = "1")]
+    pub channel: ::core::option::Option<PaymentChannel>,
+}
+impl ::prost::Name for ChannelsCloseReply {
+    const NAME: &'static str = "ChannelsCloseReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ChannelsCloseReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ChannelsCloseReply".into()
+    }
+}
+/// Whether a channel can be paid from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum PaymentChannelStatus {
+    /// Not told.
+    Unspecified = 0,
+    /// Tickets are issued and redeemed.
+    Open = 1,
+    /// Who pays has given notice; tickets are still redeemed.
+    PendingToClose = 2,
+    /// Nothing is in it.
+    Closed = 3,
+}
+impl PaymentChannelStatus {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PAYMENT_CHANNEL_STATUS_UNSPECIFIED",
+            Self::Open => "PAYMENT_CHANNEL_STATUS_OPEN",
+            Self::PendingToClose => "PAYMENT_CHANNEL_STATUS_PENDING_TO_CLOSE",
+            Self::Closed => "PAYMENT_CHANNEL_STATUS_CLOSED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PAYMENT_CHANNEL_STATUS_UNSPECIFIED" => Some(Self::Unspecified),
+            "PAYMENT_CHANNEL_STATUS_OPEN" => Some(Self::Open),
+            "PAYMENT_CHANNEL_STATUS_PENDING_TO_CLOSE" => Some(Self::PendingToClose),
+            "PAYMENT_CHANNEL_STATUS_CLOSED" => Some(Self::Closed),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod channels_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// The account of the node on its ledger, and the channels to and from it. A channel is named by its
+    /// id, as 0x and 64 digits; by the account at its other end, as 0x and 40 digits; or by the peer that
+    /// has announced that account. The last two mean the channel by which this node pays.
+    ///
+    /// What the ledger refuses fails with FAILED_PRECONDITION, and the message begins with the name of
+    /// its error.
+    #[derive(Debug, Clone)]
+    pub struct ChannelsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl ChannelsClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> ChannelsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ChannelsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ChannelsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Tells the account, the ledger, and the channels.
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChannelsListRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsListReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Channels/List");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Channels", "List"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Opens a channel from this node, with something in it. Answers when that is in the ledger.
+        pub async fn open(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChannelsOpenRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsOpenReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Channels/Open");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Channels", "Open"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Puts more into a channel from this node. Answers when that is in the ledger.
+        pub async fn fund(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChannelsFundRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsFundReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Channels/Fund");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Channels", "Fund"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes one step to close a channel. One from this node is given notice first, and closed when that
+        /// is over and it is asked for again; one to this node is closed at once. Answers when that is in the
+        /// ledger.
+        pub async fn close(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ChannelsCloseRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsCloseReply>, tonic::Status>
+        {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Channels/Close");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Channels", "Close"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod channels_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ChannelsServer.
+    #[async_trait]
+    pub trait Channels: std::marker::Send + std::marker::Sync + 'static {
+        /// Tells the account, the ledger, and the channels.
+        async fn list(
+            &self,
+            request: tonic::Request<super::ChannelsListRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsListReply>, tonic::Status>;
+        /// Opens a channel from this node, with something in it. Answers when that is in the ledger.
+        async fn open(
+            &self,
+            request: tonic::Request<super::ChannelsOpenRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsOpenReply>, tonic::Status>;
+        /// Puts more into a channel from this node. Answers when that is in the ledger.
+        async fn fund(
+            &self,
+            request: tonic::Request<super::ChannelsFundRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsFundReply>, tonic::Status>;
+        /// Takes one step to close a channel. One from this node is given notice first, and closed when that
+        /// is over and it is asked for again; one to this node is closed at once. Answers when that is in the
+        /// ledger.
+        async fn close(
+            &self,
+            request: tonic::Request<super::ChannelsCloseRequest>,
+        ) -> std::result::Result<tonic::Response<super::ChannelsCloseReply>, tonic::Status>;
+    }
+    /// The account of the node on its ledger, and the channels to and from it. A channel is named by its
+    /// id, as 0x and 64 digits; by the account at its other end, as 0x and 40 digits; or by the peer that
+    /// has announced that account. The last two mean the channel by which this node pays.
+    ///
+    /// What the ledger refuses fails with FAILED_PRECONDITION, and the message begins with the name of
+    /// its error.
+    #[derive(Debug)]
+    pub struct ChannelsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ChannelsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ChannelsServer<T>
+    where
+        T: Channels,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/meshwork.control.v1.Channels/List" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSvc<T: Channels>(pub Arc<T>);
+                    impl<T: Channels> tonic::server::UnaryService<super::ChannelsListRequest> for ListSvc<T> {
+                        type Response = super::ChannelsListReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChannelsListRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Channels>::list(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Channels/Open" => {
+                    #[allow(non_camel_case_types)]
+                    struct OpenSvc<T: Channels>(pub Arc<T>);
+                    impl<T: Channels> tonic::server::UnaryService<super::ChannelsOpenRequest> for OpenSvc<T> {
+                        type Response = super::ChannelsOpenReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChannelsOpenRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Channels>::open(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = OpenSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Channels/Fund" => {
+                    #[allow(non_camel_case_types)]
+                    struct FundSvc<T: Channels>(pub Arc<T>);
+                    impl<T: Channels> tonic::server::UnaryService<super::ChannelsFundRequest> for FundSvc<T> {
+                        type Response = super::ChannelsFundReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChannelsFundRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Channels>::fund(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FundSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Channels/Close" => {
+                    #[allow(non_camel_case_types)]
+                    struct CloseSvc<T: Channels>(pub Arc<T>);
+                    impl<T: Channels> tonic::server::UnaryService<super::ChannelsCloseRequest> for CloseSvc<T> {
+                        type Response = super::ChannelsCloseReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ChannelsCloseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Channels>::close(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CloseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(
+                        tonic::Status::GRPC_STATUS,
+                        (tonic::Code::Unimplemented as i32).into(),
+                    );
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for ChannelsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "meshwork.control.v1.Channels";
+    impl<T> tonic::server::NamedService for ChannelsServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks for a transaction to be applied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerSubmitRequest {
+    /// A meshwork.tickets.v1.SignedTransaction. At most 8 KiB.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub transaction: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for LedgerSubmitRequest {
+    const NAME: &'static str = "LedgerSubmitRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.LedgerSubmitRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.LedgerSubmitRequest".into()
+    }
+}
+/// What became of a transaction.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerSubmitReply {
+    /// Either.
+    #[prost(oneof = "ledger_submit_reply::Outcome", tags = "1, 2")]
+    pub outcome: ::core::option::Option<ledger_submit_reply::Outcome>,
+}
+/// Nested message and enum types in `LedgerSubmitReply`.
+pub mod ledger_submit_reply {
+    /// Either.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Outcome {
+        /// It was applied.
+        #[prost(message, tag = "1")]
+        Receipt(super::LedgerReceipt),
+        /// It was not.
+        #[prost(message, tag = "2")]
+        Rejection(super::LedgerRejection),
+    }
+}
+impl ::prost::Name for LedgerSubmitReply {
+    const NAME: &'static str = "LedgerSubmitReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.LedgerSubmitReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.LedgerSubmitReply".into()
+    }
+}
+/// Where a transaction is in the ledger.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerReceipt {
+    /// The version that it made.
+    #[prost(uint64, tag = "1")]
+    pub version: u64,
+    /// When, in seconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub at: u64,
+}
+impl ::prost::Name for LedgerReceipt {
+    const NAME: &'static str = "LedgerReceipt";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.LedgerReceipt".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.LedgerReceipt".into()
+    }
+}
+/// Why a transaction was not applied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerRejection {
+    /// The number of the error.
+    #[prost(uint32, tag = "1")]
+    pub code: u32,
+    /// The reason, for people. At most 256 bytes.
+    #[prost(string, tag = "2")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for LedgerRejection {
+    const NAME: &'static str = "LedgerRejection";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.LedgerRejection".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.LedgerRejection".into()
+    }
+}
+/// Asks for what was applied.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerEntriesRequest {
+    /// After this version; 0 for all.
+    #[prost(uint64, tag = "1")]
+    pub after: u64,
+}
+impl ::prost::Name for LedgerEntriesRequest {
+    const NAME: &'static str = "LedgerEntriesRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.LedgerEntriesRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.LedgerEntriesRequest".into()
+    }
+}
+/// A part of what was applied.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LedgerEntriesReply {
+    /// A frame of an entry or of the whole state, as meshwork.tickets.v1 has them.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub frame: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for LedgerEntriesReply {
+    const NAME: &'static str = "LedgerEntriesReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.LedgerEntriesReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.LedgerEntriesReply".into()
+    }
+}
+/// Generated client implementations.
+pub mod ledger_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// The ledger on which the nodes of a test network pay each other. Served alone, in a place of its
+    /// own: whoever may reach it may read the ledger and submit what they have signed, and nothing else.
+    #[derive(Debug, Clone)]
+    pub struct LedgerClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl LedgerClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> LedgerClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> LedgerClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            LedgerClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Has a transaction applied. Answers when that is durable, or says why not. Fails with
+        /// RESOURCE_EXHAUSTED when there is too much to do, and with UNAVAILABLE when the ledger is gone.
+        pub async fn submit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LedgerSubmitRequest>,
+        ) -> std::result::Result<tonic::Response<super::LedgerSubmitReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Ledger/Submit");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Ledger", "Submit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Tells what was applied after a version, and goes on telling. Begins with the whole state if what
+        /// came after that version is not known one by one any more.
+        pub async fn entries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::LedgerEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::LedgerEntriesReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Ledger/Entries");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Ledger", "Entries"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod ledger_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with LedgerServer.
+    #[async_trait]
+    pub trait Ledger: std::marker::Send + std::marker::Sync + 'static {
+        /// Has a transaction applied. Answers when that is durable, or says why not. Fails with
+        /// RESOURCE_EXHAUSTED when there is too much to do, and with UNAVAILABLE when the ledger is gone.
+        async fn submit(
+            &self,
+            request: tonic::Request<super::LedgerSubmitRequest>,
+        ) -> std::result::Result<tonic::Response<super::LedgerSubmitReply>, tonic::Status>;
+        /// Server streaming response type for the Entries method.
+        type EntriesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::LedgerEntriesReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Tells what was applied after a version, and goes on telling. Begins with the whole state if what
+        /// came after that version is not known one by one any more.
+        async fn entries(
+            &self,
+            request: tonic::Request<super::LedgerEntriesRequest>,
+        ) -> std::result::Result<tonic::Response<Self::EntriesStream>, tonic::Status>;
+    }
+    /// The ledger on which the nodes of a test network pay each other. Served alone, in a place of its
+    /// own: whoever may reach it may read the ledger and submit what they have signed, and nothing else.
+    #[derive(Debug)]
+    pub struct LedgerServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> LedgerServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for LedgerServer<T>
+    where
+        T: Ledger,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/meshwork.control.v1.Ledger/Submit" => {
+                    #[allow(non_camel_case_types)]
+                    struct SubmitSvc<T: Ledger>(pub Arc<T>);
+                    impl<T: Ledger> tonic::server::UnaryService<super::LedgerSubmitRequest> for SubmitSvc<T> {
+                        type Response = super::LedgerSubmitReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LedgerSubmitRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Ledger>::submit(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SubmitSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Ledger/Entries" => {
+                    #[allow(non_camel_case_types)]
+                    struct EntriesSvc<T: Ledger>(pub Arc<T>);
+                    impl<T: Ledger>
+                        tonic::server::ServerStreamingService<super::LedgerEntriesRequest>
+                        for EntriesSvc<T>
+                    {
+                        type Response = super::LedgerEntriesReply;
+                        type ResponseStream = T::EntriesStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::LedgerEntriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Ledger>::entries(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EntriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(
+                        tonic::Status::GRPC_STATUS,
+                        (tonic::Code::Unimplemented as i32).into(),
+                    );
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for LedgerServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "meshwork.control.v1.Ledger";
+    impl<T> tonic::server::NamedService for LedgerServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// Asks for the status.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}
@@ -2876,6 +4081,1047 @@ pub mod peers_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "meshwork.control.v1.Peers";
     impl<T> tonic::server::NamedService for PeersServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks for a message to be sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RelaySendRequest {
+    /// To whom.
+    #[prost(string, tag = "1")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// What. At most 1024 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: ::prost::bytes::Bytes,
+    /// Over how many relays: 0 to 3.
+    #[prost(uint32, tag = "3")]
+    pub relays: u32,
+}
+impl ::prost::Name for RelaySendRequest {
+    const NAME: &'static str = "RelaySendRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.RelaySendRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.RelaySendRequest".into()
+    }
+}
+/// What became of a message.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RelaySendReply {
+    /// What.
+    #[prost(enumeration = "RelayOutcome", tag = "1")]
+    pub outcome: i32,
+    /// A stable name of why it was not delivered; empty if it was.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// Why it was not delivered, for people.
+    #[prost(string, tag = "3")]
+    pub reason: ::prost::alloc::string::String,
+    /// The relays that were chosen, in their order, and the recipient; empty if none were.
+    #[prost(string, repeated, tag = "4")]
+    pub path: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the ticket for it is worth, in base units of which 10^18 are a token: decimal.
+    #[prost(string, tag = "5")]
+    pub paid: ::prost::alloc::string::String,
+    /// From sending to knowing, in microseconds.
+    #[prost(uint64, tag = "6")]
+    pub time_us: u64,
+}
+impl ::prost::Name for RelaySendReply {
+    const NAME: &'static str = "RelaySendReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.RelaySendReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.RelaySendReply".into()
+    }
+}
+/// What becomes of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum RelayOutcome {
+    /// Not told.
+    Unspecified = 0,
+    /// The recipient has proven that it has it.
+    Delivered = 1,
+    /// A relay says that it cannot pass it on.
+    Failed = 2,
+    /// Nobody said anything in time. The recipient may have it.
+    TimedOut = 3,
+    /// The first relay, or the recipient, does not take it.
+    Refused = 4,
+    /// It did not leave this node.
+    Unsent = 5,
+}
+impl RelayOutcome {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "RELAY_OUTCOME_UNSPECIFIED",
+            Self::Delivered => "RELAY_OUTCOME_DELIVERED",
+            Self::Failed => "RELAY_OUTCOME_FAILED",
+            Self::TimedOut => "RELAY_OUTCOME_TIMED_OUT",
+            Self::Refused => "RELAY_OUTCOME_REFUSED",
+            Self::Unsent => "RELAY_OUTCOME_UNSENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "RELAY_OUTCOME_UNSPECIFIED" => Some(Self::Unspecified),
+            "RELAY_OUTCOME_DELIVERED" => Some(Self::Delivered),
+            "RELAY_OUTCOME_FAILED" => Some(Self::Failed),
+            "RELAY_OUTCOME_TIMED_OUT" => Some(Self::TimedOut),
+            "RELAY_OUTCOME_REFUSED" => Some(Self::Refused),
+            "RELAY_OUTCOME_UNSENT" => Some(Self::Unsent),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod relay_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// Messages in packets that go over relays, each of which is paid for it.
+    #[derive(Debug, Clone)]
+    pub struct RelayClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl RelayClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> RelayClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> RelayClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            RelayClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Sends a message, and answers when it is known what became of it: at most 40 s later. Fails with
+        /// UNAVAILABLE when the node sends nothing over relays.
+        pub async fn send(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RelaySendRequest>,
+        ) -> std::result::Result<tonic::Response<super::RelaySendReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Relay/Send");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Relay", "Send"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod relay_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with RelayServer.
+    #[async_trait]
+    pub trait Relay: std::marker::Send + std::marker::Sync + 'static {
+        /// Sends a message, and answers when it is known what became of it: at most 40 s later. Fails with
+        /// UNAVAILABLE when the node sends nothing over relays.
+        async fn send(
+            &self,
+            request: tonic::Request<super::RelaySendRequest>,
+        ) -> std::result::Result<tonic::Response<super::RelaySendReply>, tonic::Status>;
+    }
+    /// Messages in packets that go over relays, each of which is paid for it.
+    #[derive(Debug)]
+    pub struct RelayServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> RelayServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for RelayServer<T>
+    where
+        T: Relay,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/meshwork.control.v1.Relay/Send" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendSvc<T: Relay>(pub Arc<T>);
+                    impl<T: Relay> tonic::server::UnaryService<super::RelaySendRequest> for SendSvc<T> {
+                        type Response = super::RelaySendReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RelaySendRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Relay>::send(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(
+                        tonic::Status::GRPC_STATUS,
+                        (tonic::Code::Unimplemented as i32).into(),
+                    );
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for RelayServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "meshwork.control.v1.Relay";
+    impl<T> tonic::server::NamedService for RelayServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Asks what is held.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketsListRequest {
+    /// Of which channel; empty for all.
+    #[prost(string, tag = "1")]
+    pub whom: ::prost::alloc::string::String,
+    /// Whether each ticket is told as well.
+    #[prost(bool, tag = "2")]
+    pub each: bool,
+}
+impl ::prost::Name for TicketsListRequest {
+    const NAME: &'static str = "TicketsListRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsListRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsListRequest".into()
+    }
+}
+/// A part of what is held.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TicketsListReply {
+    /// Either.
+    #[prost(oneof = "tickets_list_reply::What", tags = "1, 2")]
+    pub what: ::core::option::Option<tickets_list_reply::What>,
+}
+/// Nested message and enum types in `TicketsListReply`.
+pub mod tickets_list_reply {
+    /// Either.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum What {
+        /// A channel, in one sum.
+        #[prost(message, tag = "1")]
+        Channel(super::TicketsOfChannel),
+        /// Some of the tickets of the channel that was told last.
+        #[prost(message, tag = "2")]
+        Tickets(super::HeldTickets),
+    }
+}
+impl ::prost::Name for TicketsListReply {
+    const NAME: &'static str = "TicketsListReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsListReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsListReply".into()
+    }
+}
+/// What is held of a channel.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TicketsOfChannel {
+    /// The id of the channel: 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub channel: ::prost::bytes::Bytes,
+    /// Who issues them; empty if it has not announced itself.
+    #[prost(string, tag = "2")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// How many tickets are held.
+    #[prost(uint64, tag = "3")]
+    pub held: u64,
+    /// What they are worth together, in base units: decimal.
+    #[prost(string, tag = "4")]
+    pub value: ::prost::alloc::string::String,
+    /// How many of them are in which state, by name: "untouched", "being_aggregated",
+    /// "being_redeemed", "doubtful".
+    #[prost(btree_map = "string, uint64", tag = "5")]
+    pub states: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
+    /// What became of tickets since the node has counted, by name, in base units: "won", "redeemed",
+    /// "neglected".
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub sums: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+impl ::prost::Name for TicketsOfChannel {
+    const NAME: &'static str = "TicketsOfChannel";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsOfChannel".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsOfChannel".into()
+    }
+}
+/// Tickets of one channel, in their order.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HeldTickets {
+    /// At most 500.
+    #[prost(message, repeated, tag = "1")]
+    pub tickets: ::prost::alloc::vec::Vec<HeldTicket>,
+}
+impl ::prost::Name for HeldTickets {
+    const NAME: &'static str = "HeldTickets";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.HeldTickets".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.HeldTickets".into()
+    }
+}
+/// A ticket.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct HeldTicket {
+    /// Of which closing of the channel.
+    #[prost(uint32, tag = "1")]
+    pub epoch: u32,
+    /// The first index that it stands for.
+    #[prost(uint64, tag = "2")]
+    pub index: u64,
+    /// How many it stands for: 1 if it was not traded for others.
+    #[prost(uint32, tag = "3")]
+    pub offset: u32,
+    /// What it is worth, in base units: decimal.
+    #[prost(string, tag = "4")]
+    pub amount: ::prost::alloc::string::String,
+    /// How likely it was to win.
+    #[prost(double, tag = "5")]
+    pub probability: f64,
+    /// Its state, by name, as above.
+    #[prost(string, tag = "6")]
+    pub state: ::prost::alloc::string::String,
+}
+impl ::prost::Name for HeldTicket {
+    const NAME: &'static str = "HeldTicket";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.HeldTicket".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.HeldTicket".into()
+    }
+}
+/// Asks for tickets to be traded.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketsAggregateRequest {
+    /// Of which channel; empty for each that has two or more.
+    #[prost(string, tag = "1")]
+    pub whom: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TicketsAggregateRequest {
+    const NAME: &'static str = "TicketsAggregateRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsAggregateRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsAggregateRequest".into()
+    }
+}
+/// What became of the tickets of a channel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketsAggregateReply {
+    /// What.
+    #[prost(message, optional, tag = "1")]
+    pub settled: ::core::option::Option<TicketsSettled>,
+}
+impl ::prost::Name for TicketsAggregateReply {
+    const NAME: &'static str = "TicketsAggregateReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsAggregateReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsAggregateReply".into()
+    }
+}
+/// Asks for tickets to be paid.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketsRedeemRequest {
+    /// Of which channel; empty for each that has one.
+    #[prost(string, tag = "1")]
+    pub whom: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TicketsRedeemRequest {
+    const NAME: &'static str = "TicketsRedeemRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsRedeemRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsRedeemRequest".into()
+    }
+}
+/// What became of the tickets of a channel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketsRedeemReply {
+    /// What.
+    #[prost(message, optional, tag = "1")]
+    pub settled: ::core::option::Option<TicketsSettled>,
+}
+impl ::prost::Name for TicketsRedeemReply {
+    const NAME: &'static str = "TicketsRedeemReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsRedeemReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsRedeemReply".into()
+    }
+}
+/// What became of the tickets of a channel.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TicketsSettled {
+    /// The id of the channel: 32 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub channel: ::prost::bytes::Bytes,
+    /// Who issued them; empty if it has not announced itself.
+    #[prost(string, tag = "2")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// How many tickets were traded or paid.
+    #[prost(uint64, tag = "3")]
+    pub tickets: u64,
+    /// What they are worth together, in base units: decimal.
+    #[prost(string, tag = "4")]
+    pub amount: ::prost::alloc::string::String,
+    /// A stable name of what went wrong; empty if nothing did.
+    #[prost(string, tag = "5")]
+    pub code: ::prost::alloc::string::String,
+    /// What went wrong, for people.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+    /// When it may be tried again, in milliseconds from now; absent if that is not known.
+    #[prost(uint64, optional, tag = "7")]
+    pub retry_after_ms: ::core::option::Option<u64>,
+}
+impl ::prost::Name for TicketsSettled {
+    const NAME: &'static str = "TicketsSettled";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.TicketsSettled".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.TicketsSettled".into()
+    }
+}
+/// Generated client implementations.
+pub mod tickets_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// The tickets that the node was paid with and that have won. A channel is named as in Channels, but a
+    /// peer or an account means the channel by which it pays this node.
+    ///
+    /// Fails with UNAVAILABLE when the node relays nothing.
+    #[derive(Debug, Clone)]
+    pub struct TicketsClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl TicketsClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> TicketsClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> TicketsClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            TicketsClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Tells what is held, channel by channel; if asked, ticket by ticket.
+        pub async fn list(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TicketsListRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::TicketsListReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Tickets/List");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Tickets", "List"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Trades many tickets of a channel for one, with who issued them. Tells each channel when it is
+        /// done; ends when all are. What is under way goes on when the stream is ended.
+        pub async fn aggregate(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TicketsAggregateRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::TicketsAggregateReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path =
+                http::uri::PathAndQuery::from_static("/meshwork.control.v1.Tickets/Aggregate");
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("meshwork.control.v1.Tickets", "Aggregate"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Has the ledger pay for tickets. Tells each channel when it is done; ends when all are. What is
+        /// under way goes on when the stream is ended.
+        pub async fn redeem(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TicketsRedeemRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::TicketsRedeemReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Tickets/Redeem");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Tickets", "Redeem"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod tickets_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with TicketsServer.
+    #[async_trait]
+    pub trait Tickets: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the List method.
+        type ListStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::TicketsListReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Tells what is held, channel by channel; if asked, ticket by ticket.
+        async fn list(
+            &self,
+            request: tonic::Request<super::TicketsListRequest>,
+        ) -> std::result::Result<tonic::Response<Self::ListStream>, tonic::Status>;
+        /// Server streaming response type for the Aggregate method.
+        type AggregateStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::TicketsAggregateReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Trades many tickets of a channel for one, with who issued them. Tells each channel when it is
+        /// done; ends when all are. What is under way goes on when the stream is ended.
+        async fn aggregate(
+            &self,
+            request: tonic::Request<super::TicketsAggregateRequest>,
+        ) -> std::result::Result<tonic::Response<Self::AggregateStream>, tonic::Status>;
+        /// Server streaming response type for the Redeem method.
+        type RedeemStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::TicketsRedeemReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Has the ledger pay for tickets. Tells each channel when it is done; ends when all are. What is
+        /// under way goes on when the stream is ended.
+        async fn redeem(
+            &self,
+            request: tonic::Request<super::TicketsRedeemRequest>,
+        ) -> std::result::Result<tonic::Response<Self::RedeemStream>, tonic::Status>;
+    }
+    /// The tickets that the node was paid with and that have won. A channel is named as in Channels, but a
+    /// peer or an account means the channel by which it pays this node.
+    ///
+    /// Fails with UNAVAILABLE when the node relays nothing.
+    #[derive(Debug)]
+    pub struct TicketsServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> TicketsServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for TicketsServer<T>
+    where
+        T: Tickets,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/meshwork.control.v1.Tickets/List" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSvc<T: Tickets>(pub Arc<T>);
+                    impl<T: Tickets>
+                        tonic::server::ServerStreamingService<super::TicketsListRequest>
+                        for ListSvc<T>
+                    {
+                        type Response = super::TicketsListReply;
+                        type ResponseStream = T::ListStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TicketsListRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Tickets>::list(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Tickets/Aggregate" => {
+                    #[allow(non_camel_case_types)]
+                    struct AggregateSvc<T: Tickets>(pub Arc<T>);
+                    impl<T: Tickets>
+                        tonic::server::ServerStreamingService<super::TicketsAggregateRequest>
+                        for AggregateSvc<T>
+                    {
+                        type Response = super::TicketsAggregateReply;
+                        type ResponseStream = T::AggregateStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TicketsAggregateRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut =
+                                async move { <T as Tickets>::aggregate(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AggregateSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Tickets/Redeem" => {
+                    #[allow(non_camel_case_types)]
+                    struct RedeemSvc<T: Tickets>(pub Arc<T>);
+                    impl<T: Tickets>
+                        tonic::server::ServerStreamingService<super::TicketsRedeemRequest>
+                        for RedeemSvc<T>
+                    {
+                        type Response = super::TicketsRedeemReply;
+                        type ResponseStream = T::RedeemStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TicketsRedeemRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Tickets>::redeem(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RedeemSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(
+                        tonic::Status::GRPC_STATUS,
+                        (tonic::Code::Unimplemented as i32).into(),
+                    );
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for TicketsServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "meshwork.control.v1.Tickets";
+    impl<T> tonic::server::NamedService for TicketsServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
