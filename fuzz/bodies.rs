@@ -13,10 +13,16 @@ mod gossiping;
 mod meshing;
 #[path = "bodies/ordering.rs"]
 mod ordering;
+#[path = "bodies/paying.rs"]
+mod paying;
+#[path = "bodies/relaying.rs"]
+mod relaying;
 #[path = "bodies/selecting.rs"]
 mod selecting;
 #[path = "bodies/syncing.rs"]
 mod syncing;
+#[path = "bodies/trading.rs"]
+mod trading;
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -33,7 +39,7 @@ use wire::bounds::{self, Bounded, GROWTH_FREE, GROWTH_MAX};
 use wire::frame::Codec;
 use wire::proto::{
     app, gossip as gossip_proto, handshake as handshake_proto, ordersync as ordersync_proto, peer,
-    seed, topics as topics_proto,
+    seed, tickets as tickets_proto, topics as topics_proto,
 };
 use wire::registry::{Entry, Registry};
 use wire::signed::SignedRecord;
@@ -43,25 +49,33 @@ pub(crate) type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
 pub(crate) const ALL: &[Target] = &[
+    ("aggregation_core", aggregation_core),
+    ("aggregation_frame", aggregation_frame),
     ("book", book),
     ("decoder", decoder),
     ("exchange", exchange),
     ("gossip_core", gossip_core),
     ("gossip_frame", gossip_frame),
     ("handshake_frame", handshake_frame),
+    ("ledger", ledger),
+    ("ledger_update", ledger_update),
+    ("luck", luck),
     ("order_batch", order_batch),
     ("order_filter", order_filter),
     ("order_json", order_json),
     ("ordersync_frame", ordersync_frame),
     ("ordersync_json", ordersync_json),
     ("ordersync_metadata", ordersync_metadata),
+    ("packet", packet),
     ("registry", registry),
+    ("relay_frame", relay_frame),
     ("scan", scan),
     ("seed_core", seed_core),
     ("seed_frames", seed_frames),
     ("signed_record", signed_record),
     ("storage_rows", storage_rows),
     ("stream", stream),
+    ("ticket", ticket),
     ("topics_core", topics_core),
     ("topics_frame", topics_frame),
 ];
@@ -147,6 +161,46 @@ pub(crate) fn ordersync_metadata(data: &[u8]) {
     describing::metadata(data);
 }
 
+/// The frames of aggregation.
+pub(crate) fn aggregation_frame(data: &[u8]) {
+    trading::frame(data);
+}
+
+/// The core of aggregation.
+pub(crate) fn aggregation_core(data: &[u8]) {
+    trading::core(data);
+}
+
+/// Tickets.
+pub(crate) fn ticket(data: &[u8]) {
+    paying::ticket(data);
+}
+
+/// Proofs about luck.
+pub(crate) fn luck(data: &[u8]) {
+    paying::luck(data);
+}
+
+/// The rules of the ledger.
+pub(crate) fn ledger(data: &[u8]) {
+    paying::ledger(data);
+}
+
+/// What a ledger tells, and what it keeps.
+pub(crate) fn ledger_update(data: &[u8]) {
+    paying::ledger_update(data);
+}
+
+/// The frames of relays.
+pub(crate) fn relay_frame(data: &[u8]) {
+    relaying::frame(data);
+}
+
+/// Packets.
+pub(crate) fn packet(data: &[u8]) {
+    relaying::packet(data);
+}
+
 /// Signed records: what opens keeps its bytes and its bounds.
 pub(crate) fn signed_record(data: &[u8]) {
     if let Ok(record) = SignedRecord::open(data) {
@@ -169,6 +223,12 @@ pub(crate) fn scan(data: &[u8]) {
     scan_one::<peer::v1::PeerRecord>(data);
     scan_one::<ordersync_proto::v1::Ordersync>(data);
     scan_one::<topics_proto::v1::Topics>(data);
+    scan_one::<tickets_proto::v1::AggregationRequest>(data);
+    scan_one::<tickets_proto::v1::AggregationReply>(data);
+    scan_one::<tickets_proto::v1::SignedTransaction>(data);
+    scan_one::<tickets_proto::v1::Transaction>(data);
+    scan_one::<tickets_proto::v1::LedgerUpdate>(data);
+    scan_one::<tickets_proto::v1::LedgerRow>(data);
     scan_one::<app::v1::AppMessage>(data);
 }
 
