@@ -184,6 +184,7 @@ impl Requester {
         };
         let Channel { source: issuer, balance, epoch, .. } = view.channel;
         let held = cx.books.wallet.of_epoch(&channel, epoch, view.floor());
+        let held = held.map(|held| held.ticket.body.amount);
         if let Err(bad) = attempt.plan.check(&ticket, || attempt.plan.room(balance, held)) {
             return self.on_bad_reply(channel, bad, cx);
         }

@@ -75,13 +75,14 @@ impl Plan {
         self.indices().nth(usize::from(refusal.index?))
     }
 
-    /// What the channel has for one that takes the place of the tickets, beside all others of `held`.
-    pub(super) fn room<'a>(
+    /// What the channel has for one that takes the place of the tickets, beside all others of those
+    /// that are `held`, which are worth so much each.
+    pub(super) fn room(
         &self,
         balance: Amount,
-        held: impl Iterator<Item = &'a Held>,
+        held: impl Iterator<Item = Amount>,
     ) -> Option<Amount> {
-        let all = Amount::checked_sum(held.map(|held| held.ticket.body.amount))?;
+        let all = Amount::checked_sum(held)?;
         balance.checked_sub(all.checked_sub(self.sum)?)
     }
 
