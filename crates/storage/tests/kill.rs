@@ -146,18 +146,19 @@ fn report(number: u64) {
 fn kill_and_look() {
     let seed = 5;
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let (mut kept, mut sets) = (0, 0);
+    let (mut kept, mut kept_trade, mut sets) = (0, 0, 0);
     let mut place = tempfile::tempdir().unwrap();
     for round in 0..ROUNDS {
         // Now and then the process is killed while it makes the file.
         let young = round % 8 == 7;
         if young {
-            (place, kept) = (tempfile::tempdir().unwrap(), 0);
+            (place, kept, kept_trade) = (tempfile::tempdir().unwrap(), 0, 0);
         }
         let path = place.path().join("meshwork.redb");
         let lines = if young { 0 } else { rng.random_range(0..20) };
         let pause = Duration::from_micros(rng.random_range(0..if young { 20_000 } else { 4_000 }));
-        let told = told_until_killed(&path, lines, pause).max(kept);
+        let reported = told_until_killed(&path, lines, pause);
+        let told = reported.max(kept);
 
         let storage = Storage::open(&path).unwrap();
         let found = number(&storage);
@@ -166,14 +167,14 @@ fn kill_and_look() {
             "seed {seed}, round {round}: {told} was reported, {found} is there"
         );
         // Each was asked for right after the set of its number.
-        let traded = traded(&storage);
+        let (told, traded) = (reported.max(kept_trade), traded(&storage));
         assert!(
             traded >= told && (traded..=traded + 1).contains(&found),
             "seed {seed}, round {round}: {told} was reported, {found} and trade {traded} are there"
         );
         block_on(storage.close()).unwrap();
         sets += found - kept;
-        kept = found;
+        (kept, kept_trade) = (found, traded);
     }
     assert!(sets > 100, "it was killed at work: {sets} sets");
 }
