@@ -19,7 +19,7 @@ use crate::datadir::DataDir;
 const RETRY_MIN: Duration = Duration::from_millis(100);
 
 /// How late one is looked for again that has not been there for long.
-const RETRY_MAX: Duration = Duration::from_secs(10);
+const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// Who keeps the ledger.
 #[derive(Debug)]
@@ -119,6 +119,10 @@ async fn follow_patiently(remote: Arc<Remote>, replica: Replica) {
         if remote.part(why.clone()) {
             tracing::warn!(%remote, %why, "the ledger is away");
         }
-        sleep(wait).await;
+        // Whoever has just been told of an entry wants to see it.
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = remote.is_back() => wait = RETRY_MIN,
+        }
     }
 }

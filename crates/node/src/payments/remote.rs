@@ -15,6 +15,7 @@ use tickets::ledger::{
     Code, Ledger, LedgerGone, Params, Receipt, SignedTransaction, SubmitError, Update, UpdateReader,
 };
 use tokio::net::UnixStream;
+use tokio::sync::Notify;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code as Answer, Status, Streaming};
@@ -57,6 +58,8 @@ pub(super) struct Remote {
     genesis: Params,
     channel: Channel,
     standing: Arc<Mutex<Standing>>,
+    /// Told when it answers although it was away.
+    back: Arc<Notify>,
 }
 
 impl fmt::Display for Remote {
@@ -90,7 +93,12 @@ impl Remote {
         };
         let why = "not reached yet".to_owned();
         let standing = Arc::new(Mutex::new(Standing::Apart { why }));
-        Self { place: place.clone(), genesis, channel, standing }
+        Self { place: place.clone(), genesis, channel, standing, back: Arc::default() }
+    }
+
+    /// Waits until it has answered somebody although it was away.
+    pub(super) async fn is_back(&self) {
+        self.back.notified().await;
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -123,6 +131,7 @@ impl Ledger for Remote {
         transaction: SignedTransaction,
     ) -> BoxFuture<'static, Result<Receipt, SubmitError>> {
         let mut client = self.client();
+        let (standing, back) = (Arc::clone(&self.standing), Arc::clone(&self.back));
         async move {
             let request = proto::LedgerSubmitRequest { transaction: transaction.to_bytes() };
             let answer = match timeout(SUBMIT_WITHIN, client.submit(request)).await {
@@ -132,6 +141,9 @@ impl Ledger for Remote {
                     return Err(gone(format!("no answer within {SUBMIT_WITHIN:?}")).into());
                 }
             };
+            if *standing.lock().unwrap_or_else(PoisonError::into_inner) != Standing::Connected {
+                back.notify_one();
+            }
             match answer.outcome {
                 Some(Outcome::Receipt(proto::LedgerReceipt { version, at })) => {
                     Ok(Receipt { version, at: UnixTime(at) })
