@@ -340,12 +340,13 @@ impl Core {
             }
         }
         for (peer, again) in stuck {
-            if again {
-                // Whatever is left of it is not in our hands.
+            if !again {
+                self.desk.emit(Event::HangUp { peer });
+            } else if !self.links.get(&peer).is_some_and(|link| link.joined) {
+                // Whatever is left of it is not in our hands. As long as gossip runs it is remembered
+                // what was asked: the answer may still come.
                 self.links.forget(&peer);
                 self.book.disconnected(&peer, now, &mut self.rng);
-            } else {
-                self.desk.emit(Event::HangUp { peer });
             }
             self.link_lost(&peer, now);
         }

@@ -231,11 +231,11 @@ impl Links {
         let link = self.entry(opened.peer, config, now);
         // Of two connections to one peer the gate lets one survive; the later news is of that.
         let since = link.open.as_ref().filter(|_| !link.leaving).map_or(now, |open| open.since);
+        link.hung_up = false;
         if std::mem::take(&mut link.leaving) {
             // They came back before the end of the last connection was told.
             link.standing = Standing::Lasting;
             link.replaced = false;
-            link.hung_up = false;
             link.farewell = None;
             link.stay_away = Duration::ZERO;
             link.swapped = None;
