@@ -1,6 +1,6 @@
 //! What names an account.
 
-use crate::hex_text;
+use crate::{hex_text, keccak256};
 
 /// An Ethereum account: the last 20 bytes of a hash of its key, or of how its contract was made.
 ///
@@ -20,6 +20,21 @@ pub struct Address(pub [u8; 20]);
 impl Address {
     /// Nobody.
     pub const ZERO: Self = Self([0; 20]);
+
+    /// The account whose key is the point of these coordinates, 32 bytes each.
+    pub fn of_point(xy: &[u8; 64]) -> Self {
+        let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(xy);
+        Self(address)
+    }
+
+    /// As EIP-712 hashes it: 32 bytes, of which these are the last.
+    pub fn to_word(&self) -> [u8; 32] {
+        let mut word = [0; 32];
+        if let Some(tail) = word.last_chunk_mut() {
+            *tail = self.0;
+        }
+        word
+    }
 
     /// Whether this is [`Address::ZERO`].
     pub fn is_zero(&self) -> bool {

@@ -5,7 +5,8 @@
 //! 2. it travels with the signer's [`Address`], or with less, but never with a key;
 //! 3. whoever has one alone recovers the key ([`Claim::check`]); whoever has many asks a [`Verifier`],
 //!    which remembers keys and checks the signatures as one equation between points;
-//! 4. that equation is a sum of [`Multiples`], which serves any proof over the curve.
+//! 4. that equation is a sum of [`Multiples`], which serves any proof over the curve: [`Transcript`]
+//!    gives its weights, and [`search()`] finds what does not hold.
 //!
 //! | quantity | unit | value |
 //! |---|---|---|
@@ -28,7 +29,7 @@
 //! # Ok::<_, secp256k1::Error>(())
 //! ```
 //!
-//! *Not here*: what is signed; threads: checks are plain functions, for the pool of the caller.
+//! *Not here*: what is signed, but for the frame of EIP-712 ([`typed`]); threads: checks are plain functions, for the pool of the caller.
 #![warn(
     clippy::indexing_slicing,
     clippy::string_slice,
@@ -46,7 +47,10 @@ pub mod hex;
 mod keccak;
 mod multiples;
 mod point;
+mod search;
 mod signature;
+mod transcript;
+pub mod typed;
 mod verifier;
 
 pub use self::address::Address;
@@ -55,5 +59,7 @@ pub use self::hex::BadHex;
 pub use self::keccak::{keccak256, keccak256_of};
 pub use self::multiples::Multiples;
 pub use self::point::point;
+pub use self::search::search;
 pub use self::signature::{BadSignature, Signature, address};
+pub use self::transcript::Transcript;
 pub use self::verifier::Verifier;

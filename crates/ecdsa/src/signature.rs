@@ -3,7 +3,7 @@
 use secp256k1::ecdsa::{RecoverableSignature, RecoveryId};
 use secp256k1::{Message, PublicKey, SecretKey};
 
-use crate::{Address, keccak256};
+use crate::Address;
 
 /// Half the order of the curve, rounded down: the largest `s` that is taken.
 ///
@@ -48,8 +48,7 @@ pub struct Signature {
 /// The address of a key.
 pub fn address(key: &PublicKey) -> Address {
     let [_format, point @ ..] = key.serialize_uncompressed();
-    let [_, _, _, _, _, _, _, _, _, _, _, _, address @ ..] = keccak256(&point);
-    Address(address)
+    Address::of_point(&point)
 }
 
 impl Signature {

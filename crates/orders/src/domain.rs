@@ -2,14 +2,10 @@
 
 use std::cell::RefCell;
 
-use crate::keccak::{self, Word, keccak256, keccak256_of};
-use crate::{Address, OrderHash, U256, Version};
+use ecdsa::typed;
 
-/// `EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)`, hashed.
-const TYPE_HASH: Word = [
-    0x8b, 0x73, 0xc3, 0xc6, 0x9b, 0xb8, 0xfe, 0x3d, 0x51, 0x2e, 0xcc, 0x4c, 0xf7, 0x59, 0xcc, 0x79,
-    0x23, 0x9f, 0x7b, 0x17, 0x9b, 0x0f, 0xfa, 0xca, 0xa9, 0xa7, 0x5d, 0x52, 0x2b, 0x39, 0x40, 0x0f,
-];
+use crate::keccak::Word;
+use crate::{Address, OrderHash, Version};
 
 /// `0x Protocol` and `3.0.0`, hashed.
 const V3: [Word; 2] = [
@@ -64,9 +60,7 @@ impl Domain {
             Version::V3 => V3,
             Version::V4 => V4,
         };
-        let chain_id = keccak::number(&U256::from(self.chain_id));
-        let contract = keccak::address(&self.contract);
-        keccak256([TYPE_HASH, name, version, chain_id, contract].as_flattened())
+        typed::separator(name, version, self.chain_id, &self.contract)
     }
 
     /// The separator, remembered.
@@ -95,7 +89,7 @@ impl Domain {
 
     /// The hash of what is signed, for a struct of this domain.
     pub(crate) fn order_hash(&self, struct_hash: &Word) -> OrderHash {
-        OrderHash(keccak256_of([b"\x19\x01", &self.separator(), struct_hash]))
+        OrderHash(typed::digest(&self.separator(), struct_hash))
     }
 }
 
@@ -113,10 +107,7 @@ mod tests {
 
     #[test]
     fn constants_are_the_hashes_of_their_texts() {
-        let of = |text: &str| keccak256(text.as_bytes());
-        let domain =
-            "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
-        assert_eq!(TYPE_HASH, of(domain));
+        let of = |text: &str| ecdsa::keccak256(text.as_bytes());
         assert_eq!(V3, [of("0x Protocol"), of("3.0.0")]);
         assert_eq!(V4, [of("ZeroEx"), of("1.0.0")]);
     }

@@ -28,9 +28,6 @@
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
-
 use crate::v3::SignedOrder;
 use crate::{Address, Network};
 
@@ -177,12 +174,6 @@ impl Filter {
     /// Whether the schema is `{}`: every order of the network matches, and none is looked into.
     pub fn is_default(&self) -> bool {
         &*self.canonical == "{}"
-    }
-
-    /// The end of the name of the topic that orders of this filter are published on: the canonical
-    /// schema in URL-safe base64 with padding.
-    pub fn topic_suffix(&self) -> String {
-        URL_SAFE.encode(&*self.canonical)
     }
 
     /// Steps that the costliest order takes.

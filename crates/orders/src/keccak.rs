@@ -2,7 +2,7 @@
 
 pub(crate) use ecdsa::{keccak256, keccak256_of};
 
-use crate::{Address, U256};
+use crate::U256;
 
 /// What EIP-712 hashes: 32 bytes.
 pub(crate) type Word = [u8; 32];
@@ -10,13 +10,4 @@ pub(crate) type Word = [u8; 32];
 /// A number as a word.
 pub(crate) fn number(value: &U256) -> Word {
     value.to_be_bytes()
-}
-
-/// An address as a word.
-pub(crate) fn address(address: &Address) -> Word {
-    let mut word = [0; 32];
-    if let Some(tail) = word.last_chunk_mut() {
-        *tail = address.0;
-    }
-    word
 }

@@ -7,7 +7,7 @@ use std::fmt;
 
 pub use self::signature::Signature;
 use crate::domain::Domain;
-use crate::keccak::{Word, address, keccak256, number};
+use crate::keccak::{Word, keccak256, number};
 use crate::{
     Address, AssetData, Network, ORDER_LEN_MAX, OrderError, OrderHash, Refusal, SignatureCheck,
     Signing, U256, Version, check,
@@ -61,10 +61,10 @@ impl Order {
     fn struct_hash(&self) -> Word {
         let words = [
             TYPE_HASH,
-            address(&self.maker),
-            address(&self.taker),
-            address(&self.fee_recipient),
-            address(&self.sender),
+            self.maker.to_word(),
+            self.taker.to_word(),
+            self.fee_recipient.to_word(),
+            self.sender.to_word(),
             number(&self.maker_asset_amount),
             number(&self.taker_asset_amount),
             number(&self.maker_fee),

@@ -8,7 +8,7 @@ use std::fmt;
 pub use self::record::RECORD_LEN;
 
 use crate::domain::Domain;
-use crate::keccak::{Word, address, keccak256, number};
+use crate::keccak::{Word, keccak256, number};
 use crate::{
     Address, BadSignature, Claim, Network, OrderError, OrderHash, Refusal, SignatureCheck,
     SignatureKind, Signing, U256, Version, check,
@@ -58,15 +58,15 @@ impl LimitOrder {
     fn struct_hash(&self) -> Word {
         let words = [
             TYPE_HASH,
-            address(&self.maker_token),
-            address(&self.taker_token),
+            self.maker_token.to_word(),
+            self.taker_token.to_word(),
             number(&U256::from(self.maker_amount)),
             number(&U256::from(self.taker_amount)),
             number(&U256::from(self.taker_token_fee_amount)),
-            address(&self.maker),
-            address(&self.taker),
-            address(&self.sender),
-            address(&self.fee_recipient),
+            self.maker.to_word(),
+            self.taker.to_word(),
+            self.sender.to_word(),
+            self.fee_recipient.to_word(),
             self.pool,
             number(&U256::from(self.expiry)),
             number(&self.salt),

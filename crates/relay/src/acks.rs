@@ -7,7 +7,8 @@
 #[cfg(test)]
 mod tests;
 
-use k256::elliptic_curve::{Group as _, PrimeField as _};
+use ecdsa::{Multiples, Transcript};
+use k256::elliptic_curve::PrimeField as _;
 use k256::{ProjectivePoint, Scalar};
 use tickets::{HalfKey, HalfKeyChallenge};
 use zeroize::Zeroizing;
@@ -17,9 +18,6 @@ const CONTEXT: &str = "meshwork relay 2026-11 weights of half keys checked toget
 
 /// Most half keys that are one equation.
 const TOGETHER_MAX: usize = 1024;
-
-/// Fewest half keys that are one equation: of fewer, each alone is as fast.
-const TOGETHER_MIN: usize = 16;
 
 /// Bytes that are said to be the half key of a challenge.
 pub type Claim = (HalfKeyChallenge, Zeroizing<[u8; 32]>);
@@ -43,14 +41,10 @@ pub fn check(claims: &[Claim]) -> Vec<Option<HalfKey>> {
 fn check_part(claims: &[Claim]) -> Vec<Option<HalfKey>> {
     let mut halves: Vec<_> =
         claims.iter().map(|(_, bytes)| HalfKey::from_bytes(bytes).ok()).collect();
-    let terms: Vec<_> = terms(claims, &halves);
-    let mut search = Search { budget: terms.len().saturating_mul(2), bad: Vec::new() };
-    if terms.len() < TOGETHER_MIN {
-        search.one_by_one(&terms);
-    } else {
-        search.among(&terms, sum(&terms));
-    }
-    for place in search.bad {
+    let terms = terms(claims, &halves);
+    let bad = ecdsa::search(&terms, sum, |term| term.half.challenge() == term.claim.0);
+    let bad: Vec<_> = bad.iter().filter_map(|at| terms.get(*at)).map(|term| term.place).collect();
+    for place in bad {
         if let Some(half) = halves.get_mut(place) {
             *half = None;
         }
@@ -67,23 +61,20 @@ struct Term<'a> {
 }
 
 fn terms<'a>(claims: &'a [Claim], halves: &'a [Option<HalfKey>]) -> Vec<Term<'a>> {
-    let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
+    let mut transcript = Transcript::new(CONTEXT);
     for (challenge, bytes) in claims {
-        hasher.update(&challenge.to_bytes()).update(&**bytes);
+        transcript.add(&challenge.to_bytes());
+        transcript.add(&**bytes);
     }
-    let mut weights = hasher.finalize_xof();
-    let term = |(place, (claim, half)): (usize, (&'a Claim, &'a Option<HalfKey>))| {
-        let mut weight = [0; 16];
-        weights.fill(&mut weight);
-        let weight = u128::from_be_bytes(weight);
-        half.as_ref().map(|half| Term { place, claim, half, weight })
-    };
-    claims.iter().zip(halves).enumerate().filter_map(term).collect()
+    let terms = claims.iter().zip(halves).enumerate();
+    let terms = terms.filter_map(|(place, (claim, half))| Some((place, claim, half.as_ref()?)));
+    let weighted = |((place, claim, half), weight)| Term { place, claim, half, weight };
+    terms.zip(transcript.weights()).map(weighted).collect()
 }
 
 /// What the challenges are in excess of what the half keys make.
 fn sum(terms: &[Term<'_>]) -> ProjectivePoint {
-    let mut points = ecdsa::Multiples::with_capacity(terms.len());
+    let mut points = Multiples::with_capacity(terms.len());
     let mut factor = Scalar::ZERO;
     for Term { claim, half, weight, .. } in terms {
         let number = Option::from(Scalar::from_repr((*half.to_bytes()).into()));
@@ -93,36 +84,4 @@ fn sum(terms: &[Term<'_>]) -> ProjectivePoint {
         points.push_short(point.into(), *weight);
     }
     points.sum() - ProjectivePoint::GENERATOR * factor
-}
-
-/// A search for those that do not hold.
-struct Search {
-    /// How many may still be added up.
-    budget: usize,
-    bad: Vec<usize>,
-}
-
-impl Search {
-    /// Looks among `terms`, whose sum is `sum`.
-    fn among(&mut self, terms: &[Term<'_>], sum: ProjectivePoint) {
-        if bool::from(sum.is_identity()) {
-            return;
-        }
-        let (left, right) = terms.split_at(terms.len() / 2);
-        let Some(budget) = self.budget.checked_sub(left.len()) else {
-            return self.one_by_one(terms);
-        };
-        if left.len() < TOGETHER_MIN {
-            return self.one_by_one(terms);
-        }
-        self.budget = budget;
-        let left_sum = self::sum(left);
-        self.among(left, left_sum);
-        self.among(right, sum - left_sum);
-    }
-
-    fn one_by_one(&mut self, terms: &[Term<'_>]) {
-        let wrong = terms.iter().filter(|term| term.half.challenge() != term.claim.0);
-        self.bad.extend(wrong.map(|term| term.place));
-    }
 }

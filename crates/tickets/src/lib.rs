@@ -61,6 +61,7 @@
 
 pub mod aggregation;
 mod amount;
+mod bytes;
 mod channel;
 mod domain;
 mod error;

@@ -1,10 +1,10 @@
 //! Tickets: what is promised, and the signature below it.
 
-use ecdsa::{Address, BadSignature, Verifier, hex_text, keccak256, keccak256_of};
+use ecdsa::{Address, BadSignature, Verifier, hex_text, keccak256, keccak256_of, typed};
 
 use crate::{
     Amount, ChainKey, ChallengeAddress, ChannelId, DomainSeparator, Epoch, IndexOffset, Interval,
-    OutOfRange, Signature, TicketIndex, WinProbability,
+    OutOfRange, Signature, TicketIndex, WinProbability, bytes,
 };
 
 /// The function of the contract that redeems tickets of this layout. Its selector keeps what is
@@ -58,7 +58,7 @@ impl Body {
     /// Its bytes, each number with the highest byte first.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
         let offset = self.interval.offset().get().to_be_bytes();
-        let parts: [&[u8]; 7] = [
+        bytes::joined(&[
             &self.channel.0,
             &self.amount.to_bytes(),
             &self.interval.first().to_bytes(),
@@ -66,12 +66,7 @@ impl Body {
             &self.epoch.to_bytes(),
             &self.probability.to_bytes(),
             &self.challenge.0,
-        ];
-        let mut bytes = [0; Self::LEN];
-        for (to, from) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-            *to = *from;
-        }
-        bytes
+        ])
     }
 
     /// The body of these bytes. There is one form: they are what [`Self::to_bytes`] gives of it.
@@ -98,8 +93,8 @@ impl Body {
     /// What its issuer signs.
     pub fn hash(&self, separator: &DomainSeparator) -> TicketHash {
         let body = keccak256(&self.to_bytes());
-        let typed = keccak256_of([&SELECTOR, &[0; 28], &body]);
-        TicketHash(keccak256_of([b"\x19\x01", &separator.0, &typed]))
+        let function = keccak256_of([&SELECTOR, &[0; 28], &body]);
+        TicketHash(typed::digest(&separator.0, &function))
     }
 
     /// Issues it.
@@ -112,9 +107,7 @@ impl Body {
 
 /// The next so many bytes of a body; its length is the sum of what is taken.
 fn take<const LEN: usize>(rest: &mut &[u8]) -> [u8; LEN] {
-    let (taken, after) = rest.split_first_chunk().expect("the parts of a body are as long as it");
-    *rest = after;
-    *taken
+    bytes::take(rest).expect("the parts of a body are as long as it")
 }
 
 /// A ticket that anybody may have made. [`Ticket::verify`] says who did.
@@ -146,11 +139,7 @@ impl Ticket {
 
     /// Its bytes.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
-        let mut bytes = [0; Self::LEN];
-        let (body, signature) = bytes.split_at_mut(Body::LEN);
-        body.copy_from_slice(&self.body.to_bytes());
-        signature.copy_from_slice(&self.signature.0);
-        bytes
+        bytes::joined(&[&self.body.to_bytes(), &self.signature.0])
     }
 
     /// The ticket of these bytes. Nothing is said of its signature yet.

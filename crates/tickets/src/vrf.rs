@@ -43,7 +43,6 @@ mod point;
 mod proof;
 #[cfg(test)]
 mod tests;
-mod transcript;
 
 pub use self::batch::verify_batch;
 pub use self::evaluation::Evaluation;

@@ -16,7 +16,7 @@ use k256::elliptic_curve::{Group as _, PrimeField as _};
 use k256::{FieldBytes, ProjectivePoint, Scalar};
 use secp256k1::PublicKey;
 
-use crate::{Address, Claim, Multiples, point};
+use crate::{Address, Claim, Multiples, Transcript, point};
 
 /// The purpose of the hash that gives the multipliers.
 const CONTEXT: &str = "meshwork 2026-11-21 multipliers of signatures checked together";
@@ -26,7 +26,7 @@ pub(super) struct Equation {
     terms: Vec<Term>,
     signers: BTreeMap<Address, Signer>,
     /// Everything that is claimed, in records of one length.
-    transcript: blake3::Hasher,
+    transcript: Transcript,
 }
 
 /// What a signature consists of.
@@ -46,8 +46,8 @@ struct Signer {
 
 impl Equation {
     pub(super) fn with_capacity(count: usize) -> Self {
-        let transcript = blake3::Hasher::new_derive_key(CONTEXT);
-        Self { terms: Vec::with_capacity(count), signers: BTreeMap::new(), transcript }
+        let (terms, transcript) = (Vec::with_capacity(count), Transcript::new(CONTEXT));
+        Self { terms, signers: BTreeMap::new(), transcript }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -67,33 +67,27 @@ impl Equation {
             .entry(claim.signer)
             .or_insert(Signer { key: point.into(), factor: Scalar::ZERO });
         for part in [&[claim.signature.v][..], &claim.signature.rs, &claim.digest, &bytes] {
-            self.transcript.update(part);
+            self.transcript.add(part);
         }
         self.terms.push(term);
         true
     }
 
-    /// Numbers that nobody can choose without having chosen all claims and keys before.
-    pub(super) fn multipliers(&self) -> impl FnMut() -> u128 + use<> {
-        let mut numbers = self.transcript.finalize_xof();
-        move || {
-            let mut number = [0; 16];
-            numbers.fill(&mut number);
-            u128::from_le_bytes(number)
-        }
+    /// A number for each claim, in their order.
+    pub(super) fn multipliers(&self) -> impl Iterator<Item = u128> + use<> {
+        self.transcript.weights()
     }
 
     /// Whether all of them are true.
     pub(super) fn holds(mut self) -> bool {
-        let mut next_multiplier = self.multipliers();
+        let multipliers = self.multipliers();
         let mut inverses: Vec<_> = self.terms.iter().map(|term| term.s).collect();
         let mut scratch = inverses.clone();
         BatchInverter::invert_with_external_scratch(&mut inverses, &mut scratch);
         let places = self.signers.len().saturating_add(1).saturating_mul(2);
         let mut sum = Multiples::with_capacity(self.terms.len().saturating_add(places));
         let mut generator = Scalar::ZERO;
-        for (term, inverse) in self.terms.iter().zip(&inverses) {
-            let multiplier = next_multiplier();
+        for ((term, inverse), multiplier) in self.terms.iter().zip(&inverses).zip(multipliers) {
             sum.push_short(term.point, multiplier);
             let share = Scalar::from(multiplier) * inverse;
             generator -= share * term.digest;

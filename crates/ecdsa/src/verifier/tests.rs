@@ -267,7 +267,7 @@ fn a_multiplier_depends_on_all_that_is_claimed_and_on_the_key() {
         for (made, key) in these {
             assert!(equation.add(&made.claim(), key));
         }
-        equation.multipliers()()
+        equation.multipliers().next()
     };
     let these: Vec<_> = good.iter().map(|made| (*made, key(made))).collect();
     let mut seen = vec![first(&these), first(&these[..7])];

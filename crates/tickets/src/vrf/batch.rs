@@ -4,21 +4,16 @@
     reason = "points and scalars are elements of groups, which no operation leaves"
 )]
 
-use ecdsa::Multiples;
-use k256::elliptic_curve::Group as _;
+use ecdsa::{Multiples, Transcript};
 use k256::{ProjectivePoint, Scalar};
 
-use super::proof::{Equation, Proof, Statement};
-use super::transcript::Transcript;
+use super::proof::{Equation, Proof, Statement, add_output};
 
 /// The purpose of the hash that gives the weights.
 const PURPOSE: &str = "meshwork 2026-11-21 weights of proofs checked together";
 
 /// Most proofs that are one equation: some 1.2 MB.
 const TOGETHER_MAX: usize = 1024;
-
-/// Fewest proofs that are one equation: of fewer, each alone is as fast.
-const TOGETHER_MIN: usize = 16;
 
 /// The places of those that do not hold, in order. Answers as [`Proof::verify`] does for each.
 ///
@@ -37,18 +32,12 @@ const TOGETHER_MIN: usize = 16;
 /// The weights are a hash of everything in the batch: whoever wants bad proofs to cancel each other
 /// has to try some 2¹¹⁷ batches.
 pub fn verify_batch(proofs: &[(Statement, Proof)]) -> Vec<usize> {
-    let mut bad = Vec::new();
-    for (number, part) in proofs.chunks(TOGETHER_MAX).enumerate() {
-        let terms = terms(part);
+    let bad = |(number, part): (usize, &[(Statement, Proof)])| {
         let first = number.saturating_mul(TOGETHER_MAX);
-        let mut search = Search { budget: part.len().saturating_mul(2), bad: &mut bad };
-        if part.len() < TOGETHER_MIN {
-            search.one_by_one(&terms, first);
-        } else {
-            search.among(&terms, first, sum(&terms));
-        }
-    }
-    bad
+        let places = ecdsa::search(&terms(part), sum, |term| term.equation.holds());
+        places.into_iter().map(move |place| first.saturating_add(place))
+    };
+    proofs.chunks(TOGETHER_MAX).enumerate().flat_map(bad).collect()
 }
 
 /// An equation and its weight.
@@ -60,7 +49,7 @@ pub(super) struct Term {
 pub(super) fn terms(proofs: &[(Statement, Proof)]) -> Vec<Term> {
     let mut transcript = Transcript::new(PURPOSE);
     for (statement, proof) in proofs {
-        transcript.add_output(statement, &proof.output);
+        add_output(&mut transcript, statement, &proof.output);
         transcript.add(proof.commitment.xy());
         transcript.add(&proof.response.to_bytes());
     }
@@ -72,7 +61,7 @@ pub(super) fn terms(proofs: &[(Statement, Proof)]) -> Vec<Term> {
 }
 
 /// What the left sides of `terms` are in excess of the right ones.
-pub(super) fn sum(terms: &[Term]) -> ProjectivePoint {
+fn sum(terms: &[Term]) -> ProjectivePoint {
     let mut sum = Multiples::with_capacity(terms.len().saturating_mul(5));
     for Term { equation, weight } in terms {
         let factor = Scalar::from(*weight);
@@ -81,36 +70,4 @@ pub(super) fn sum(terms: &[Term]) -> ProjectivePoint {
         sum.push_short(-equation.commitment, *weight);
     }
     sum.sum()
-}
-
-/// A search for those that do not hold.
-pub(super) struct Search<'a> {
-    /// How many proofs may still be added up.
-    pub(super) budget: usize,
-    pub(super) bad: &'a mut Vec<usize>,
-}
-
-impl Search<'_> {
-    /// Looks among `terms`, of which the first has the place `first`, and whose sum is `sum`.
-    pub(super) fn among(&mut self, terms: &[Term], first: usize, sum: ProjectivePoint) {
-        if bool::from(sum.is_identity()) {
-            return;
-        }
-        let (left, right) = terms.split_at(terms.len() / 2);
-        let Some(budget) = self.budget.checked_sub(left.len()) else {
-            return self.one_by_one(terms, first);
-        };
-        if left.len() < TOGETHER_MIN {
-            return self.one_by_one(terms, first);
-        }
-        self.budget = budget;
-        let left_sum = self::sum(left);
-        self.among(left, first, left_sum);
-        self.among(right, first.saturating_add(left.len()), sum - left_sum);
-    }
-
-    fn one_by_one(&mut self, terms: &[Term], first: usize) {
-        let places = terms.iter().zip(first..).filter(|(term, _)| !term.equation.holds());
-        self.bad.extend(places.map(|(_, place)| place));
-    }
 }

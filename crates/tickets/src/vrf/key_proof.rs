@@ -4,14 +4,15 @@
     reason = "points and scalars are elements of groups, which no operation leaves"
 )]
 
-use ecdsa::Multiples;
+use ecdsa::{Multiples, Transcript};
 use k256::{ProjectivePoint, Scalar};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::point::Point;
-use super::proof::{Malformed, joined, left_side, point, scalar, secret};
-use super::{Evaluation, hash, transcript::Transcript};
+use super::proof::{Malformed, add_output, left_side, point, scalar, secret};
+use super::{Evaluation, hash};
+use crate::bytes::joined;
 use crate::{Address, ChainKey};
 
 /// The purpose of the hash that gives the weights.
@@ -66,12 +67,14 @@ impl KeyProof {
     pub fn new(key: &ChainKey, outputs: &[Evaluation], randomness: &[u8; 64]) -> Self {
         let secret = secret(key);
         let key = point(&(ProjectivePoint::GENERATOR * *secret));
-        let sums = Sums::new(&key, outputs);
+        let together = Together::new(&key, outputs);
         let bytes = Zeroizing::new(<[u8; 32]>::from(secret.to_bytes()));
-        let parts: [&[u8]; 3] = [&*bytes, &sums.digest, randomness];
+        let parts: [&[u8]; 3] = [&*bytes, &together.digest, randomness];
         let nonce = Zeroizing::new(hash::to_scalar(&parts, NONCE));
-        let commitments = [ProjectivePoint::GENERATOR * *nonce, sums.base * *nonce];
-        let challenge = sums.challenge(&commitments);
+        // That of the outputs is the secret times this, and nobody asks for it here.
+        let base = together.sum(Evaluation::base);
+        let commitments = [ProjectivePoint::GENERATOR * *nonce, base * *nonce];
+        let challenge = together.challenge(&commitments);
         Self { key, challenge, response: *nonce + challenge * *secret }
     }
 
@@ -85,18 +88,19 @@ impl KeyProof {
         if let Some((place, redeemer)) = { redeemers }.find(|(_, redeemer)| *redeemer != key) {
             return Err(NotOfKey::Redeemer { place, redeemer, key });
         }
-        let sums = Sums::new(&self.key, outputs);
-        let pairs = [(ProjectivePoint::GENERATOR, self.key.projective()), (sums.base, sums.output)];
+        let together = Together::new(&self.key, outputs);
+        let base = together.sum(Evaluation::base);
+        let output = together.sum(|it| it.output().0.projective());
+        let pairs = [(ProjectivePoint::GENERATOR, self.key.projective()), (base, output)];
         let commitments = pairs
             .map(|(base, multiple)| left_side(base, &self.response, multiple, &self.challenge));
-        let holds = sums.challenge(&commitments) == self.challenge;
+        let holds = together.challenge(&commitments) == self.challenge;
         if holds { Ok(()) } else { Err(NotOfKey::Unproven) }
     }
 
     /// The account of the key.
     pub fn address(&self) -> Address {
-        let [_, _, _, _, _, _, _, _, _, _, _, _, tail @ ..] = ecdsa::keccak256(self.key.xy());
-        Address(tail)
+        Address::of_point(self.key.xy())
     }
 
     /// Takes a square root, some 4 µs.
@@ -114,30 +118,35 @@ impl KeyProof {
 
     /// The encoding.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
-        joined([&self.key.to_bytes(), &self.challenge.to_bytes(), &self.response.to_bytes()])
+        joined(&[&self.key.to_bytes(), &self.challenge.to_bytes(), &self.response.to_bytes()])
     }
 }
 
-/// The weighted sums of all `B` and of all `V`.
-struct Sums {
-    base: ProjectivePoint,
-    output: ProjectivePoint,
+/// Many outputs, and the hash of all of them, from which their weights come.
+struct Together<'a> {
+    outputs: &'a [Evaluation],
+    transcript: Transcript,
     digest: [u8; 32],
 }
 
-impl Sums {
-    fn new(key: &Point, outputs: &[Evaluation]) -> Self {
+impl<'a> Together<'a> {
+    fn new(key: &Point, outputs: &'a [Evaluation]) -> Self {
         let mut transcript = Transcript::new(PURPOSE);
         transcript.add(key.xy());
         for each in outputs {
-            transcript.add_output(each.statement(), each.output());
+            add_output(&mut transcript, each.statement(), each.output());
         }
-        let [mut base, mut output] = [(); 2].map(|()| Multiples::with_capacity(outputs.len()));
-        for (each, weight) in outputs.iter().zip(transcript.weights()) {
-            base.push_short(each.base(), weight);
-            output.push_short(each.output().0.projective(), weight);
+        let digest = transcript.digest();
+        Self { outputs, transcript, digest }
+    }
+
+    /// The sum of one point of each, times its weight.
+    fn sum(&self, point: impl Fn(&Evaluation) -> ProjectivePoint) -> ProjectivePoint {
+        let mut sum = Multiples::with_capacity(self.outputs.len());
+        for (each, weight) in self.outputs.iter().zip(self.transcript.weights()) {
+            sum.push_short(point(each), weight);
         }
-        Self { base: base.sum(), output: output.sum(), digest: transcript.digest() }
+        sum.sum()
     }
 
     /// What the prover answers, who has to have chosen `commitments` before.

@@ -52,8 +52,7 @@ impl Point {
 
 impl fmt::Debug for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bytes = self.to_bytes();
-        bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        ecdsa::hex::write(&self.to_bytes(), f)
     }
 }
 

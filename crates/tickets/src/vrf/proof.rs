@@ -4,6 +4,7 @@
     reason = "points and scalars are elements of groups, which no operation leaves"
 )]
 
+use ecdsa::Transcript;
 use k256::elliptic_curve::PrimeField as _;
 use k256::elliptic_curve::ops::LinearCombination as _;
 use k256::{ProjectivePoint, Scalar};
@@ -12,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::hash;
 use super::point::{Output, Point};
+use crate::bytes::joined;
 use crate::{Address, ChainKey, DomainSeparator, TicketHash};
 
 /// What a proof is about.
@@ -35,6 +37,15 @@ impl Statement {
     fn hash(&self, output: &Output, commitment: &Point) -> Scalar {
         let parts: [&[u8]; 4] = [&self.redeemer.0, output.xy(), commitment.xy(), &self.ticket.0];
         hash::to_scalar(&parts, &self.separator.0)
+    }
+}
+
+/// What enters the weights of an output.
+pub(super) fn add_output(transcript: &mut Transcript, statement: &Statement, output: &Output) {
+    let Statement { redeemer, ticket, separator } = statement;
+    let parts: [&[u8]; 4] = [&redeemer.0, &ticket.0, &separator.0, output.xy()];
+    for part in parts {
+        transcript.add(part);
     }
 }
 
@@ -92,7 +103,7 @@ impl Proof {
 
     /// The encoding.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
-        joined([&self.output.to_bytes(), &self.commitment.to_bytes(), &self.response.to_bytes()])
+        joined(&[&self.output.to_bytes(), &self.commitment.to_bytes(), &self.response.to_bytes()])
     }
 
     /// The output that is proved.
@@ -177,7 +188,7 @@ impl HashProof {
 
     /// The encoding.
     pub fn to_bytes(&self) -> [u8; Self::LEN] {
-        joined([&self.output.to_bytes(), &self.hash.to_bytes(), &self.response.to_bytes()])
+        joined(&[&self.output.to_bytes(), &self.hash.to_bytes(), &self.response.to_bytes()])
     }
 
     /// The output that is proved.
@@ -230,13 +241,4 @@ pub(super) fn secret(key: &ChainKey) -> Zeroizing<Scalar> {
 /// A number below the order of the curve.
 pub(super) fn scalar(bytes: &[u8; 32]) -> Option<Scalar> {
     Scalar::from_repr((*bytes).into()).into()
-}
-
-/// Three parts one after the other, which have `N` bytes together.
-pub(super) fn joined<const N: usize>(parts: [&[u8]; 3]) -> [u8; N] {
-    let mut bytes = [0; N];
-    for (to, from) in bytes.iter_mut().zip(parts.into_iter().flatten()) {
-        *to = *from;
-    }
-    bytes
 }

@@ -1,22 +1,20 @@
 //! Proofs against what others published, against being spoilt, and one by one against together.
-#![expect(clippy::arithmetic_side_effects, clippy::string_slice, reason = "a test")]
+#![expect(clippy::arithmetic_side_effects, reason = "a test")]
 
 use std::collections::BTreeSet;
 
 use k256::Scalar;
 use proptest::prelude::*;
 
-use super::batch::{Search, sum, terms};
+use super::batch::terms;
 use super::hash::to_curve;
 use super::point::Point;
-use super::proof::joined;
 use super::*;
+use crate::bytes::joined;
 use crate::{Address, ChainKey, DomainSeparator, TicketHash};
 
 fn hex<const N: usize>(text: &str) -> [u8; N] {
-    let digits = |at: usize| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap();
-    assert_eq!(text.len(), 2 * N);
-    std::array::from_fn(digits)
+    ecdsa::hex::read_array(&format!("0x{text}")).unwrap()
 }
 
 fn key(seed: u8) -> ChainKey {
@@ -227,7 +225,7 @@ fn a_proof_holds_for_nothing_else() {
         assert_eq!(wrong.hash_form(&statement).verify(&statement), Err(Unproven));
     }
     // A commitment that comes out neutral is none.
-    let zeros = joined::<97>([&proof.output().to_bytes(), &[0; 32], &[0; 32]]);
+    let zeros = joined::<97>(&[&proof.output().to_bytes(), &[0; 32], &[0; 32]]);
     assert_eq!(HashProof::from_bytes(&zeros).unwrap().verify(&statement), Err(Unproven));
 }
 
@@ -301,23 +299,6 @@ fn a_weight_depends_on_all_that_is_claimed() {
     let weights: BTreeSet<_> = batches.iter().map(first).collect();
     assert_eq!(weights.len(), batches.len());
     assert!(weights.contains(&first(&good)));
-}
-
-#[test]
-fn no_more_is_added_up_than_it_takes() {
-    let search = |made: &[(Statement, Proof)]| {
-        let (terms, mut bad) = (terms(made), Vec::new());
-        let mut search = Search { budget: 128, bad: &mut bad };
-        search.among(&terms, 0, sum(&terms));
-        (128 - search.budget, bad.len())
-    };
-    let mut made = proofs(64);
-    assert_eq!(search(&made), (0, 0));
-    spoil(&mut made[2], 0);
-    // The first half, and its first half; the others are what is left of the sums.
-    assert_eq!(search(&made), (32 + 16, 1));
-    spoil(&mut made[60], 0);
-    assert_eq!(search(&made), (32 + 16 + 16, 2));
 }
 
 #[test]
