@@ -9,11 +9,24 @@
 //!   challenge of the response, and the share of one ticket in an equation of signatures whose keys
 //!   are known.
 //!
-//! And for all of them, on either side, the two sums of the proof that the outputs are of one key; one
-//! signature and one recovery.
+//! And for all of them, of the two sums in the proof that the outputs are of one key, one at the
+//! redeemer and both at the issuer; one signature and one recovery.
 //!
 //! Not among them: hashes of tickets, encoding, the rules, the store, and waiting of one step for
 //! another.
+//!
+//! What was tried, before all else on a machine of two cores, the better of two runs of 15 turns each:
+//!
+//! | outputs in parts of | checks in parts of | time | ratio |
+//! |---|---|---|---|
+//! | 500: all on one core | 64 | 85 ms | 1.69 |
+//! | 64 | 64 | 62 ms | 1.24 |
+//! | 125 | 125 | 60 ms | 1.18 |
+//! | 32 | 125 | 59 ms | 1.17 |
+//! | 250 | 250 | 58 ms | 1.16, but two cores at most have work |
+//!
+//! Above 1 is what is not among the primitives, and that the sums of the proof, which need all outputs,
+//! are one core's work while the others wait.
 
 use std::hint::black_box;
 use std::num::NonZeroUsize;
@@ -286,7 +299,7 @@ impl Primitives {
     /// All of it, taken by as many threads as there are cores.
     fn on_all_cores(&self, threads: NonZeroUsize) -> Duration {
         let mut works: Vec<Box<dyn Fn() + Sync + '_>> = Vec::new();
-        (0..4).for_each(|_| works.push(Box::new(|| self.sum())));
+        (0..3).for_each(|_| works.push(Box::new(|| self.sum())));
         for claims in self.claims.chunks(self.claims.len().div_ceil(threads.get())) {
             works.push(Box::new(|| self.check(claims)));
         }

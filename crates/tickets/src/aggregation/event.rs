@@ -101,6 +101,8 @@ pub enum Event {
         epoch: Epoch,
         /// What they were worth.
         amount: Amount,
+        /// Where the last of them ends: as soon as the ledger shows this index, none of them counts.
+        end: TicketIndex,
         /// Whether the ledger paid.
         paid: bool,
     },

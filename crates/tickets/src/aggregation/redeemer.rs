@@ -233,7 +233,8 @@ impl Redeemer {
         let Redeemed { tickets, amount } = &mut redemption.paid;
         *tickets = tickets.saturating_add(1);
         *amount = amount.checked_add(body.amount).unwrap_or(Amount::MAX);
-        cx.errands.emit(released(channel, body.epoch, body.amount, true));
+        let (epoch, end) = (body.epoch, body.interval.end());
+        cx.errands.emit(Event::Released { channel, epoch, amount: body.amount, end, paid: true });
         self.go_on(channel, body.interval.end(), cx);
     }
 
@@ -284,7 +285,7 @@ impl Redeemer {
     fn sweep_one(&mut self, channel: ChannelId, cx: &mut Context<'_>) {
         let Some(view) = cx.books.views.get(&channel) else { return };
         let (now, floor) = (view.channel, view.floor());
-        let mut sums: BTreeMap<(Epoch, bool), Amount> = BTreeMap::new();
+        let mut sums: BTreeMap<(Epoch, bool), (Amount, TicketIndex)> = BTreeMap::new();
         let mut tally = Stats::new(channel);
         let mut changes = Vec::new();
         let mut over = cx.books.over(&channel).take(SWEEP_MAX).peekable();
@@ -296,8 +297,9 @@ impl Redeemer {
             let paid = held.mark == Mark::BeingRedeemed && at == (now.epoch, floor);
             let total = if paid { &mut tally.redeemed } else { &mut tally.neglected };
             *total = total.saturating_add(body.amount.get());
-            let sum = sums.entry((body.epoch, paid)).or_default();
+            let (sum, end) = sums.entry((body.epoch, paid)).or_default();
             *sum = sum.checked_add(body.amount).unwrap_or(Amount::MAX);
+            *end = body.interval.end().max(*end);
             changes.push(Change::Remove(held.key()));
         }
         if changes.is_empty() {
@@ -307,7 +309,13 @@ impl Redeemer {
             changes.push(Change::Remove(Key::Batch(channel)));
         }
         if cx.write(Token::Errand(channel), changes, Some(tally)).is_ok() {
-            let released = |((epoch, paid), amount)| released(channel, epoch, amount, paid);
+            let released = |((epoch, paid), (amount, end))| Event::Released {
+                channel,
+                epoch,
+                amount,
+                end,
+                paid,
+            };
             self.sweeps.insert(channel, sums.into_iter().map(released).collect());
             cx.books.lanes.insert(channel, Lane::Sweep);
         }
@@ -374,8 +382,4 @@ fn next(
     let below = cx.books.earning_from(channel, epoch).min(range.end);
     let mut held = cx.books.wallet.of_epoch(&channel, epoch, from);
     held.next().filter(|held| held.ticket.body.interval.end() <= below).cloned()
-}
-
-const fn released(channel: ChannelId, epoch: Epoch, amount: Amount, paid: bool) -> Event {
-    Event::Released { channel, epoch, amount, paid }
 }

@@ -172,8 +172,9 @@ impl Responder {
         if full || self.under_way.contains_key(&request.channel) {
             return Err(Refusal::busy(COME_AGAIN));
         }
+        let count = rules::count(&request)?;
+        self.allowance.take(asker.peer, count, now).map_err(Refusal::busy)?;
         let plan = rules::plan(&request, &channel, &self.history, self.limits.probability_min)?;
-        self.allowance.take(asker.peer, request.tickets.len(), now).map_err(Refusal::busy)?;
         let Plan { interval, amount, .. } = plan;
         let job = CheckRequest::new(request, channel.destination, interval, amount);
         self.under_way.insert(channel.id(), UnderWay { asker, job: job.clone(), writing: None });

@@ -5,6 +5,7 @@ mod hostile;
 mod redemption;
 mod reply;
 mod selection;
+mod vectors;
 
 use std::time::Duration;
 

@@ -29,6 +29,12 @@ pub(super) fn standing(request: &Request, channel: &Channel) -> Result<(), Refus
     Err(Refusal::new(code))
 }
 
+/// Whether there are no more tickets than a request may have.
+pub(super) fn count(request: &Request) -> Result<usize, Refusal> {
+    let count = request.tickets.len();
+    if count > TICKETS_MAX { Err(Refusal::new(RefusalCode::TooMany)) } else { Ok(count) }
+}
+
 /// What becomes of the request if its tickets have won.
 pub(super) fn plan(
     request: &Request,
@@ -37,9 +43,6 @@ pub(super) fn plan(
     probability_min: WinProbability,
 ) -> Result<Plan, Refusal> {
     let tickets = &request.tickets;
-    if tickets.len() > TICKETS_MAX {
-        return Err(Refusal::new(RefusalCode::TooMany));
-    }
     each(tickets, channel, probability_min)?;
     let interval = span(tickets)?;
     let (covered, free) = beside(tickets, &interval, channel, history)?;
@@ -82,21 +85,22 @@ fn beside(
     channel: &Channel,
     history: &History,
 ) -> Result<(Vec<Key>, Amount), Refusal> {
-    let (mut covered, mut free) = (Vec::new(), channel.balance);
-    for issued in history.live(channel) {
-        if is_among(tickets, issued) {
-            covered.push(issued.key());
-        } else if issued.ticket.body.interval.overlaps(interval) {
+    let (mut covered, mut others) = (Vec::new(), history.worth(channel));
+    for issued in history.overlapping(channel, interval) {
+        if !is_among(tickets, issued) {
             let theirs = issued.ticket.body.interval;
             let place = tickets.iter().position(|it| it.interval.overlaps(&theirs));
             let index = place.and_then(|place| u16::try_from(place).ok());
             return Err(Refusal { index, ..Refusal::new(RefusalCode::Overlaps) });
-        } else {
-            let left = free.checked_sub(issued.ticket.body.amount);
-            free = left.ok_or(Refusal::new(RefusalCode::Balance))?;
         }
+        covered.push(issued.key());
+        others = others.saturating_sub(issued.ticket.body.amount.get());
     }
-    Ok((covered, free))
+    let free = channel.balance.get().checked_sub(others).map(Amount::new);
+    match free {
+        Some(Ok(free)) => Ok((covered, free)),
+        Some(Err(_)) | None => Err(Refusal::new(RefusalCode::Balance)),
+    }
 }
 
 /// Whether an aggregate is one of the tickets, which are in order. That its signature and indices are

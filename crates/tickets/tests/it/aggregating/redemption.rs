@@ -11,6 +11,22 @@ impl Pair {
         self.redeemed()
     }
 
+    /// Redeeming begins, and goes as far as the ticket that is marked; what is next is a job.
+    fn mark(&mut self) {
+        let channel = self.id;
+        self.redeemer.command(Command::Redeem { channel, from: None, below: None });
+        assert!(self.redeemer.work(Disk::Writes), "the ticket is marked");
+    }
+
+    /// The ledger takes the first ticket, and the node stops before it hears of that, and starts anew.
+    fn crash_when_paid(&mut self) {
+        self.mark();
+        let (_, job) = self.redeemer.jobs.pop_front().unwrap();
+        self.redeemer.outcome(job, Disk::Writes).unwrap();
+        let store = self.redeemer.store.clone();
+        self.redeemer = town::Party::new(town::REDEEMER, &self.ledger, store, 5);
+    }
+
     fn redeemed(&mut self) -> (Redeemed, Result<(), RedeemError>) {
         let ends = self.redeemer.events.drain(..).filter_map(|event| match event {
             Event::Redeemed { paid, outcome, .. } => Some((paid, outcome)),
@@ -77,29 +93,24 @@ fn a_batch_ends_when_one_of_its_tickets_is_redeemed() {
 #[test]
 fn after_a_crash_the_ledger_says_what_became_of_it() {
     let mut pair = Pair::with(RICH, |owed| owed.run(0, 2));
-    let channel = pair.id;
-    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
-    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
-    let (_, job) = pair.redeemer.jobs.pop_front().unwrap();
-    pair.redeemer.outcome(job, Disk::Writes).unwrap();
+    pair.crash_when_paid();
     assert_eq!(pair.marks(), [(0, Mark::BeingRedeemed), (1, Mark::Untouched)]);
-    let store = pair.redeemer.store.clone();
-    pair.redeemer = town::Party::new(town::REDEEMER, &pair.ledger, store, 5);
     pair.view();
     assert_eq!(pair.marks(), [(1, Mark::Untouched)]);
     let stats = pair.redeemer.core.stats(pair.id);
     assert_eq!((stats.redeemed, stats.neglected), (PRICE, 0));
-    let released = |it: &&Event| matches!(it, Event::Released { paid: true, .. });
-    assert_eq!(pair.redeemer.events.iter().filter(released).count(), 1);
+    let ends = pair.redeemer.events.iter().filter_map(|event| match event {
+        Event::Released { end, paid: true, .. } => Some(*end),
+        _ => None,
+    });
+    assert_eq!(ends.collect::<Vec<_>>(), [index(1)]);
     assert_eq!(pair.redeem(None), (paid(1), Ok(())));
 }
 
 #[test]
 fn a_ledger_that_may_have_taken_it_is_asked_again() {
     let mut pair = Pair::with(RICH, |owed| owed.run(0, 2));
-    let channel = pair.id;
-    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
-    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    pair.mark();
     let (id, _) = pair.redeemer.jobs.pop_front().unwrap();
     let outcome = Err(machine::JobError::TimedOut);
     pair.redeemer.feed(Input::Done { id, outcome });
@@ -153,12 +164,7 @@ fn what_is_being_made_durable_is_not_passed() {
 fn what_was_paid_is_noted_before_more_is() {
     let mut pair = Pair::with(RICH, |owed| owed.run(0, 2));
     let channel = pair.id;
-    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
-    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
-    let (_, job) = pair.redeemer.jobs.pop_front().unwrap();
-    pair.redeemer.outcome(job, Disk::Writes).unwrap();
-    let store = pair.redeemer.store.clone();
-    pair.redeemer = town::Party::new(town::REDEEMER, &pair.ledger, store, 5);
+    pair.crash_when_paid();
     pair.redeemer.view(town::channel(&pair.ledger, &channel), pair.issuer.peer);
     assert!(pair.redeemer.work(Disk::Fails), "the ticket is not let go");
     assert_eq!(pair.redeem(None), (paid(0), Err(RedeemError::Busy)));
@@ -192,9 +198,7 @@ fn a_batch_outlives_a_redemption_that_fails() {
     pair.answer(ask);
     pair.redeemer.wait(Duration::from_secs(15));
     pair.redeemer.events.clear();
-    let channel = pair.id;
-    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
-    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    pair.mark();
     let (id, _) = pair.redeemer.jobs.pop_front().unwrap();
     pair.redeemer.feed(Input::Done { id, outcome: Ok(Done::Redeemed(Err(SubmitError::Busy))) });
     pair.work();
@@ -225,8 +229,7 @@ fn a_batch_outlives_what_was_before_it() {
 fn what_was_paid_counts_as_paid_whatever_the_disk_does() {
     let mut pair = Pair::with(RICH, |owed| owed.run(0, 1));
     let channel = pair.id;
-    pair.redeemer.command(Command::Redeem { channel, from: None, below: None });
-    assert!(pair.redeemer.work(Disk::Writes), "the ticket is marked");
+    pair.mark();
     assert!(pair.redeemer.work(Disk::Writes), "the ledger pays");
     assert!(pair.redeemer.work(Disk::Fails), "the ticket is not let go");
     assert_eq!(pair.redeemed().1, Err(Unwritten::Failed.into()));

@@ -220,7 +220,10 @@ proptest! {
                 Happening::Redeem(first) => world.redeem(first),
                 Happening::Restart => world.restart(),
             }
-            let live: Vec<_> = world.responder.history.live(&world.channel).collect();
+            let (history, all) = (&world.responder.history, interval(0, u32::MAX));
+            let live: Vec<_> = history.overlapping(&world.channel, &all).collect();
+            let worth: u128 = live.iter().map(|it| it.ticket.body.amount.get()).sum();
+            prop_assert_eq!(history.worth(&world.channel), worth);
             let pairs = live.iter().zip(live.iter().skip(1));
             for (one, next) in pairs {
                 prop_assert!(!one.ticket.body.interval.overlaps(&next.ticket.body.interval));

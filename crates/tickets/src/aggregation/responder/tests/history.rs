@@ -296,8 +296,10 @@ fn only_so_many_are_under_way_at_once() {
 #[test]
 fn whoever_has_much_computed_is_told_when_to_come_again() {
     let mut responder = responder(&channel(), Vec::new());
+    let known = answer(&mut responder, of(&[1, 4]));
+    let four = request((20..24).map(|first| made(interval(first, 1), 1)).collect());
     let cheat = |responder: &mut Responder, now| {
-        let step = responder.on_ask(asker(), ID, of(&[1, 4, 5, 7]), now);
+        let step = responder.on_ask(asker(), ID, four.clone(), now);
         let Step::Check(job) = step else { return told(step) };
         let refused = Refusal::new(RefusalCode::KeyProof);
         told(responder.on_checked(job.request().channel, Err(refused)))
@@ -314,11 +316,12 @@ fn whoever_has_much_computed_is_told_when_to_come_again() {
     let then = now.after(Duration::from_secs(4));
     assert_eq!(cheat(&mut responder, then), refused(RefusalCode::KeyProof, None));
     assert_eq!(cheat(&mut responder, then), later);
-    // What is refused without computing costs nothing, and neither does what is known.
-    assert_eq!(
-        told(responder.on_ask(asker(), ID, of(&[4, 1]), then)),
-        refused(RefusalCode::Order, Some(1))
-    );
+    // The rules are looked at ticket by ticket, and that is paid for as well.
+    let unordered = told(responder.on_ask(asker(), ID, of(&[7, 5]), then));
+    assert_eq!(unordered, Err(Refusal::busy(Duration::from_secs(2))));
+    // What is known costs nothing.
+    assert!(known.is_ok());
+    assert_eq!(told(responder.on_ask(asker(), ID, of(&[1, 4]), then)), known);
 }
 
 #[test]
