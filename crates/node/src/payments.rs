@@ -14,11 +14,14 @@ mod wishes;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures::stream::{self, Stream, StreamExt};
 use tickets::ledger::{Call, Ledger, OpenLedgerError, Receipt, Replica, Signer, Store};
 use tickets::{Address, ChainKey};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 pub use self::channels::{ChannelList, ChannelView};
 pub use self::error::{NoRelaying, PaymentError};
@@ -35,6 +38,9 @@ pub use self::wishes::{
 use crate::config::PaymentsParams;
 use crate::datadir::DataDir;
 
+/// How long what the ledger has taken may take to be seen.
+const SEEN_WITHIN: Duration = Duration::from_secs(3);
+
 /// The payments of a node. Clones share them.
 #[derive(Clone)]
 pub struct Payments {
@@ -46,6 +52,8 @@ struct Shared {
     keeping: Keeping,
     params: PaymentsParams,
     wishes: mpsc::Sender<Wish>,
+    /// Told when something has changed about the tickets that are held.
+    held: watch::Sender<()>,
     /// Looks after the ledger, or follows that of another node, until nobody has the payments.
     #[expect(dead_code, reason = "held for its task, which ends when it is dropped")]
     following: JoinSet<()>,
@@ -58,8 +66,8 @@ pub struct LedgerStatus {
     pub trouble: Option<String>,
     /// How many transactions the node has seen.
     pub version: u64,
-    /// The hash of all that is in it: equal on two nodes that have seen the same.
-    pub digest: [u8; 32],
+    /// The hash of all of them: equal on two nodes that have seen the same.
+    pub chain: [u8; 32],
 }
 
 /// The node's account.
@@ -95,7 +103,8 @@ impl Payments {
         let replica = keeping.replica().clone();
         let signer = Signer::new(key, keeping.ledger(), replica);
         let (wishes, queue) = mpsc::channel(wishes::WISHES_MAX);
-        let shared = Shared { signer, keeping, params, wishes, following };
+        let held = watch::Sender::default();
+        let shared = Shared { signer, keeping, params, wishes, held, following };
         Ok((Self { shared: Arc::new(shared) }, queue))
     }
 
@@ -115,6 +124,21 @@ impl Payments {
         self.shared.signer.replica()
     }
 
+    /// Tells whenever the ledger may have changed, or the tickets that are held: from now on, several
+    /// changes at once if nobody reads, and once at the beginning.
+    pub fn news(&self) -> impl Stream<Item = ()> + Send + use<> {
+        let held = stream::unfold(self.shared.held.subscribe(), async |mut held| {
+            held.changed().await.ok()?;
+            Some(((), held))
+        });
+        stream::select(self.replica().changes().map(drop), held)
+    }
+
+    /// For whoever holds the tickets, to tell of changes.
+    pub(crate) fn held_news(&self) -> watch::Sender<()> {
+        self.shared.held.clone()
+    }
+
     /// The ledger, to be served to others; `None` if it is that of another node.
     pub(crate) fn own_ledger(&self) -> Option<Arc<dyn Ledger>> {
         self.shared.keeping.own()
@@ -125,11 +149,11 @@ impl Payments {
         &self.shared.params
     }
 
-    /// How the node stands to its ledger. Goes through all of it.
+    /// How the node stands to its ledger.
     pub fn ledger_status(&self) -> LedgerStatus {
         let trouble = self.shared.keeping.trouble();
-        let (version, digest) = self.replica().read(|state| (state.version(), state.digest()));
-        LedgerStatus { trouble, version, digest }
+        let (version, chain) = self.replica().read(|state| (state.version(), *state.chain()));
+        LedgerStatus { trouble, version, chain }
     }
 
     /// What the account has.
@@ -155,6 +179,15 @@ impl Payments {
     /// It may be done all the same.
     pub async fn submit(&self, call: Call) -> Result<Receipt, PaymentError> {
         Ok(self.shared.signer.submit(&call).await?)
+    }
+
+    /// As [`submit`](Self::submit), but ends when the node sees it; with the version of the entry.
+    async fn submit_and_see(&self, call: Call) -> Result<u64, PaymentError> {
+        let version = self.submit(call).await?.version;
+        match timeout(SEEN_WITHIN, self.replica().reached(version)).await {
+            Ok(()) => Ok(version),
+            Err(_elapsed) => Err(PaymentError::Unseen { version }),
+        }
     }
 
     /// Hands a wish to those who relay.

@@ -40,6 +40,7 @@ impl From<Status> for proto::StatusReply {
             orders: status.orders,
             orders_digest: prefix(&status.orders_digest),
             syncs: status.syncs,
+            relay: status.relay,
         }
     }
 }

@@ -96,7 +96,8 @@ impl LedgerServer {
     ///
     /// # Bounds
     /// 64 connections, 16 requests at a time on each; of one connection 200 requests a second, of all
-    /// together 1,000. More of them wait, and are refused when they would wait for long.
+    /// together 1,000. More of them wait, and are refused when they would wait for long. 64 may follow,
+    /// of whom those who need the whole ledger share one copy of it while little changes.
     ///
     /// # Errors
     /// [`ServeError`].

@@ -86,6 +86,7 @@ fn status() -> Status {
         orders: 9,
         orders_digest: [10; 32],
         syncs: BTreeMap::from([("synced".to_owned(), 11)]),
+        relay: BTreeMap::from([("msg_accepted".to_owned(), 12)]),
     }
 }
 

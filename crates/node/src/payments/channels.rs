@@ -1,16 +1,10 @@
 //! The channels of the node: which there are, and how they are opened, funded and closed.
 
-use std::time::Duration;
-
 use libp2p::PeerId;
 use tickets::ledger::{Call, State};
 use tickets::{Address, Amount, Channel, ChannelId, ChannelStatus, UnixTime};
-use tokio::time::timeout;
 
 use super::{PaymentError, Payments, Whom};
-
-/// How long what the ledger has taken may take to be seen.
-const SEEN_WITHIN: Duration = Duration::from_secs(3);
 
 /// A channel of the node.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -152,12 +146,8 @@ impl Payments {
     }
 
     async fn change(&self, channel: ChannelId, call: Call) -> Result<ChannelView, PaymentError> {
-        let version = self.submit(call).await?.version;
-        let unseen = PaymentError::Unseen { version };
-        if timeout(SEEN_WITHIN, self.replica().reached(version)).await.is_err() {
-            return Err(unseen);
-        }
-        self.channel(&channel).ok_or(unseen)
+        let version = self.submit_and_see(call).await?;
+        self.channel(&channel).ok_or(PaymentError::Unseen { version })
     }
 }
 

@@ -21,6 +21,9 @@ const RETRY_MIN: Duration = Duration::from_millis(100);
 /// How late one is looked for again that has not been there for long.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// How late one is asked again that says what cannot be: each time it may tell all that it has.
+const RETRY_FALSE: Duration = Duration::from_secs(10);
+
 /// Who keeps the ledger.
 #[derive(Debug)]
 pub(super) enum Keeping {
@@ -109,16 +112,17 @@ async fn follow_patiently(remote: Arc<Remote>, replica: Replica) {
     loop {
         let error = follow(&*remote, &replica).await;
         let was_there = remote.standing() == Standing::Connected;
-        let why = error.to_string();
-        match &error {
-            // A ledger that says what cannot be is not asked more often than it must.
-            FollowError::BadHistory(_) => wait = RETRY_MAX,
-            FollowError::Gone(_) if was_there => wait = RETRY_MIN,
-            FollowError::Gone(_) => wait = wait.saturating_mul(2).min(RETRY_MAX),
+        if remote.part(error.to_string()) {
+            tracing::warn!(%remote, why = %error, "the ledger is away");
         }
-        if remote.part(why.clone()) {
-            tracing::warn!(%remote, %why, "the ledger is away");
-        }
+        wait = match error {
+            FollowError::BadHistory(_) => {
+                sleep(RETRY_FALSE).await;
+                continue;
+            }
+            FollowError::Gone(_) if was_there => RETRY_MIN,
+            FollowError::Gone(_) => wait.saturating_mul(2).min(RETRY_MAX),
+        };
         // Whoever has just been told of an entry wants to see it.
         tokio::select! {
             () = sleep(wait) => {}

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::ready;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt};
@@ -15,7 +15,7 @@ use tickets::ledger::{
     Code, Ledger, LedgerGone, Params, Receipt, SignedTransaction, SubmitError, Update, UpdateReader,
 };
 use tokio::net::UnixStream;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code as Answer, Status, Streaming};
@@ -30,8 +30,8 @@ use crate::generated::control::v1::ledger_submit_reply::Outcome;
 /// Longest time until a connection stands.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
-/// Longest time until a transaction is answered.
-const SUBMIT_WITHIN: Duration = Duration::from_secs(10);
+/// Longest time until an answer begins.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often it is asked whether a silent ledger is still there.
 const ALIVE_EVERY: Duration = Duration::from_secs(10);
@@ -57,7 +57,8 @@ pub(super) struct Remote {
     place: LedgerPlace,
     genesis: Params,
     channel: Channel,
-    standing: Arc<Mutex<Standing>>,
+    /// Whether it is there, for those who wait for that.
+    pub(super) standing: watch::Sender<Standing>,
     /// Told when it answers although it was away.
     back: Arc<Notify>,
 }
@@ -92,7 +93,7 @@ impl Remote {
             }
         };
         let why = "not reached yet".to_owned();
-        let standing = Arc::new(Mutex::new(Standing::Apart { why }));
+        let (standing, _) = watch::channel(Standing::Apart { why });
         Self { place: place.clone(), genesis, channel, standing, back: Arc::default() }
     }
 
@@ -102,16 +103,12 @@ impl Remote {
     }
 
     pub(super) fn standing(&self) -> Standing {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.standing.borrow().clone()
     }
 
     /// Notes that the ledger is away; says whether that is news.
     pub(super) fn part(&self, why: String) -> bool {
-        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Standing::Apart { why };
-        let news = *standing != now;
-        *standing = now;
-        news
+        turn(&self.standing, Standing::Apart { why })
     }
 
     fn client(&self) -> LedgerClient<Channel> {
@@ -119,6 +116,15 @@ impl Remote {
             .max_encoding_message_size(LEDGER_REQUEST_BYTES_MAX)
             .max_decoding_message_size(LEDGER_REPLY_BYTES_MAX)
     }
+}
+
+/// Says whether that is news.
+fn turn(standing: &watch::Sender<Standing>, now: Standing) -> bool {
+    standing.send_if_modified(|standing| {
+        let news = *standing != now;
+        *standing = now;
+        news
+    })
 }
 
 async fn connect(path: PathBuf) -> io::Result<TokioIo<UnixStream>> {
@@ -131,17 +137,15 @@ impl Ledger for Remote {
         transaction: SignedTransaction,
     ) -> BoxFuture<'static, Result<Receipt, SubmitError>> {
         let mut client = self.client();
-        let (standing, back) = (Arc::clone(&self.standing), Arc::clone(&self.back));
+        let (standing, back) = (self.standing.clone(), Arc::clone(&self.back));
         async move {
             let request = proto::LedgerSubmitRequest { transaction: transaction.to_bytes() };
-            let answer = match timeout(SUBMIT_WITHIN, client.submit(request)).await {
+            let answer = match timeout(ANSWER_WITHIN, client.submit(request)).await {
                 Ok(Ok(answer)) => answer.into_inner(),
                 Ok(Err(status)) => return Err(refused(&status)),
-                Err(_elapsed) => {
-                    return Err(gone(format!("no answer within {SUBMIT_WITHIN:?}")).into());
-                }
+                Err(_elapsed) => return Err(silent().into()),
             };
-            if *standing.lock().unwrap_or_else(PoisonError::into_inner) != Standing::Connected {
+            if *standing.borrow() != Standing::Connected {
                 back.notify_one();
             }
             match answer.outcome {
@@ -164,12 +168,15 @@ impl Ledger for Remote {
     }
 
     fn entries(&self, after: u64) -> BoxStream<'static, Result<Update, LedgerGone>> {
-        let (mut client, standing) = (self.client(), Arc::clone(&self.standing));
+        let (mut client, standing) = (self.client(), self.standing.clone());
         let reader = UpdateReader::new(&self.genesis);
         let begin = async move {
-            let replies = client.entries(proto::LedgerEntriesRequest { after }).await;
+            let replies = client.entries(proto::LedgerEntriesRequest { after });
+            let replies = timeout(ANSWER_WITHIN, replies).await.map_err(|_elapsed| silent())?;
             let replies = replies.map_err(|status| gone(said(&status)))?.into_inner();
-            *standing.lock().unwrap_or_else(PoisonError::into_inner) = Standing::Connected;
+            if turn(&standing, Standing::Connected) {
+                tracing::info!("the ledger is there");
+            }
             Ok(updates(replies, reader))
         };
         let failed = |error| stream::once(ready(Err(error))).boxed();
@@ -203,6 +210,10 @@ fn updates(
 
 fn gone(message: String) -> LedgerGone {
     LedgerGone { message }
+}
+
+fn silent() -> LedgerGone {
+    gone(format!("no answer within {ANSWER_WITHIN:?}"))
 }
 
 fn refused(status: &Status) -> SubmitError {

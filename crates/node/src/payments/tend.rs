@@ -28,7 +28,8 @@ pub enum JoinError {
 
 impl Payments {
     /// Claims the grant of the account if it had none, and announces it as the account of the peer of
-    /// `identity`, which can be reached at `addresses`, if that is not known.
+    /// `identity`, which can be reached at `addresses` and `relays` or not, if that is not known. Ends
+    /// when the node sees it.
     ///
     /// # Errors
     /// [`JoinError`]. What was done before stays.
@@ -39,6 +40,7 @@ impl Payments {
         &self,
         identity: &Keypair,
         addresses: Vec<Multiaddr>,
+        relays: bool,
     ) -> Result<(), JoinError> {
         let me = self.account();
         let (claimed, announced) = self.replica().read(|state| {
@@ -47,23 +49,28 @@ impl Payments {
             (account.is_some_and(|account| account.claimed), announcement)
         });
         if !claimed {
-            self.submit(Call::Claim).await?;
+            self.submit_and_see(Call::Claim).await?;
         }
         let peer = identity.public().to_peer_id();
-        let wanted = Announcement { peer, addresses: addresses.clone() };
+        let wanted = Announcement { peer, addresses: addresses.clone(), relays };
         if announced.as_ref() != Some(&wanted) {
             let separator = self.params().separator;
-            let signed = SignedAnnouncement::new(identity, &separator, &me, addresses)?;
-            self.submit(Call::Announce(Box::new(signed))).await?;
+            let signed = SignedAnnouncement::new(identity, &separator, &me, addresses, relays)?;
+            self.submit_and_see(Call::Announce(Box::new(signed))).await?;
         }
         Ok(())
     }
 
     /// [Joins](Self::join), as often as it takes.
-    pub(crate) async fn tend(&self, identity: &Keypair, mut addresses: Vec<Multiaddr>) {
+    pub(crate) async fn tend(
+        &self,
+        identity: &Keypair,
+        mut addresses: Vec<Multiaddr>,
+        relays: bool,
+    ) {
         addresses.truncate(Announcement::ADDRESSES_MAX);
         let mut wait = RETRY_MIN;
-        while let Err(error) = self.join(identity, addresses.clone()).await {
+        while let Err(error) = self.join(identity, addresses.clone(), relays).await {
             tracing::debug!(%error, "the account is not in order yet");
             sleep(wait).await;
             wait = wait.saturating_mul(2).min(RETRY_MAX);

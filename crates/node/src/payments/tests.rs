@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use libp2p::identity::Keypair;
 use tempfile::TempDir;
-use tickets::ledger::{Code, MemoryStore};
+use tickets::ledger::{Code, MemoryStore, State};
 use tickets::{Amount, ChannelId, ChannelStatus};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::remote::Standing;
 use super::*;
 use crate::config::{Environment, Layers, LedgerPlace};
 use crate::control::{LedgerServer, ServeError};
@@ -76,14 +77,36 @@ async fn catch_up(follower: &Payments, keeper: &Payments) {
     timeout(PATIENCE, reached).await.expect("it follows");
 }
 
-/// Until what is true of it has become known.
-async fn until(what: impl Fn() -> bool) {
-    let wait = async {
-        while !what() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+/// Waits until `follower` is apart from its ledger for a reason that has these words in it.
+async fn parted(follower: &Payments, words: &str) {
+    let Keeping::Followed { remote, .. } = &follower.shared.keeping else {
+        panic!("it follows nobody")
     };
-    timeout(PATIENCE, wait).await.expect("it becomes true");
+    let mut standing = remote.standing.subscribe();
+    let apart = |now: &Standing| matches!(now, Standing::Apart { why } if why.contains(words));
+    let parted = timeout(PATIENCE, standing.wait_for(apart)).await;
+    drop(parted.expect("in time").expect("it goes on"));
+}
+
+/// Both know the same.
+fn same(one: &Payments, other: &Payments) -> bool {
+    let known = |payments: &Payments| payments.replica().read(State::digest);
+    known(one) == known(other) && one.ledger_status() == other.ledger_status()
+}
+
+/// Lets no time pass until it is dropped; if a test hangs, until its patience is over.
+struct Standstill {
+    _end: std::sync::mpsc::SyncSender<()>,
+}
+
+impl Standstill {
+    fn begin() -> Self {
+        tokio::time::pause();
+        let (end, ended) = std::sync::mpsc::sync_channel::<()>(0);
+        // Paused time goes on to the next timer when nothing is to be done, but not beside such a task.
+        drop(tokio::task::spawn_blocking(move || ended.recv_timeout(PATIENCE).is_ok()));
+        Self { _end: end }
+    }
 }
 
 /// All that accounts and channels have, which must be what was granted.
@@ -106,8 +129,8 @@ async fn two_nodes_on_one_ledger_open_a_channel_and_see_the_same() {
     assert!(bob.own_ledger().is_none(), "it is not his to serve");
 
     let (a, b) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
-    timeout(PATIENCE, alice.join(&a, Vec::new())).await.expect("in time").expect("joined");
-    timeout(PATIENCE, bob.tend(&b, Vec::new())).await.expect("in time");
+    timeout(PATIENCE, alice.join(&a, Vec::new(), true)).await.expect("in time").expect("joined");
+    timeout(PATIENCE, bob.tend(&b, Vec::new(), true)).await.expect("in time");
     let whom = Whom::Peer(b.public().to_peer_id());
     let opened = alice.open_channel(&whom, tokens("5.25")).await.expect("opened");
     assert_eq!((opened.outgoing, opened.channel.balance), (true, tokens("5.25")));
@@ -120,7 +143,7 @@ async fn two_nodes_on_one_ledger_open_a_channel_and_see_the_same() {
     assert_eq!(seen.peer, Some(a.public().to_peer_id()));
     assert_eq!(bob.channels(10, false).channels, [seen]);
     assert_eq!(bob.incoming(&Whom::Account(alice.account())), Ok(id));
-    assert_eq!(alice.ledger_status(), bob.ledger_status());
+    assert!(same(&alice, &bob));
     assert_eq!(bob.ledger_status().trouble, None);
     assert_eq!(alice.account_status().balance.to_string(), "994.75");
 
@@ -131,7 +154,7 @@ async fn two_nodes_on_one_ledger_open_a_channel_and_see_the_same() {
     assert_eq!(funded.channel.balance, tokens("1.5"));
     let closed = bob.close_channel(&Whom::Channel(id)).await.expect("closed");
     assert_eq!(closed.channel.status, ChannelStatus::Closed);
-    assert_eq!(alice.ledger_status(), bob.ledger_status());
+    assert!(same(&alice, &bob));
     assert_eq!(alice.account_status().balance.to_string(), "1000");
     assert!(conserved(&alice) && conserved(&bob));
     assert_eq!(alice.channels(10, false).channels.len(), 1, "the closed one is not shown");
@@ -149,20 +172,45 @@ async fn a_ledger_that_was_away_is_found_again_and_its_absence_is_told() {
     let url = crate::config::LedgerUrl(Some(place.clone())).to_string();
     let (bob, _wishes) = open(params(&[("MESHWORK_LEDGER__URL", &url)]), claim.dir()).await;
     let (a, b) = (Keypair::generate_ed25519(), Keypair::generate_ed25519());
-    timeout(PATIENCE, bob.tend(&b, Vec::new())).await.expect("in time");
+    timeout(PATIENCE, bob.tend(&b, Vec::new(), true)).await.expect("in time");
 
     served.stop().await;
-    until(|| bob.ledger_status().trouble.is_some()).await;
+    parted(&bob, "not there").await;
+    assert!(bob.ledger_status().trouble.is_some());
     let whom = Whom::Account(alice.account());
     let refused = bob.open_channel(&whom, tokens("1")).await.expect_err("nobody is there");
     assert!(matches!(refused, PaymentError::Gone(_)), "{refused}");
-    alice.join(&a, Vec::new()).await.expect("her own ledger is there");
+    alice.join(&a, Vec::new(), true).await.expect("her own ledger is there");
 
     let (served, _) = Served::start(&alice, &place, &claim);
     catch_up(&bob, &alice).await;
     assert_eq!(bob.ledger_status().trouble, None);
     bob.open_channel(&whom, tokens("1")).await.expect("opened");
-    assert_eq!(alice.ledger_status(), bob.ledger_status());
+    assert!(same(&alice, &bob));
+    served.stop().await;
+}
+
+#[tokio::test]
+async fn who_is_answered_by_a_ledger_that_was_away_looks_at_it_again_at_once() {
+    let (_temporary, claim) = claim();
+    let (alice, _wishes) = open(params(&[]), claim.dir()).await;
+    let place = LedgerPlace::Unix("ledger.sock".to_owned());
+    let (served, _) = Served::start(&alice, &place, &claim);
+    let following = params(&[("MESHWORK_LEDGER__URL", "unix:ledger.sock")]);
+    let (bob, _wishes) = open(following, claim.dir()).await;
+    let b = Keypair::generate_ed25519();
+    timeout(PATIENCE, bob.tend(&b, Vec::new(), true)).await.expect("in time");
+
+    let (_still, begun) = (Standstill::begin(), Instant::now());
+    served.stop().await;
+    parted(&bob, "not there").await;
+    let whom = Whom::Account(alice.account());
+    let refused = bob.open_channel(&whom, tokens("1")).await.expect_err("nobody is there");
+    assert!(matches!(refused, PaymentError::Gone(_)), "{refused}");
+    let (served, _) = Served::start(&alice, &place, &claim);
+    bob.open_channel(&whom, tokens("1")).await.expect("opened, and seen");
+    assert!(same(&alice, &bob));
+    assert_eq!(begun.elapsed(), Duration::ZERO, "it waited for its turn");
     served.stop().await;
 }
 
@@ -170,14 +218,14 @@ async fn a_ledger_that_was_away_is_found_again_and_its_absence_is_told() {
 async fn a_ledger_of_another_network_is_not_followed() {
     let (_temporary, claim) = claim();
     let (alice, _wishes) = open(params(&[]), claim.dir()).await;
-    alice.join(&Keypair::generate_ed25519(), Vec::new()).await.expect("joined");
+    alice.join(&Keypair::generate_ed25519(), Vec::new(), true).await.expect("joined");
     let place = LedgerPlace::Unix("ledger.sock".to_owned());
     let (served, _) = Served::start(&alice, &place, &claim);
     let other =
         [("MESHWORK_LEDGER__URL", "unix:ledger.sock"), ("MESHWORK_NETWORK__NAME", "elsewhere")];
     let (bob, _wishes) = open(params(&other), claim.dir()).await;
-    until(|| bob.ledger_status().trouble.is_some_and(|it| it != "not reached yet")).await;
-    let refused = bob.join(&Keypair::generate_ed25519(), Vec::new()).await;
+    parted(&bob, "another history").await;
+    let refused = bob.join(&Keypair::generate_ed25519(), Vec::new(), true).await;
     assert!(refused.is_err(), "{refused:?}");
     assert_eq!(bob.replica().version(), 0);
     served.stop().await;
@@ -187,10 +235,14 @@ async fn a_ledger_of_another_network_is_not_followed() {
 async fn what_the_ledger_refuses_is_told_by_name() {
     let (alice, _wishes) = payments().await;
     let key = Keypair::generate_ed25519();
-    alice.join(&key, Vec::new()).await.expect("joined");
+    alice.join(&key, Vec::new(), true).await.expect("joined");
     let version = alice.replica().version();
-    alice.join(&key, Vec::new()).await.expect("again");
+    alice.join(&key, Vec::new(), true).await.expect("again");
     assert_eq!(alice.replica().version(), version, "there was nothing to do");
+    alice.join(&key, Vec::new(), false).await.expect("once more");
+    assert_eq!(alice.replica().version(), version + 1, "it relays no longer");
+    let relays = alice.replica().read(|state| state.relay_of(&alice.account()));
+    assert_eq!(relays, None);
 
     let bob = Whom::Account(Address([7; 20]));
     let refused = alice.open_channel(&bob, tokens("1000.000000000000000001")).await;

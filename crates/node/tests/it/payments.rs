@@ -1,13 +1,9 @@
 //! `channels`, `tickets` and `send`: nodes that share a ledger, and what survives a kill.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use serde_json::Value;
-use tokio::time::Instant;
 
 use super::run;
-use super::running::{Node, PATIENCE, places};
+use super::running::{Node, places};
 
 fn start(dir: &Path, variables: &[(&str, &str)]) -> Node {
     Node::spawn(dir, &[], variables).until_ready()
@@ -20,28 +16,20 @@ fn lender(dir: &Path) -> (Node, String) {
     (node, format!("unix:{}", socket.display()))
 }
 
-/// What `channels list` tells, once `enough` is true of it.
-fn until(node: &Node, enough: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let told = node.ask(&["channels", "list", "--closed"]);
-        if enough(&told) {
-            return told;
-        }
-        assert!(Instant::now() < deadline, "{told}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-}
+const LIST: [&str; 3] = ["channels", "list", "--closed"];
 
 #[test]
 fn nodes_on_one_ledger_pay_each_other_and_the_ledger_survives_a_kill() {
     let (_temporary, [here, there]) = places();
     let (lender_node, url) = lender(&here);
     let node = start(&there, &[("MESHWORK_LEDGER__URL", &url)]);
-    let announced = |told: &Value| told["account"]["announced"] == true;
-    until(&lender_node, announced);
-    let told = until(&node, announced);
-    assert_eq!(told["account"]["balance"], "1000");
+    for node in [&lender_node, &node] {
+        node.logged(&["the account is in order"]);
+        let told = node.ask(&LIST);
+        assert_eq!(told["account"]["announced"], true);
+        assert_eq!(told["account"]["balance"], "1000");
+    }
+    let told = node.ask(&LIST);
     assert_eq!((&told["ledger"]["url"], &told["ledger"]["connected"]), (&url.into(), &true.into()));
 
     let opened = node.ask(&["channels", "open", &lender_node.peer_id, "2.5"]);
@@ -53,8 +41,10 @@ fn nodes_on_one_ledger_pay_each_other_and_the_ledger_survives_a_kill() {
     let expected = format!("funded {id} to {}: open, 3 tokens in it\n", lender_node.peer_id);
     assert_eq!(text, expected);
 
-    let seen = until(&lender_node, |told| told["channels"][0]["balance"] == "3");
+    // Whoever keeps the ledger sees first what it has taken.
+    let seen = lender_node.ask(&LIST);
     let channel = &seen["channels"][0];
+    assert_eq!(channel["balance"], "3");
     assert_eq!((&channel["direction"], &channel["id"]), (&"incoming".into(), &id.into()));
     assert_eq!(channel["peer_id"], *node.peer_id);
     let told = node.ask(&["channels", "list"]);
@@ -65,7 +55,9 @@ fn nodes_on_one_ledger_pay_each_other_and_the_ledger_survives_a_kill() {
 
     // Killed, not told to end: what was answered was on the disk, and who follows goes on.
     drop(lender_node);
-    let away = until(&node, |told| told["ledger"]["connected"] == false);
+    node.logged(&["the ledger is away"]);
+    let away = node.ask(&LIST);
+    assert_eq!(away["ledger"]["connected"], false);
     assert!(away["ledger"]["trouble"].is_string(), "{away}");
     let refused = run(&there, &["channels", "fund", id, "1"]).expect(3);
     assert!(refused.stderr.contains("cannot reach the ledger"), "{refused:?}");
@@ -75,7 +67,8 @@ fn nodes_on_one_ledger_pay_each_other_and_the_ledger_survives_a_kill() {
     // It may have announced its new port meanwhile.
     assert!(again["ledger"]["version"].as_u64() >= seen["ledger"]["version"].as_u64(), "{again}");
     assert_eq!(again["account"]["address"], seen["account"]["address"]);
-    until(&node, |told| told["ledger"]["connected"] == true);
+    node.logged(&["the ledger is there"]);
+    assert_eq!(node.ask(&LIST)["ledger"]["connected"], true);
 
     // The other end may close it at once, the payer only after notice.
     let notice = node.ask(&["channels", "close", &lender_node.peer_id]);
@@ -86,13 +79,13 @@ fn nodes_on_one_ledger_pay_each_other_and_the_ledger_survives_a_kill() {
     let early = run(&there, &["channels", "close", id]).expect(7);
     assert!(early.stderr.contains("NoticePeriodNotDue: "), "{early:?}");
     assert!(early.stderr.contains("hint: run it again when the notice is over"), "{early:?}");
-    until(&lender_node, |told| told["channels"][0]["status"] == "pending");
+    assert_eq!(lender_node.ask(&LIST)["channels"][0]["status"], "pending");
     let closed = lender_node.ask(&["channels", "close", id]);
     assert_eq!(
         (&closed["done"], &closed["channel"]["status"]),
         (&"closed".into(), &"closed".into())
     );
-    until(&node, |told| told["account"]["balance"] == "1000");
+    node.eventually(&LIST, |told| told["account"]["balance"] == "1000");
     node.end("-TERM");
     lender_node.end("-TERM");
 }
@@ -120,7 +113,7 @@ fn mistakes_are_told_with_cause_and_what_to_do() {
     run(&dir, &["channels", "list"]).expect(3);
 
     let node = start(&dir, &[]);
-    until(&node, |told| told["account"]["announced"] == true);
+    node.logged(&["the account is in order"]);
     let account = format!("0x{}", "07".repeat(20));
     let poor = run(&dir, &["channels", "open", &account, "1000.1"]).expect(7);
     assert!(poor.stderr.contains("TokenTransferFailed: "), "{poor:?}");

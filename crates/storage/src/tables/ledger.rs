@@ -131,7 +131,7 @@ mod tests {
     fn longest() -> Announcement {
         let peer = Keypair::ed25519_from_bytes([7; 32]).unwrap().public().to_peer_id();
         let address = format!("/dns4/{}/tcp/65535", "x".repeat(250)).parse().unwrap();
-        Announcement { peer, addresses: vec![address; Announcement::ADDRESSES_MAX] }
+        Announcement { peer, addresses: vec![address; Announcement::ADDRESSES_MAX], relays: true }
     }
 
     #[test]
@@ -145,6 +145,7 @@ mod tests {
         check_round_trip(&head());
         check_round_trip(&account(None));
         check_round_trip(&account(Some(longest())));
+        check_round_trip(&account(Some(Announcement { relays: false, ..longest() })));
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub struct Account {
     pub announcement: Option<Announcement>,
 }
 
-/// Which peer an account is, and where that can be reached.
+/// Which peer an account is, where that can be reached, and what it does for others.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Announcement {
     /// The peer. Its key is an Ed25519 key.
@@ -30,6 +30,8 @@ pub struct Announcement {
     /// Where it can be reached: none if it only wants to be known by its account, at most
     /// [`Announcement::ADDRESSES_MAX`].
     pub addresses: Vec<Multiaddr>,
+    /// Whether it passes packets on.
+    pub relays: bool,
 }
 
 impl Announcement {
@@ -39,12 +41,13 @@ impl Announcement {
     /// Most bytes of one address in binary form.
     pub const ADDRESS_LEN_MAX: usize = 256;
 
-    /// Reads one from its fields, which are named `fields` in a refusal: those of the peer and of the
-    /// addresses.
+    /// Reads one from its fields. Those of the peer and of the addresses are named `fields` in a
+    /// refusal.
     pub(super) fn from_fields(
         fields: [&'static str; 2],
         peer: &[u8],
         addresses: Vec<Bytes>,
+        relays: bool,
     ) -> Result<Self, Malformed> {
         let [in_peer, in_addresses] = fields;
         let peer = encoding::valid(in_peer, PeerId::from_bytes(peer))?;
@@ -55,7 +58,7 @@ impl Announcement {
         let read =
             |bytes: Bytes| encoding::valid(in_addresses, Multiaddr::try_from(bytes.to_vec()));
         let addresses = addresses.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { peer, addresses })
+        Ok(Self { peer, addresses, relays })
     }
 
     /// The addresses as they travel.
@@ -79,7 +82,7 @@ fn key_of(peer: &PeerId) -> Option<libp2p_identity::ed25519::PublicKey> {
 pub struct SignedAnnouncement {
     /// What is said.
     pub announcement: Announcement,
-    /// The peer's signature over the ledger's separator, the account and the addresses.
+    /// The peer's signature over the ledger's separator, the account, and what is said.
     pub signature: [u8; 64],
 }
 
@@ -104,16 +107,16 @@ pub enum BadAnnouncement {
         /// How long it is.
         given: usize,
     },
-    /// Not the peer's signature, or one for another account or ledger, or of other addresses.
+    /// Not the peer's signature, or one for another account or ledger, or of something else.
     #[error("signature is not that of the peer for this account")]
     Signature,
 }
 
 /// The purpose that the signature is for.
-const DOMAIN: &[u8] = b"meshwork-ledger-announcement-1";
+const DOMAIN: &[u8] = b"meshwork-ledger-announcement-2";
 
 impl SignedAnnouncement {
-    /// Says that the owner of `key` belongs to `account`, and is at `addresses`.
+    /// Says that the owner of `key` belongs to `account`, is at `addresses`, and whether he `relays`.
     ///
     /// # Errors
     /// All of [`BadAnnouncement`] but [`BadAnnouncement::Signature`].
@@ -122,8 +125,9 @@ impl SignedAnnouncement {
         separator: &DomainSeparator,
         account: &Address,
         addresses: Vec<Multiaddr>,
+        relays: bool,
     ) -> Result<Self, BadAnnouncement> {
-        let announcement = Announcement { peer: key.public().to_peer_id(), addresses };
+        let announcement = Announcement { peer: key.public().to_peer_id(), addresses, relays };
         announcement.check()?;
         let signature = key.sign(&announcement.signed(separator, account));
         let signature = signature.ok().and_then(|it| it.try_into().ok());
@@ -150,13 +154,14 @@ impl SignedAnnouncement {
             peer_id: self.announcement.peer.to_bytes().into(),
             addresses: self.announcement.address_fields(),
             signature: encoding::field(&self.signature),
+            relays: self.announcement.relays,
         }
     }
 
     pub(super) fn from_proto(message: proto::Announce) -> Result<Self, Malformed> {
-        let proto::Announce { peer_id, addresses, signature } = message;
+        let proto::Announce { peer_id, addresses, signature, relays } = message;
         let fields = ["announce.peer_id", "announce.addresses"];
-        let announcement = Announcement::from_fields(fields, &peer_id, addresses)?;
+        let announcement = Announcement::from_fields(fields, &peer_id, addresses, relays)?;
         let signature = encoding::array("announce.signature", &signature)?;
         Ok(Self { announcement, signature })
     }
@@ -181,7 +186,7 @@ impl Announcement {
 
     /// What the peer signs. Each address has its length before it, so that no two lists look alike.
     fn signed(&self, separator: &DomainSeparator, account: &Address) -> Vec<u8> {
-        let mut signed = [DOMAIN, &separator.0, &account.0].concat();
+        let mut signed = [DOMAIN, &separator.0, &account.0, &[self.relays.into()]].concat();
         for address in &self.addresses {
             // Of a checked announcement each is far shorter than 2³² bytes.
             let len = u32::try_from(address.len()).unwrap_or(u32::MAX);

@@ -255,5 +255,5 @@ impl SignedTransaction {
 
 fn digest(body: &[u8], separator: &DomainSeparator) -> [u8; 32] {
     let typed = keccak256_of([&keccak256(KIND), &keccak256(body)]);
-    keccak256_of([b"\x19\x01", &separator.0, &typed])
+    ecdsa::typed::digest(&separator.0, &typed)
 }

@@ -1,5 +1,7 @@
 //! Entries of a ledger, and what it tells whoever follows it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use prost::Message as _;
 use wire::proto::tickets::v1 as proto;
@@ -38,7 +40,7 @@ pub enum Update {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Snapshot {
     /// As [`State::rows`](super::State::rows) has them.
-    pub rows: Vec<Row>,
+    pub rows: Arc<[Row]>,
 }
 
 /// Most rows of a part of a snapshot: as long as they can be, they fit a quarter of the largest
@@ -83,15 +85,15 @@ impl Update {
     /// together.
     pub fn into_frames(self) -> impl Iterator<Item = Bytes> + Send + 'static {
         let (entry, rows) = match self {
-            Self::Entry(entry) => (Some(News::Entry(entry.to_proto())), Vec::new()),
+            Self::Entry(entry) => (Some(News::Entry(entry.to_proto())), Arc::default()),
             Self::Snapshot(snapshot) => (None, snapshot.rows),
         };
-        let mut left = rows.len();
-        let mut rows = rows.into_iter();
+        let mut told: usize = 0;
         let part = std::iter::from_fn(move || {
-            let rows: Vec<_> = rows.by_ref().take(PART_ROWS).map(|row| row.to_proto()).collect();
-            left = left.saturating_sub(rows.len());
-            let part = proto::LedgerSnapshotPart { left: u64::try_from(left).ok()?, rows };
+            let part: Vec<_> = rows.iter().skip(told).take(PART_ROWS).map(Row::to_proto).collect();
+            told = told.saturating_add(part.len());
+            let left = u64::try_from(rows.len().saturating_sub(told)).ok()?;
+            let part = proto::LedgerSnapshotPart { left, rows: part };
             (!part.rows.is_empty()).then_some(News::Part(part))
         });
         let news = entry.into_iter().chain(part);
@@ -166,7 +168,7 @@ impl UpdateReader {
             so_far.push(Row::from_proto(row)?);
         }
         if left == 0 {
-            return Ok(Some(Update::Snapshot(Box::new(Snapshot { rows: so_far }))));
+            return Ok(Some(Update::Snapshot(Box::new(Snapshot { rows: so_far.into() }))));
         }
         self.begun = Some((so_far, left));
         Ok(None)

@@ -32,6 +32,9 @@ struct Copy {
     state: State,
     /// The last entries and what they changed, up to that of the state.
     recent: VecDeque<(Entry, Arc<[Row]>)>,
+    /// What was told last to one who knew too little, and its version: those who come next share it
+    /// as long as the entries after it are remembered.
+    shared: Mutex<Option<(u64, Arc<[Row]>)>>,
 }
 
 /// Who waits for the next change, by a number of its own.
@@ -90,7 +93,7 @@ impl Replica {
     }
 
     pub(super) fn of(state: State) -> Self {
-        let copy = RwLock::new(Copy { state, recent: VecDeque::new() });
+        let copy = RwLock::new(Copy::of(state));
         Self(Arc::new(Shared { copy, watchers: Mutex::default() }))
     }
 
@@ -139,7 +142,7 @@ impl Replica {
                     BadHistory::Entry { version, source }
                 })
             }
-            Update::Snapshot(snapshot) => self.replace(*snapshot),
+            Update::Snapshot(snapshot) => self.replace(&snapshot),
         }
     }
 
@@ -163,15 +166,15 @@ impl Replica {
         Ok(())
     }
 
-    fn replace(&self, snapshot: Snapshot) -> Result<(), BadHistory> {
+    fn replace(&self, snapshot: &Snapshot) -> Result<(), BadHistory> {
         let params = self.read(|state| *state.params());
-        let state = State::restore(params, snapshot.rows)?;
+        let state = State::restore(params, snapshot.rows.iter().cloned())?;
         let mut copy = self.copy_mut();
         let (given, known) = (state.version(), copy.state.version());
         if given < known {
             return Err(BadHistory::WentBack { given, known });
         }
-        *copy = Copy { state, recent: VecDeque::new() };
+        *copy = Copy::of(state);
         drop(copy);
         self.wake();
         Ok(())
@@ -196,6 +199,23 @@ impl Replica {
 }
 
 impl Copy {
+    fn of(state: State) -> Self {
+        Self { state, recent: VecDeque::new(), shared: Mutex::default() }
+    }
+
+    /// All of it, as it is or was not long ago, and the version of that.
+    fn snapshot(&self) -> (u64, Snapshot) {
+        let version = self.state.version();
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let goes_on = |known: u64| {
+            known == version || known.checked_add(1).is_some_and(|next| self.recall(next).is_some())
+        };
+        let known = shared.take().filter(|(known, _)| goes_on(*known));
+        let known = known.unwrap_or_else(|| (version, self.state.rows().collect()));
+        let (version, rows) = shared.insert(known).clone();
+        (version, Snapshot { rows })
+    }
+
     /// The remembered entry of a version.
     fn recall(&self, version: u64) -> Option<&(Entry, Arc<[Row]>)> {
         let back = self.state.version().checked_sub(version)?;
@@ -227,7 +247,7 @@ impl Watch {
         &mut self,
         cx: &Context<'_>,
         entry: impl FnOnce(&(Entry, Arc<[Row]>)) -> T,
-        all: impl FnOnce(&State) -> T,
+        all: impl FnOnce(&Copy) -> (u64, T),
     ) -> Poll<Option<T>> {
         // First the bell, then the look: what comes in between rings it.
         self.replica.watchers().waiting.insert(self.number, cx.waker().clone());
@@ -239,7 +259,7 @@ impl Watch {
         let next = self.told.and_then(|told| copy.recall(told.checked_add(1)?));
         let (told, news) = match next {
             Some(next) => (next.0.version, entry(next)),
-            None => (version, all(&copy.state)),
+            None => all(&copy),
         };
         self.told = Some(told);
         Poll::Ready(Some(news))
@@ -266,7 +286,10 @@ impl Stream for Changes {
                 version: entry.version,
                 what: Changed::Rows(Arc::clone(rows)),
             },
-            |state| Change { version: state.version(), what: Changed::All },
+            |copy| {
+                let version = copy.state.version();
+                (version, Change { version, what: Changed::All })
+            },
         )
     }
 }
@@ -282,7 +305,10 @@ impl Stream for Entries {
         self.0.poll(
             cx,
             |(entry, _)| Update::Entry(entry.clone()),
-            |state| Update::Snapshot(Box::new(Snapshot { rows: state.rows().collect() })),
+            |copy| {
+                let (version, snapshot) = copy.snapshot();
+                (version, Update::Snapshot(Box::new(snapshot)))
+            },
         )
     }
 }

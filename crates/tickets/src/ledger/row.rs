@@ -132,16 +132,18 @@ fn account_to_proto(address: &Address, account: &Account) -> proto::LedgerAccoun
         claimed: account.claimed,
         peer_id: said.map(|it| it.peer.to_bytes().into()).unwrap_or_default(),
         addresses: said.map(Announcement::address_fields).unwrap_or_default(),
+        relays: said.is_some_and(|it| it.relays),
     }
 }
 
 fn account_from_proto(message: proto::LedgerAccount) -> Result<Row, Malformed> {
-    let proto::LedgerAccount { address, balance, nonce, claimed, peer_id, addresses } = message;
+    let proto::LedgerAccount { address, balance, nonce, claimed, peer_id, addresses, relays } =
+        message;
     let fields = ["ledger_account.peer_id", "ledger_account.addresses"];
-    let announcement = match (peer_id.is_empty(), addresses.is_empty()) {
+    let announcement = match (peer_id.is_empty(), addresses.is_empty() && !relays) {
         (true, true) => None,
         (true, false) => return Err(Malformed::new("ledger_account.peer_id", Defect::Missing)),
-        (false, _) => Some(Announcement::from_fields(fields, &peer_id, addresses)?),
+        (false, _) => Some(Announcement::from_fields(fields, &peer_id, addresses, relays)?),
     };
     let balance = encoding::amount("ledger_account.balance", &balance)?;
     let address = encoding::address("ledger_account.address", &address)?;

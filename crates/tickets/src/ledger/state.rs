@@ -115,6 +115,12 @@ impl State {
         Some(self.accounts.get(address)?.announcement.as_ref()?.peer)
     }
 
+    /// That peer, if it passes packets on.
+    pub fn relay_of(&self, address: &Address) -> Option<PeerId> {
+        let said = self.accounts.get(address)?.announcement.as_ref()?;
+        said.relays.then_some(said.peer)
+    }
+
     /// A channel that is, or was once, open.
     pub fn channel(&self, id: &ChannelId) -> Option<&Channel> {
         self.channels.get(id)

@@ -6,5 +6,6 @@ mod follow;
 mod history;
 mod redeem;
 mod rules;
+mod vectors;
 mod wire;
 mod world;

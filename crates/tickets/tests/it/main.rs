@@ -15,6 +15,7 @@ mod common;
 mod keeping;
 mod ledger;
 mod life;
+mod page;
 mod processor;
 mod set;
 mod spoilt;

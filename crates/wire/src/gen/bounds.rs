@@ -1362,6 +1362,13 @@ impl Bounded for super::tickets::v1::Announce {
                 count_max: None,
                 shape: Shape::Bytes { len_max: 64 },
             },
+            Field {
+                number: 4,
+                path: "announce.relays",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Varint { max: 1, size: size_of::<bool>() },
+            },
         ],
     );
 }
@@ -1486,6 +1493,13 @@ impl Bounded for super::tickets::v1::LedgerAccount {
                 slot: 5,
                 count_max: Some(8),
                 shape: Shape::Bytes { len_max: 256 },
+            },
+            Field {
+                number: 7,
+                path: "ledger_account.relays",
+                slot: 6,
+                count_max: None,
+                shape: Shape::Varint { max: 1, size: size_of::<bool>() },
             },
         ],
     );

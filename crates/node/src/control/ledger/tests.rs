@@ -136,6 +136,27 @@ async fn those_who_fill_all_places_are_not_joined_by_more_and_give_them_back() {
     timeout(PATIENCE, again).await.expect("there is room");
 }
 
+#[tokio::test]
+async fn so_many_follow_and_no_more() {
+    let served = Served::start().await;
+    let asked = proto::LedgerEntriesRequest { after: 0 };
+    let mut crowd = Vec::new();
+    for _ in 0..8 {
+        let mut client = LedgerClient::new(served.channel().await);
+        for _ in 0..CONNECTIONS_MAX / 8 {
+            crowd.push(client.entries(asked).await.expect("a place").into_inner());
+        }
+    }
+    let mut late = LedgerClient::new(served.channel().await);
+    let refused = late.entries(asked).await.expect_err("no place");
+    assert_eq!(refused.code(), Code::ResourceExhausted);
+    assert!(served.works().await, "those who submit need none");
+    drop(crowd);
+    // A place is free when the server has seen that one has gone.
+    let again = async { while late.entries(asked).await.is_err() {} };
+    timeout(PATIENCE, again).await.expect("there is room");
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_says_nothing_is_cut_off() {
     let gate = Gate::default();

@@ -86,7 +86,7 @@ pub(super) fn listing(payments: &Payments, limit: usize, closed: bool) -> proto:
             connected: ledger.trouble.is_none(),
             trouble: ledger.trouble.unwrap_or_default(),
             version: ledger.version,
-            digest: bytes(&ledger.digest),
+            digest: bytes(&ledger.chain),
         }),
         channels: channels.into_iter().map(Into::into).collect(),
         more,

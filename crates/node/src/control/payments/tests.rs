@@ -49,7 +49,7 @@ async fn paid(served: &Served) -> ChannelId {
 async fn channels_are_opened_funded_closed_and_listed() {
     let served = serve(Control::default()).await;
     let identity = Keypair::generate_ed25519();
-    served.payments.join(&identity, Vec::new()).await.expect("joined");
+    served.payments.join(&identity, Vec::new(), true).await.expect("joined");
     let incoming = paid(&served).await;
 
     let client = &served.client;

@@ -142,11 +142,7 @@ impl State {
         redemption: &Redemption,
     ) -> Result<(), Rejected> {
         let Redemption { ticket: Ticket { body, signature }, response, proof } = redemption;
-        let channel = known(draft, &body.channel)?;
-        if channel.destination != sender {
-            return Err(Rejected::NotParty { channel: body.channel, account: sender });
-        }
-        let channel = owing(&channel, body)?;
+        let channel = owing(&of_destination(draft, sender, &body.channel)?, body)?;
         // The challenge is that of the response, whichever the ticket came with.
         let body = Body { challenge: response.challenge_address(), ..*body };
         let ticket = Ticket { body, signature: *signature };
@@ -223,10 +219,7 @@ fn fund(
     id: &ChannelId,
     amount: Amount,
 ) -> Result<(), Rejected> {
-    let channel = of_source(draft, sender, id)?;
-    if channel.status != ChannelStatus::Open {
-        return Err(wrong_state(id, channel.status));
-    }
+    let channel = open_of_source(draft, sender, id)?;
     if amount.is_zero() {
         return Err(Rejected::InvalidBalance);
     }
@@ -243,18 +236,12 @@ fn initiate_close(
     id: &ChannelId,
     at: UnixTime,
 ) -> Result<(), Rejected> {
-    let channel = of_source(draft, sender, id)?;
-    if channel.status != ChannelStatus::Open {
-        return Err(wrong_state(id, channel.status));
-    }
+    let channel = open_of_source(draft, sender, id)?;
     draft.put_channel(Channel { status: ChannelStatus::PendingToClose { since: at }, ..channel })
 }
 
 fn close_incoming(draft: &mut Draft<'_>, sender: Address, id: &ChannelId) -> Result<(), Rejected> {
-    let channel = known(draft, id)?;
-    if channel.destination != sender {
-        return Err(Rejected::NotParty { channel: *id, account: sender });
-    }
+    let channel = of_destination(draft, sender, id)?;
     if channel.status == ChannelStatus::Closed {
         return Err(wrong_state(id, channel.status));
     }
@@ -275,16 +262,30 @@ fn close(draft: &mut Draft<'_>, channel: &Channel) -> Result<(), Rejected> {
     })
 }
 
-fn known(draft: &Draft<'_>, id: &ChannelId) -> Result<Channel, Rejected> {
-    draft.channel(id).ok_or_else(|| wrong_state(id, ChannelStatus::Closed))
+fn of_source(draft: &Draft<'_>, sender: Address, id: &ChannelId) -> Result<Channel, Rejected> {
+    of(draft, sender, id, |channel| channel.source)
 }
 
-fn of_source(draft: &Draft<'_>, sender: Address, id: &ChannelId) -> Result<Channel, Rejected> {
-    let channel = known(draft, id)?;
-    if channel.source != sender {
-        return Err(Rejected::NotParty { channel: *id, account: sender });
-    }
-    Ok(channel)
+fn of_destination(draft: &Draft<'_>, sender: Address, id: &ChannelId) -> Result<Channel, Rejected> {
+    of(draft, sender, id, |channel| channel.destination)
+}
+
+fn open_of_source(draft: &Draft<'_>, sender: Address, id: &ChannelId) -> Result<Channel, Rejected> {
+    let channel = of_source(draft, sender, id)?;
+    let is_open = channel.status == ChannelStatus::Open;
+    if is_open { Ok(channel) } else { Err(wrong_state(id, channel.status)) }
+}
+
+/// The channel, if it is there and `sender` is at that end of it.
+fn of(
+    draft: &Draft<'_>,
+    sender: Address,
+    id: &ChannelId,
+    end: impl FnOnce(&Channel) -> Address,
+) -> Result<Channel, Rejected> {
+    let channel = draft.channel(id).ok_or_else(|| wrong_state(id, ChannelStatus::Closed))?;
+    let is_party = end(&channel) == sender;
+    if is_party { Ok(channel) } else { Err(Rejected::NotParty { channel: *id, account: sender }) }
 }
 
 const fn wrong_state(channel: &ChannelId, status: ChannelStatus) -> Rejected {

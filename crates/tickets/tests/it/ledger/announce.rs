@@ -3,7 +3,9 @@
 use libp2p_core::Multiaddr;
 use libp2p_identity::{Keypair, PeerId};
 use meshwork_tickets::DomainSeparator;
-use meshwork_tickets::ledger::{Announcement, BadAnnouncement, Call, Rejected, SignedAnnouncement};
+use meshwork_tickets::ledger::{
+    Account, Announcement, BadAnnouncement, Call, Rejected, Row, SignedAnnouncement,
+};
 
 use super::world::{ALICE, BOB, World, address, genesis};
 
@@ -17,7 +19,7 @@ fn addresses(count: usize) -> Vec<Multiaddr> {
 
 fn said(number: u8, account: u8, count: usize) -> SignedAnnouncement {
     let (separator, account) = (genesis().separator, address(account));
-    SignedAnnouncement::new(&peer(number), &separator, &account, addresses(count)).unwrap()
+    SignedAnnouncement::new(&peer(number), &separator, &account, addresses(count), true).unwrap()
 }
 
 fn announce(said: &SignedAnnouncement) -> Call {
@@ -56,10 +58,39 @@ fn a_peer_belongs_to_one_account() {
 }
 
 #[test]
+fn whether_it_relays_is_what_it_said_last() {
+    let mut world = World::new();
+    let (separator, account) = (genesis().separator, address(ALICE));
+    for relays in [true, false, true] {
+        let said = SignedAnnouncement::new(&peer(1), &separator, &account, addresses(1), relays);
+        world.ask(ALICE, &announce(&said.unwrap())).unwrap();
+        let account = world.account(ALICE);
+        assert_eq!(account.announcement.as_ref().map(|it| it.relays), Some(relays));
+        let peer = peer(1).public().to_peer_id();
+        assert_eq!(world.state.relay_of(&address(ALICE)), relays.then_some(peer));
+        let row = Row::Account { address: address(ALICE), account };
+        assert_eq!(Row::from_bytes(&row.to_bytes()), Ok(row));
+    }
+}
+
+#[test]
+fn a_row_of_nobody_who_relays() {
+    let nobody = Row::Account { address: address(ALICE), account: Account::default() };
+    let mut row = nobody.to_bytes().to_vec();
+    assert_eq!(Row::from_bytes(&row), Ok(nobody));
+    // The field `relays`, and two more bytes of an account.
+    row.extend([0x38, 1]);
+    row[1] += 2;
+    let refused = Row::from_bytes(&row).unwrap_err();
+    assert_eq!(refused.to_string(), "malformed ledger_account.peer_id: missing");
+}
+
+#[test]
 fn what_the_peer_has_not_said() {
     let good = said(1, ALICE, 2);
     let elsewhere = |account: u8, separator| {
-        SignedAnnouncement::new(&peer(1), &separator, &address(account), addresses(2)).unwrap()
+        let account = address(account);
+        SignedAnnouncement::new(&peer(1), &separator, &account, addresses(2), true).unwrap()
     };
     let with = |spoil: &dyn Fn(&mut SignedAnnouncement)| {
         let mut spoilt = good.clone();
@@ -78,6 +109,7 @@ fn what_the_peer_has_not_said() {
                 it.announcement.addresses.iter().flat_map(Multiaddr::to_vec).collect();
             it.announcement.addresses = vec![bytes.try_into().unwrap()];
         }),
+        with(&|it| it.announcement.relays = false),
         with(&|it| it.announcement.peer = peer(2).public().to_peer_id()),
     ] {
         let refused = World::new().refuse(ALICE, &announce(&spoilt));
@@ -90,7 +122,7 @@ fn what_the_peer_has_not_said() {
 fn too_many_or_too_long() {
     let new = |addresses| {
         let (separator, account) = (genesis().separator, address(ALICE));
-        SignedAnnouncement::new(&peer(1), &separator, &account, addresses)
+        SignedAnnouncement::new(&peer(1), &separator, &account, addresses, false)
     };
     let max = Announcement::ADDRESSES_MAX;
     assert!(new(addresses(max)).is_ok());

@@ -56,6 +56,35 @@ fn who_knows_too_little_gets_everything() {
     assert!(known.poll_next_unpin(&mut cx).is_pending());
 }
 
+/// One who begins later shares what another was told, and hears what has happened since.
+#[test]
+fn who_knows_nothing_costs_no_copy_of_everything() {
+    let store = MemoryStore::default();
+    submit(&local(store.clone()), ALICE, &Call::Claim).unwrap();
+    let ledger = local(store);
+    let begin = || {
+        let mut entries = ledger.entries(0);
+        match block_on(entries.next()) {
+            Some(Ok(Update::Snapshot(snapshot))) => (snapshot.rows, entries),
+            other => panic!("{other:?}"),
+        }
+    };
+    let (first, _) = begin();
+    submit(&ledger, BOB, &Call::Claim).unwrap();
+    let (second, mut entries) = begin();
+    assert!(Arc::ptr_eq(&first, &second));
+    assert!(matches!(block_on(entries.next()), Some(Ok(Update::Entry(it))) if it.version == 2));
+    for _ in 0..512 {
+        submit(&ledger, ALICE, &open(BOB, 1)).unwrap();
+        let give_up = Call::CloseIncoming { channel: between(ALICE, BOB) };
+        submit(&ledger, BOB, &give_up).unwrap();
+    }
+    let (third, mut entries) = begin();
+    assert_eq!(third[..], ledger.replica().read(|state| state.rows().collect::<Vec<_>>()));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(entries.poll_next_unpin(&mut cx).is_pending());
+}
+
 #[test]
 fn changes_are_told_and_nobody_needs_to_listen() {
     let ledger = local(MemoryStore::default());

@@ -16,7 +16,8 @@ fn calls() -> Vec<Call> {
     let channel = between(ALICE, BOB);
     let peer = Keypair::ed25519_from_bytes([1; 32]).unwrap();
     let addresses = vec!["/dns4/localhost/tcp/1".parse().unwrap(); 8];
-    let said = SignedAnnouncement::new(&peer, &genesis().separator, &address(ALICE), addresses);
+    let said =
+        SignedAnnouncement::new(&peer, &genesis().separator, &address(ALICE), addresses, true);
     vec![
         Call::Announce(Box::new(said.unwrap())),
         Call::Claim,
@@ -99,7 +100,7 @@ fn a_snapshot_comes_in_parts_and_in_order() {
         }
         last
     };
-    let rows: Vec<_> = state.rows().collect();
+    let rows = state.rows().collect();
     assert_eq!(read(&frames), Ok(Some(Update::Snapshot(Box::new(Snapshot { rows })))));
     assert_eq!(read(&frames[..2]), Ok(None), "the last is missing");
     let (at, before) = (UnixTime(2), [3; 32]);

@@ -272,7 +272,7 @@ impl ::prost::Name for Transaction {
         "/meshwork.tickets.v1.Transaction".into()
     }
 }
-/// Says which peer an account is, and where it can be reached.
+/// Says which peer an account is, where it can be reached, and whether it passes packets on.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Announce {
     /// The peer, a binary multihash that has its Ed25519 key in it. At most 64 bytes.
@@ -281,9 +281,12 @@ pub struct Announce {
     /// Where it is: binary multiaddrs of at most 256 bytes. At most 8.
     #[prost(bytes = "bytes", repeated, tag = "2")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
-    /// The peer's signature over separator, account and addresses. 64 bytes.
+    /// The peer's signature over separator, account and all that it says here. 64 bytes.
     #[prost(bytes = "bytes", tag = "3")]
     pub signature: ::prost::bytes::Bytes,
+    /// Whether it passes packets on.
+    #[prost(bool, tag = "4")]
+    pub relays: bool,
 }
 impl ::prost::Name for Announce {
     const NAME: &'static str = "Announce";
@@ -522,6 +525,9 @@ pub struct LedgerAccount {
     /// Where that peer is: binary multiaddrs of at most 256 bytes. At most 8.
     #[prost(bytes = "bytes", repeated, tag = "6")]
     pub addresses: ::prost::alloc::vec::Vec<::prost::bytes::Bytes>,
+    /// Whether that peer passes packets on.
+    #[prost(bool, tag = "7")]
+    pub relays: bool,
 }
 impl ::prost::Name for LedgerAccount {
     const NAME: &'static str = "LedgerAccount";
