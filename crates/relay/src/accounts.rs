@@ -4,7 +4,9 @@
 //! A ticket is worth something only if the channel can pay it beside all others, and if no other has
 //! its index. So each ticket that is taken is [`Reserved`]: its value counts until the reservation is
 //! dropped, because the ticket was never acknowledged or did not win, or until the wallet that
-//! [keeps](Reserved::keep) it says that it has [left](Incoming::released).
+//! [keeps](Reserved::keep) it says that it has [left](Incoming::released), or was
+//! [paid](Incoming::paid). What was paid counts on until the ledger is seen to have paid it: before,
+//! the balance that is seen is too high by just that.
 //!
 //! The mixers of others bring tickets out of order. An aggregate is for an interval, and puts an end
 //! to every ticket within it, so before one is asked for the interval has to be over:
@@ -29,12 +31,16 @@ use crate::failure::TicketRefusal;
 /// and queues; with half of it some come too late, and with twice as much aggregates lag behind.
 const LATE: Duration = Duration::from_secs(5);
 
+/// Most payments of one channel that are told apart until the ledger shows them. It shows each within
+/// moments; if more come meanwhile, the last of them counts until the newest is seen.
+const PAID_MAX: usize = 64;
+
 /// The channels that pay this node. May be used on any thread.
 ///
 /// # Bounds
 /// Grows with the channels of the ledger from which a valid ticket came: each holds a deposit. What is
-/// kept of one is 1,024 ranges of indices, its unacknowledged tickets, and the indices of those that
-/// won and are not [in the wallet](Incoming::kept) yet.
+/// kept of one is 1,024 ranges of indices, its unacknowledged tickets, the indices of those that won
+/// and are not [in the wallet](Incoming::kept) yet, and 64 payments.
 #[derive(Default)]
 pub struct Incoming {
     accounts: Mutex<BTreeMap<ChannelId, Account>>,
@@ -54,6 +60,11 @@ struct Account {
     pending_value: Amount,
     /// What the wallet has.
     held: Amount,
+    /// What was paid and is not seen yet: where the ledger's index is then.
+    paid: BTreeMap<TicketIndex, Amount>,
+    paid_value: Amount,
+    /// The newest that was seen of the ledger: its index, and what was in the channel then.
+    view: (TicketIndex, Amount),
     /// When the last ticket came.
     latest: Instant,
     /// What came before [`LATE`] or longer ago ends here: a gap before it stays one.
@@ -98,8 +109,8 @@ impl Incoming {
             let (found, expected) = (body.epoch, account.epoch);
             return Err(TicketRefusal::Epoch { found, expected });
         }
-        account.raise(channel.index);
-        account.admit(body, channel.balance, now)?;
+        account.look(channel);
+        account.admit(body, now)?;
         let (index, amount) = (body.interval.first(), body.amount);
         Ok(Reserved { incoming: Arc::clone(self), channel: id, epoch, index, amount, ended: false })
     }
@@ -123,13 +134,15 @@ impl Incoming {
         account.settle(now)
     }
 
-    /// The wallet no longer has tickets of this value: they were redeemed, or are worth nothing now.
+    /// The wallet no longer has tickets of this value: they are worth nothing now.
     pub fn released(&self, channel: &ChannelId, epoch: Epoch, amount: Amount) {
-        self.update(channel, epoch, |account| {
-            // An aggregate may be worth more than what it is for: what it takes out then is more than
-            // was counted.
-            account.held = account.held.checked_sub(amount).unwrap_or_default();
-        });
+        self.update(channel, epoch, |account| account.release(amount));
+    }
+
+    /// The wallet no longer has tickets of this value, the last of which ends at `end`: the ledger has
+    /// paid them. They count until a ledger that has is what [`admit`](Self::admit) is shown.
+    pub fn paid(&self, channel: &ChannelId, epoch: Epoch, amount: Amount, end: TicketIndex) {
+        self.update(channel, epoch, |account| account.pay(amount, end));
     }
 
     /// What the tickets that were taken could take out of a channel, if all of them won.
@@ -192,7 +205,42 @@ impl Account {
     }
 
     fn outstanding(&self) -> Option<Amount> {
-        self.pending_value.checked_add(self.held)
+        self.pending_value.checked_add(self.held)?.checked_add(self.paid_value)
+    }
+
+    /// Looks at the ledger. A thread may have read it before another did that was here first.
+    fn look(&mut self, channel: &Channel) {
+        if channel.index < self.view.0 {
+            return;
+        }
+        self.view = (channel.index, channel.balance);
+        self.raise(channel.index);
+        while let Some(first) = self.paid.first_entry().filter(|it| *it.key() <= channel.index) {
+            self.paid_value = self.paid_value.checked_sub(first.remove()).unwrap_or_default();
+        }
+    }
+
+    fn release(&mut self, amount: Amount) {
+        // An aggregate may be worth more than what it is for: what it takes out then is more than was
+        // counted.
+        self.held = self.held.checked_sub(amount).unwrap_or_default();
+    }
+
+    fn pay(&mut self, amount: Amount, mut end: TicketIndex) {
+        self.release(amount);
+        if end <= self.view.0 {
+            return;
+        }
+        let mut sum = amount;
+        if self.paid.len() >= PAID_MAX
+            && let Some((last_end, last)) = self.paid.pop_last()
+        {
+            end = end.max(last_end);
+            sum = sum.checked_add(last).unwrap_or(Amount::MAX);
+        }
+        let same = self.paid.entry(end).or_default();
+        *same = same.checked_add(sum).unwrap_or(Amount::MAX);
+        self.paid_value = self.paid_value.checked_add(amount).unwrap_or(Amount::MAX);
     }
 
     fn raise(&mut self, floor: TicketIndex) {
@@ -204,7 +252,7 @@ impl Account {
         }
     }
 
-    fn admit(&mut self, body: &Body, balance: Amount, now: Instant) -> Result<(), TicketRefusal> {
+    fn admit(&mut self, body: &Body, now: Instant) -> Result<(), TicketRefusal> {
         let (index, amount) = (body.interval.first(), body.amount);
         if index < self.floor {
             return Err(TicketRefusal::Index { found: index, min: self.floor });
@@ -212,6 +260,7 @@ impl Account {
         if self.seen.contains(index) {
             return Err(TicketRefusal::Seen { index });
         }
+        let (_, balance) = self.view;
         let left = self.outstanding().and_then(|taken| balance.checked_sub(taken));
         let left = left.unwrap_or_default();
         let refusal = TicketRefusal::Balance { amount, left };

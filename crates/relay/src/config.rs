@@ -62,10 +62,12 @@ pub struct Msg {
     pub queue: Queue,
     /// Own messages that wait to be packed. Default 256; 1 to 65,536.
     pub sending_max: usize,
-    /// Messages that wait for the application, of 1 KiB at most each; those that find no room are
-    /// refused, and their senders told. Default 1,024; 1 to 1,000,000.
+    /// Messages that wait for the application, of 1 KiB at most each; of one peer no more than it
+    /// leaves room for. Those that find no room are refused, and their senders told. Default 1,024; 1
+    /// to 1,000,000.
     pub delivered_max: usize,
-    /// Packets opened in one job of the pool. Default 32; 1 to 256.
+    /// Most packets opened in one job of the pool, which never waits for more than are there. Default
+    /// 64, from which on signatures are checked together in less time; 1 to 256.
     pub batch_max: usize,
     /// Jobs under way at once. Default twice the processors; 1 to 1,024.
     pub batches_max: usize,
@@ -194,7 +196,7 @@ impl Default for Msg {
             queue: Queue::default(),
             sending_max: 256,
             delivered_max: 1_024,
-            batch_max: 32,
+            batch_max: 64,
             batches_max: threads.saturating_mul(2).min(1_024),
             mixer: mixer::Config::default(),
             replay: replay::Config::default(),

@@ -84,16 +84,16 @@ impl RefusalCode {
     /// Its name, for counters.
     pub const fn label(self) -> &'static str {
         match self {
-            Self::Challenge => "refused: challenge",
-            Self::Channel => "refused: channel",
-            Self::Closed => "refused: channel closed",
-            Self::Epoch => "refused: epoch",
-            Self::Index => "refused: index",
-            Self::Probability => "refused: probability",
-            Self::Price => "refused: price",
-            Self::Signature => "refused: signature",
-            Self::Balance => "refused: balance",
-            Self::Form => "refused: form",
+            Self::Challenge => "refused_challenge",
+            Self::Channel => "refused_channel",
+            Self::Closed => "refused_channel_closed",
+            Self::Epoch => "refused_epoch",
+            Self::Index => "refused_index",
+            Self::Probability => "refused_probability",
+            Self::Price => "refused_price",
+            Self::Signature => "refused_signature",
+            Self::Balance => "refused_balance",
+            Self::Form => "refused_form",
         }
     }
 }
@@ -126,9 +126,9 @@ impl FailureCode {
         match self {
             Self::Unreachable => "unreachable",
             Self::Overloaded => "overloaded",
-            Self::NoRoute => "no route",
-            Self::TimedOut => "timed out",
-            Self::NotTaken => "not taken",
+            Self::NoRoute => "no_route",
+            Self::TimedOut => "timed_out",
+            Self::NotTaken => "not_taken",
             Self::Refused(code) => code.label(),
         }
     }
@@ -136,13 +136,13 @@ impl FailureCode {
 
 impl fmt::Display for RefusalCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
+        f.write_str(&self.label().replace('_', " "))
     }
 }
 
 impl fmt::Display for FailureCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.label())
+        f.write_str(&self.label().replace('_', " "))
     }
 }
 

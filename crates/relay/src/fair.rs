@@ -154,6 +154,11 @@ impl<T> FairQueue<T> {
         self.items
     }
 
+    /// Items of one peer that wait.
+    pub fn waiting(&self, peer: &PeerId) -> usize {
+        self.lanes.get(peer).map_or(0, |lane| lane.waiting.len())
+    }
+
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.items == 0

@@ -224,11 +224,11 @@ fn label(verdict: &Verdict) -> &'static str {
         Verdict::Deliver(_) => "delivered",
         Verdict::Forward(_) => "forwarded",
         Verdict::Refuse { reason: Rejection::Ticket(refusal), .. } => refusal.code().label(),
-        Verdict::Refuse { reason: Rejection::Unpayable(_), .. } => "refused: next cannot be paid",
+        Verdict::Refuse { reason: Rejection::Unpayable(_), .. } => "refused_next_cannot_be_paid",
         Verdict::Refuse { reason: Rejection::Pending(refused), .. } => match refused {
-            pending::Refused::Duplicate => "refused: next challenge",
-            pending::Refused::Full { .. } => "refused: table full",
-            pending::Refused::Share { .. } => "refused: share of table",
+            pending::Refused::Duplicate => "refused_next_challenge",
+            pending::Refused::Full { .. } => "refused_table_full",
+            pending::Refused::Share { .. } => "refused_share_of_table",
         },
         Verdict::Drop(dropped) => dropped.label(),
     }

@@ -43,7 +43,7 @@
 //! | delay of [`mixer::Config`] | time | 0 to 200 ms | 20,000 packets, 64 MiB |
 //! | [`config::DEFAULT_PRICE_PER_PACKET`] | base units, for each hop | 10¹⁶ | |
 //! | [`config::Queue`], of packets and of acknowledgements each | items, bytes of one peer | 1,024, 2 MiB | 64 MiB of all |
-//! | [`config::Msg::batch_max`], [`config::Msg::batches_max`] | packets of a job, jobs | 32, twice the processors | 256, 1,024 |
+//! | [`config::Msg::batch_max`], [`config::Msg::batches_max`] | packets of a job, jobs | 64, twice the processors | 256, 1,024 |
 //! | [`config::Msg::delivered_max`], [`config::Ack::earned_max`] | messages, tickets that wait | 1,024 each | 1,000,000 |
 //! | [`config::Ack::flush_interval`], [`config::Ack::entries_max`] | time, entries of a frame | 5 ms, 64 | 1 s, 64 |
 //! | [`pending::Config::entries_max`], [`share_max`](pending::Config::share_max), [`caused_max`](pending::Config::caused_max) | packets waited for: all, by one peer, for one | 65,536, 32,768, 8,192 | 2²⁰ |
@@ -113,7 +113,7 @@ pub use self::discovery::{Discovery, PeerDiscovery};
 pub use self::error::{BuildError, MessageTooLong, NotEd25519, Refusal, Unproven};
 pub use self::failure::{FailureCode, MinAmount, RefusalCode, TicketRefusal};
 pub use self::processes::{
-    Link, LinkGone, Linked, Parts, ProtocolProcesses, Relay, Route, Running, SendError,
+    Link, LinkGone, Linked, Messages, Parts, ProtocolProcesses, Relay, Route, Running, SendError,
     run_msg_ack_protocol,
 };
 pub use self::tag::TagFilter;

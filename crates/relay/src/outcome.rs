@@ -213,13 +213,13 @@ impl Dropped {
     /// Its name, for counters.
     pub const fn label(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "dropped: malformed",
-            Self::Packet(Refusal::Length { .. }) => "dropped: length",
-            Self::Packet(Refusal::GroupElement) => "dropped: group element",
-            Self::Packet(Refusal::Mac) => "dropped: mac",
-            Self::Packet(Refusal::Routing { .. }) => "dropped: routing",
-            Self::Packet(Refusal::Payload) => "dropped: payload",
-            Self::Replayed => "dropped: replayed",
+            Self::Malformed(_) => "dropped_malformed",
+            Self::Packet(Refusal::Length { .. }) => "dropped_length",
+            Self::Packet(Refusal::GroupElement) => "dropped_group_element",
+            Self::Packet(Refusal::Mac) => "dropped_mac",
+            Self::Packet(Refusal::Routing { .. }) => "dropped_routing",
+            Self::Packet(Refusal::Payload) => "dropped_payload",
+            Self::Replayed => "dropped_replayed",
         }
     }
 }

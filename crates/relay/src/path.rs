@@ -52,7 +52,7 @@ pub enum NoPath {
     #[error(transparent)]
     TooUnlikely(#[from] TooUnlikely),
     /// No open channel of the sender can pay for so many relays.
-    #[error("no open channel has the {needed} that {relays} relays cost, of {open} open ones")]
+    #[error("no channel has the {needed} for the relays (wanted {relays}, open channels {open})")]
     Unfunded {
         /// How many were wanted.
         relays: u8,
@@ -61,15 +61,15 @@ pub enum NoPath {
         /// Open channels of the sender.
         open: usize,
     },
-    /// Channels can pay, and nobody at the other end can relay: not announced, not alive, or the
-    /// recipient itself.
-    #[error("none of {funded} funded channels leads to a relay that lives")]
+    /// Channels can pay, and nobody at the other end can relay: not announced as a relay, not alive,
+    /// or the recipient itself.
+    #[error("no channel leads to a relay that lives (channels that can pay: {funded})")]
     NoFirstRelay {
         /// Channels that can pay.
         funded: usize,
     },
     /// The first relays have no channels on.
-    #[error("no channels lead on from any of {first} first relays")]
+    #[error("no channel leads on from a first relay (tried: {first})")]
     DeadEnd {
         /// How many first relays there are.
         first: usize,
@@ -82,7 +82,7 @@ pub enum NoPath {
 /// A path from the sender: its relays in order, and the recipient. `may` is asked whether a peer may
 /// be at a place, from 0 for the first relay.
 ///
-/// A relay has announced itself, has a channel from the one before it that is open and has what its
+/// A relay has announced that it is one, has a channel from the one before it that is open and has what its
 /// ticket is for, and is neither the sender nor the recipient nor at another place of the path. To
 /// the recipient no channel is needed, since it is not paid.
 ///
@@ -181,7 +181,7 @@ impl Search<'_> {
 
     /// The peer of an account that can be the next relay.
     fn relay(&mut self, address: Address) -> Option<PeerId> {
-        let peer = self.state.peer_of(&address)?;
+        let peer = self.state.relay_of(&address)?;
         let known = address == self.wanted.from
             || peer == self.wanted.to
             || self.path.iter().any(|(at, _)| *at == address);

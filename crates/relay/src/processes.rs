@@ -5,6 +5,7 @@ mod ack_out;
 mod handle;
 mod inbox;
 mod indices;
+mod messages;
 mod mixing;
 mod msg_in;
 mod msg_out;
@@ -32,12 +33,13 @@ use tokio_util::task::TaskTracker;
 use transport::pool::Pool;
 
 pub use self::handle::{Relay, Route, SendError};
+use self::messages::Mailbox;
+pub use self::messages::Messages;
 use self::shared::Shared;
 use crate::TagFilter;
 use crate::config::Params;
 use crate::engine::Engine;
 use crate::replay::{Journal, Keeper};
-use crate::sphinx::Message;
 
 /// One of the processes that [`run_msg_ack_protocol`] starts.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -155,9 +157,8 @@ impl fmt::Debug for Linked {
 pub struct Running {
     /// With which it is asked.
     pub relay: Relay,
-    /// Messages for this node. Those that find [`delivered_max`](crate::config::Msg::delivered_max)
-    /// waiting are refused; nobody else waits for them.
-    pub delivered: mpsc::Receiver<Message>,
+    /// Messages for this node.
+    pub delivered: Messages,
     /// Tickets that won. None that was opened is lost: while
     /// [`earned_max`](crate::config::Ack::earned_max) wait here, acknowledgements wait to be checked. But
     /// one that waits for longer than [`ack_timeout`](crate::pending::Config::ack_timeout) comes too
@@ -182,10 +183,11 @@ where
     let (returns, returned) = mpsc::channel(upkeep::RETURNED_MAX);
     let (mix, to_mix) = mpsc::channel(mixing::WAITING_MAX);
     let (entries, to_say) = mpsc::channel(ack_out::WAITING_MAX);
-    let (deliver, delivered) = mpsc::channel(params.msg().delivered_max);
     let (earn, earned) = mpsc::channel(params.ack().earned_max);
     let seeds = Seeds(parts.seed);
-    let (shared, keeper) = Shared::new(parts, deliver);
+    let opened = CancellationToken::new();
+    let (mailbox, delivered) = Mailbox::new(params.msg().delivered_max, opened.clone());
+    let (shared, keeper) = Shared::new(parts, mailbox);
     let shared = Arc::new(shared);
     // What leads on to others is held by processes only: the last of them to end closes it.
     let outlets = shared::Outlets { mix, entries, earn };
@@ -195,7 +197,6 @@ where
     let mut start = |name, process: BoxFuture<'static, ()>| {
         processes.insert(name, tracker.spawn(process));
     };
-    let opened = CancellationToken::new();
     let guard = opened.clone().drop_guard();
     start(
         ProtocolProcesses::MsgIn,

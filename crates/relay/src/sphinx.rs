@@ -13,6 +13,8 @@ mod message;
 mod open;
 mod packet;
 mod payload;
+#[cfg(test)]
+mod vectors;
 
 pub use self::build::Sent;
 pub use self::key::{NodeKey, NodeSecret};

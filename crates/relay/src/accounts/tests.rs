@@ -105,6 +105,52 @@ fn a_ticket_counts_until_it_is_lost_or_leaves_the_wallet() {
     incoming.released(&ChannelId([9; 32]), channel().epoch, amount(1));
 }
 
+/// A node that follows the ledger of another hears that it was paid before it sees the balance fall.
+#[test]
+fn what_was_paid_counts_until_the_ledger_is_seen_to_have_paid_it() {
+    let incoming = incoming();
+    let id = channel().id();
+    for (number, units) in [(5, 60), (6, 30)] {
+        in_wallet(&incoming, admit(&incoming, &ticket(number, units)).unwrap());
+    }
+    let refusal = TicketRefusal::Balance { amount: amount(11), left: amount(10) };
+    assert_eq!(admit(&incoming, &ticket(7, 11)).unwrap_err(), refusal);
+    incoming.paid(&id, channel().epoch, amount(60), index(6));
+    assert_eq!(admit(&incoming, &ticket(7, 11)).unwrap_err(), refusal, "not seen yet");
+    let seen = Channel { balance: amount(40), index: index(6), ..channel() };
+    assert_eq!(incoming.admit(&ticket(7, 11), &seen, START).unwrap_err(), refusal);
+    assert_eq!(incoming.outstanding(&id), amount(30));
+    // Another thread read the ledger before that.
+    assert_eq!(admit(&incoming, &ticket(7, 11)).unwrap_err(), refusal);
+    let _fits = admit(&incoming, &ticket(7, 10)).unwrap();
+    // Seen before it is heard of.
+    let seen = Channel { balance: amount(10), index: index(7), ..channel() };
+    assert!(incoming.admit(&ticket(8, 1), &seen, START).is_err());
+    incoming.paid(&id, channel().epoch, amount(30), index(7));
+    assert_eq!(incoming.outstanding(&id), amount(10));
+}
+
+#[test]
+fn payments_that_are_not_seen_are_bounded_and_all_of_them_count() {
+    let incoming = incoming();
+    let (id, epoch) = (channel().id(), channel().epoch);
+    let channel = Channel { balance: amount(1_000), ..channel() };
+    for number in 5..105 {
+        in_wallet(&incoming, incoming.admit(&ticket(number, 5), &channel, START).unwrap());
+        incoming.paid(&id, epoch, amount(5), index(number + 1));
+        assert_eq!(incoming.outstanding(&id), amount(u128::from(number - 4) * 5));
+    }
+    let kept = incoming.lock()[&id].paid.len();
+    assert_eq!(kept, PAID_MAX);
+    for (seen, left) in [(6, 99), (68, 37), (104, 37), (105, 0)] {
+        let channel = Channel { index: index(seen), ..channel };
+        assert!(incoming.admit(&ticket(200, 1_001), &channel, START).is_err());
+        let look = incoming.admit(&ticket(100 + seen, 1), &channel, START);
+        drop(look.unwrap());
+        assert_eq!(incoming.outstanding(&id), amount(left * 5), "{seen}");
+    }
+}
+
 #[test]
 fn what_settles_is_below_all_that_may_still_come() {
     let incoming = incoming();

@@ -91,21 +91,21 @@ fn check_queue([items, bytes, total]: [&'static str; 3], queue: &Queue) -> Resul
 fn numbers<const N: usize>(
     given: [(&'static str, usize, usize, usize); N],
 ) -> Result<(), ConfigError> {
-    let mut wrong = given.into_iter().filter(|(_, given, min, max)| !(min..=max).contains(&given));
-    match wrong.next() {
-        Some((key, given, min, max)) => Err(ConfigError::Number { key, given, min, max }),
-        None => Ok(()),
-    }
+    let error = |(key, given, min, max)| ConfigError::Number { key, given, min, max };
+    first_out_of_bounds(given).map_or(Ok(()), |wrong| Err(error(wrong)))
 }
 
 fn times<const N: usize>(
     given: [(&'static str, Duration, Duration, Duration); N],
 ) -> Result<(), ConfigError> {
-    let mut wrong = given.into_iter().filter(|(_, given, min, max)| !(min..=max).contains(&given));
-    match wrong.next() {
-        Some((key, given, min, max)) => Err(ConfigError::Time { key, given, min, max }),
-        None => Ok(()),
-    }
+    let error = |(key, given, min, max)| ConfigError::Time { key, given, min, max };
+    first_out_of_bounds(given).map_or(Ok(()), |wrong| Err(error(wrong)))
+}
+
+fn first_out_of_bounds<T: PartialOrd, const N: usize>(
+    given: [(&'static str, T, T, T); N],
+) -> Option<(&'static str, T, T, T)> {
+    given.into_iter().find(|(_, given, min, max)| !(min..=max).contains(&given))
 }
 
 fn probability(key: &'static str, given: f64) -> Result<WinProbability, ConfigError> {

@@ -65,7 +65,7 @@ impl Engine {
 
         let mut hearing = Hearing { engine: self, news: News::default(), now };
         let mut table = self.pending();
-        (judged.len()..all).for_each(|_| self.count().add("half key wrong"));
+        (judged.len()..all).for_each(|_| self.count().add("half_key_wrong"));
         for (said, half, opened) in judged {
             hearing.hear(&mut table, said, half, opened);
         }
@@ -100,14 +100,14 @@ impl Engine {
                 Waiting::Sent(sent) => {
                     let outcome = Outcome::TimedOut { acknowledged: sent.acknowledged };
                     news.outcomes.push((sent.id, outcome));
-                    self.count().add("timed out: sent");
+                    self.count().add("timed_out_sent");
                 }
                 Waiting::Relayed(relayed) if relayed.ticket.is_some() => {
                     let (challenge, code) = (relayed.challenge, FailureCode::TimedOut);
                     if !relayed.told {
                         news.pass_on.push((relayed.from, Entry::Failure { challenge, code }));
                     }
-                    self.count().add("timed out: relayed");
+                    self.count().add("timed_out_relayed");
                 }
                 // It was acknowledged; who sent it counts the time too.
                 Waiting::Relayed(_) => {}
@@ -137,7 +137,7 @@ impl Engine {
                 }
             });
             let Some(expected) = expected else {
-                counts.add("entry unexpected");
+                counts.add("entry_unexpected");
                 return None;
             };
             let entry = match (entry, table.get(&key)) {
@@ -209,7 +209,7 @@ impl Hearing<'_> {
                 })
             }
         };
-        self.engine.count().add(heard.unwrap_or("entry unexpected"));
+        self.engine.count().add(heard.unwrap_or("entry_unexpected"));
     }
 
     fn ack(
@@ -227,7 +227,7 @@ impl Hearing<'_> {
                 if sent.direct {
                     self.news.outcomes.push((sent.id, Outcome::Delivered));
                 }
-                (sent.direct, sent.end, "acknowledged: sent")
+                (sent.direct, sent.end, "acknowledged_sent")
             }
             Waiting::Relayed(relayed) => {
                 let Opened { ticket: opened, wins } = opened?;
@@ -243,7 +243,7 @@ impl Hearing<'_> {
                     let receipt = relayed.receipt(half.to_bytes());
                     self.news.pass_on.push((relayed.from, receipt));
                 }
-                (relayed.told, relayed.end, if wins { "ticket won" } else { "ticket lost" })
+                (relayed.told, relayed.end, if wins { "ticket_won" } else { "ticket_lost" })
             }
         };
         if over {
@@ -266,7 +266,7 @@ impl Hearing<'_> {
             Waiting::Sent(sent) => {
                 self.news.outcomes.push((sent.id, outcome(sent.acknowledged)));
                 table.remove(key);
-                Some("ended: sent")
+                Some("ended_sent")
             }
             Waiting::Relayed(relayed) => {
                 if std::mem::replace(&mut relayed.told, true) {
@@ -277,7 +277,7 @@ impl Hearing<'_> {
                 if relayed.ticket.is_none() {
                     table.remove(key);
                 }
-                Some("ended: relayed")
+                Some("ended_relayed")
             }
         }
     }

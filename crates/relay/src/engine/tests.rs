@@ -63,7 +63,7 @@ fn tickets_that_win_by_luck_are_worth_more_and_only_those_that_win_are_earned() 
         assert!(ticket.wins());
     }
     let won = u64::try_from(won).unwrap();
-    assert_eq!((town.count(1, "ticket won"), town.count(1, "ticket lost")), (won, 40 - won));
+    assert_eq!((town.count(1, "ticket_won"), town.count(1, "ticket_lost")), (won, 40 - won));
     assert_eq!(town.load()[1], (0, u128::from(won) * 2 * PRICE));
 }
 
@@ -113,7 +113,7 @@ fn a_relay_that_hears_nothing_says_so_and_does_not_earn() {
     let failed = Outcome::Failed(FailureCode::TimedOut);
     assert_eq!(town.outcomes, [(0, SendId(1), failed)]);
     assert_eq!(town.load(), [(0, 0), (0, 2 * PRICE), (0, 0), (0, 0)]);
-    assert_eq!(town.count(2, "timed out: relayed"), 1);
+    assert_eq!(town.count(2, "timed_out_relayed"), 1);
     // Too late.
     let news = town.engine(2).acknowledge(vec![(peer(3), vec![second.reply.taken()])], town.now);
     assert!(news.earned.is_empty() && news.pass_on.is_empty());
@@ -212,7 +212,7 @@ fn a_relay_that_cannot_pay_says_so() {
     town.settle();
     assert_eq!(town.outcomes, [(0, SendId(1), Outcome::Failed(FailureCode::NoRoute))]);
     assert_eq!(town.load(), [(0, 0); 4]);
-    assert_eq!(town.count(1, "refused: next cannot be paid"), 1);
+    assert_eq!(town.count(1, "refused_next_cannot_be_paid"), 1);
     // Without a reservation.
     let mut town = Town::new(4);
     town.engines[1] = town::engine(&town.ledger, 1, WinProbability::ALWAYS);

@@ -76,7 +76,7 @@ async fn settle(
                 if !shared.tags.takes(tag) {
                     shared.tallies.untaken.fetch_add(1, Ordering::Relaxed);
                     reply.not_taken(FailureCode::NotTaken)
-                } else if shared.deliver.try_send(message).is_err() {
+                } else if !shared.mailbox.offer(peer, message) {
                     shared.tallies.undelivered.fetch_add(1, Ordering::Relaxed);
                     reply.not_taken(FailureCode::Overloaded)
                 } else {

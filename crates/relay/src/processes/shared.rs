@@ -19,6 +19,7 @@ use transport::clock::Clock;
 use transport::pool::{Pool, PoolError};
 
 use super::inbox::Inbox;
+use super::messages::Mailbox;
 use super::{Linked, Parts};
 use crate::TagFilter;
 use crate::config::Params;
@@ -27,7 +28,6 @@ use crate::failure::FailureCode;
 use crate::liveness::Liveness;
 use crate::path::{self, NoPath, Wanted};
 use crate::replay::Keeper;
-use crate::sphinx::Message;
 use crate::wire::Entry;
 
 /// How long a batch waits for a place in the pool. What waited for longer is of no use to anybody.
@@ -42,9 +42,9 @@ pub(super) struct Shared {
     pub(super) tags: Arc<TagFilter>,
     pub(super) linked: Linked,
     pub(super) liveness: Liveness,
-    pub(super) deliver: mpsc::Sender<Message>,
-    pub(super) packets: Inbox,
-    pub(super) acks: Inbox,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) packets: Inbox<Bytes>,
+    pub(super) acks: Inbox<Bytes>,
     pub(super) stop: CancellationToken,
     /// Cancelled when indices were reserved for the first time.
     pub(super) ready: CancellationToken,
@@ -90,7 +90,7 @@ pub(super) fn add(count: &AtomicU64, more: usize) {
 }
 
 impl Shared {
-    pub(super) fn new<J>(parts: Parts<J>, deliver: mpsc::Sender<Message>) -> (Self, Keeper<J>) {
+    pub(super) fn new<J>(parts: Parts<J>, mailbox: Arc<Mailbox>) -> (Self, Keeper<J>) {
         let Parts { engine, keeper, replica, indices, pool, params, tags, linked, seed: _ } = parts;
         let shared = Self {
             engine,
@@ -98,7 +98,7 @@ impl Shared {
             indices,
             tags,
             linked,
-            deliver,
+            mailbox,
             liveness: Liveness::new(params.heartbeat()),
             packets: Inbox::new(params.msg_bounds()),
             acks: Inbox::new(params.ack_bounds()),

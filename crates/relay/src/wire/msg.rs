@@ -36,6 +36,23 @@ impl Msg {
         let challenge = ticket.get(CHALLENGE..)?.first_chunk()?;
         (frame.len() == Self::LEN).then_some(ChallengeAddress(*challenge))
     }
+
+    /// The bytes of the packet in a frame, and the ticket behind it.
+    ///
+    /// # Errors
+    /// What is wrong with the frame.
+    pub(crate) fn split(frame: &[u8]) -> Result<(&[u8], Ticket), Malformed> {
+        if frame.len() > Self::LEN {
+            return Err(Malformed::new("msg", Defect::TooLong));
+        }
+        let truncated = Malformed::new("msg", Defect::Truncated);
+        let (packet, ticket) = frame.split_at_checked(Packet::LEN).ok_or(truncated)?;
+        if ticket.len() < Ticket::LEN {
+            return Err(truncated);
+        }
+        let ticket = Ticket::from_bytes(ticket);
+        Ok((packet, ticket.map_err(|_| Malformed::new("msg.ticket", Defect::Invalid))?))
+    }
 }
 
 impl Frame for Msg {
@@ -47,17 +64,9 @@ impl Frame for Msg {
     }
 
     fn decode(frame: Bytes) -> Result<Self, Malformed> {
-        if frame.len() > Self::LEN {
-            return Err(Malformed::new("msg", Defect::TooLong));
-        }
-        let truncated = Malformed::new("msg", Defect::Truncated);
-        let (packet, ticket) = frame.split_at_checked(Packet::LEN).ok_or(truncated)?;
-        if ticket.len() < Ticket::LEN {
-            return Err(truncated);
-        }
-        let packet = Packet::from_bytes(packet).map_err(|_| truncated)?;
-        let ticket = Ticket::from_bytes(ticket);
-        let ticket = ticket.map_err(|_| Malformed::new("msg.ticket", Defect::Invalid))?;
+        let (packet, ticket) = Self::split(&frame)?;
+        let packet = Packet::from_bytes(packet);
+        let packet = packet.map_err(|_| Malformed::new("msg", Defect::Truncated))?;
         Ok(Self { packet, ticket })
     }
 }

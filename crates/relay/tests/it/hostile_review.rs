@@ -1,11 +1,13 @@
 //! What a hostile neighbour tries with a relay that runs: to blame others, to keep senders waiting,
 //! to tell by the time whose answer it is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use meshwork_relay::engine::Outcome;
 use meshwork_relay::sphinx::Message;
 use meshwork_relay::{FailureCode, Route, SendError};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::net::{Fate, Kind, Net, always, impatient, quick, soon};
@@ -58,18 +60,22 @@ async fn a_relay_that_is_full_is_not_dead() {
 
 #[tokio::test]
 async fn a_stop_ends_the_wait_for_outcomes() {
-    let rule = |kind, from, _| match (kind, from) {
-        (Kind::Ack, 1) => Fate::IsLost,
-        _ => Fate::Arrives,
+    let left = Arc::new(Notify::new());
+    let leaves = Arc::clone(&left);
+    let rule = move |kind, from, _| {
+        if (kind, from) == (Kind::Ack, 1) {
+            return Fate::IsLost;
+        }
+        leaves.notify_one();
+        Fate::Arrives
     };
     let net = Net::start(row(2), |_| quick(), Box::new(rule));
     let relay = net.nodes[0].running.relay.clone();
     let message = Message::new(7, Vec::new()).unwrap();
     let sent = relay.send(message, Route::Over(vec![net.town.peer(1)]));
     let stopped = async {
-        while relay.outcomes_waiting() == 0 {
-            tokio::task::yield_now().await;
-        }
+        left.notified().await;
+        assert_eq!(relay.outcomes_waiting(), 1);
         relay.stop().await;
     };
     let (outcome, ()) = soon(futures::future::join(sent, stopped)).await;

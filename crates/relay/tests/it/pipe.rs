@@ -83,12 +83,33 @@ impl Subject for Acks {
 
 testkit::laws!(Acks);
 
+/// What no honest peer sends costs its sender what malformed messages do; what is wrong inside a
+/// packet, or said of one, costs nothing.
 #[test]
-fn frames_of_another_length_are_none() {
-    for (len, good) in [(0, false), (1_585, false), (1_586, true), (1_587, false)] {
-        assert_eq!(Raw::<MsgKind>::decode(frame(0, len)).is_ok(), good, "{len}");
+fn frames_of_another_form_are_malformed() {
+    let packet = |offset: u8, len: usize| {
+        let mut frame = vec![0; len.max(1_586)];
+        // The offset of the ticket's interval.
+        frame[1_438 + 32 + 12 + 6 + 3] = offset;
+        frame.truncate(len);
+        Raw::<MsgKind>::decode(frame.into())
+    };
+    assert!(packet(1, 1_586).is_ok());
+    for (offset, len) in [(0, 1_586), (1, 0), (1, 1_585), (1, 1_587)] {
+        assert!(packet(offset, len).is_err(), "{offset}, {len}");
     }
-    for (len, good) in [(0, false), (1, true), (AckKind::MAX, true), (AckKind::MAX + 1, false)] {
-        assert_eq!(Raw::<AckKind>::decode(frame(0, len)).is_ok(), good, "{len}");
+
+    let entries = |bytes: Vec<u8>| Raw::<AckKind>::decode(bytes.into());
+    let ack = [1; 53];
+    let all = [&[64][..], &ack.repeat(64)].concat();
+    assert_eq!(all.len(), AckKind::MAX);
+    let failure = |code| [&[1, 3][..], &[7; 20], &[code]].concat();
+    for good in [[&[1][..], &ack].concat(), all.clone(), failure(1)] {
+        assert!(entries(good.clone()).is_ok(), "{good:?}");
+    }
+    let cut = all[..all.len() - 1].to_vec();
+    let long = [&all[..], &[0]].concat();
+    for bad in [Vec::new(), vec![0], vec![1; 53], vec![1; 55], failure(0), cut, long] {
+        assert!(entries(bad.clone()).is_err(), "{bad:?}");
     }
 }

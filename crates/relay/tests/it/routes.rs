@@ -98,6 +98,28 @@ fn only_who_may_be_at_a_place_is() {
 }
 
 #[test]
+fn who_does_not_relay_is_on_no_path() {
+    let town = Town::new(3);
+    town.open(0, 1, 10);
+    assert_eq!(paths(&town, &wanted(&town, 2, 1), anybody), Ok([vec![1, 2]].into()));
+    town.retire(1);
+    let error = paths(&town, &wanted(&town, 2, 1), anybody).unwrap_err();
+    assert_eq!(error, NoPath::NoFirstRelay { funded: 1 });
+    // It can still be written to, by others as well.
+    assert_eq!(paths(&town, &wanted(&town, 1, 0), anybody), Ok([vec![1]].into()));
+    town.announce(1, 1);
+    assert!(paths(&town, &wanted(&town, 2, 1), anybody).is_ok());
+
+    // Nor at a later place.
+    let town = square();
+    town.retire(3);
+    let found = paths(&town, &wanted(&town, 4, 2), anybody).unwrap();
+    assert_eq!(found, BTreeSet::from([vec![1, 2, 4], vec![2, 1, 4]]));
+    let found = paths(&town, &wanted(&town, 3, 1), anybody).unwrap();
+    assert_eq!(found, BTreeSet::from([vec![1, 3], vec![2, 3]]));
+}
+
+#[test]
 fn a_channel_that_is_being_closed_leads_nowhere() {
     let town = Town::new(3);
     let channel = town.open(0, 1, 10);

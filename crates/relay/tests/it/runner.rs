@@ -151,6 +151,28 @@ async fn an_application_that_does_not_read_stalls_nobody_else() {
     assert_eq!(net.send(&[1], "again").await, Ok(Outcome::Delivered));
 }
 
+/// Messages over no relay are free, so nothing else keeps a peer from sending as many as it likes.
+#[tokio::test]
+async fn a_flood_of_messages_leaves_room_for_those_of_others() {
+    let mut config = quick();
+    config.msg.delivered_max = 4;
+    let mut net = Net::start(row(3), move |_| config.clone(), always());
+    for number in 0..6 {
+        let expected = match number {
+            0..3 => Outcome::Delivered,
+            _ => Outcome::Failed(FailureCode::Overloaded),
+        };
+        assert_eq!(net.send(&[1], "flood").await, Ok(expected), "{number}");
+    }
+    assert_eq!(net.send_from(2, &[1], "calm").await, Ok(Outcome::Delivered));
+    let mut got = Vec::new();
+    for _ in 0..4 {
+        got.push(net.got(1).await);
+    }
+    got[..2].sort();
+    assert_eq!(got, ["calm", "flood", "flood", "flood"]);
+}
+
 #[tokio::test]
 async fn a_tag_that_nobody_takes_is_refused() {
     let net = Net::start(row(2), |_| quick(), always());

@@ -39,12 +39,21 @@ impl Town {
         town
     }
 
-    /// Account `who` says that it is the peer with this number.
+    /// Account `who` says that it is the peer with this number, and relays.
     pub(crate) fn announce(&self, who: usize, peer: usize) {
-        let (key, account) = (&self.keys[peer], self.address(who));
+        self.say(who, peer, true);
+    }
+
+    /// Account `who`, known to be its own peer, says that it relays no longer.
+    pub(crate) fn retire(&self, who: usize) {
+        self.say(who, who, false);
+    }
+
+    fn say(&self, who: usize, peer: usize, relays: bool) {
+        let (key, separator, account) = (&self.keys[peer], self.separator(), self.address(who));
         let addresses = vec!["/ip4/10.0.0.1/tcp/1".parse().unwrap()];
-        let said = SignedAnnouncement::new(key, &self.separator(), &account, addresses).unwrap();
-        block_on(self.signers[who].submit(&Call::Announce(Box::new(said)))).unwrap();
+        let said = SignedAnnouncement::new(key, &separator, &account, addresses, relays).unwrap();
+        self.submit(who, &Call::Announce(Box::new(said)));
     }
 
     /// Opens a channel with enough for so many packets of one relay.

@@ -159,7 +159,7 @@ fn a_packet_that_comes_again_changes_nothing_and_gets_no_answer() {
     assert!(matches!(town.inbound(0, 1, msg.to_frame()), Verdict::Drop(Dropped::Replayed)));
     town.settle();
     assert_eq!([town.load()[1], before[1]], [(1, PRICE); 2]);
-    assert_eq!(town.count(1, "dropped: replayed"), 4);
+    assert_eq!(town.count(1, "dropped_replayed"), 4);
 }
 
 /// A packet whose next challenge is that of another which is waited for.
@@ -274,11 +274,11 @@ fn acknowledgements_that_are_wrong_spoil_no_others_and_the_right_ones_may_follow
     batch.push(Entry::Ack { challenge: ChallengeAddress([5; 20]), half: borrowed });
     let news = town.engine(1).acknowledge(vec![(peer(2), batch)], town.now);
     assert_eq!((news.earned.len(), news.pass_on.len()), (26, 26));
-    assert_eq!((town.count(1, "half key wrong"), town.count(1, "entry unexpected")), (4, 1));
+    assert_eq!((town.count(1, "half_key_wrong"), town.count(1, "entry_unexpected")), (4, 1));
     assert_eq!(town.load()[1], (4, 30 * PRICE));
     let news = town.engine(1).acknowledge(vec![(peer(2), good)], town.now);
     assert_eq!((news.earned.len(), news.pass_on.len()), (4, 4));
-    assert_eq!(town.count(1, "entry unexpected"), 27);
+    assert_eq!(town.count(1, "entry_unexpected"), 27);
 }
 
 #[test]
@@ -296,7 +296,7 @@ fn an_acknowledgement_counts_once_and_from_one_peer() {
     let news = town.engine(1).acknowledge(vec![(peer(2), good)], town.now);
     assert!(news.earned.is_empty() && news.pass_on.is_empty());
     assert_eq!(town.load()[1], (0, 2 * PRICE));
-    assert_eq!(town.count(1, "ticket won"), 2);
+    assert_eq!(town.count(1, "ticket_won"), 2);
 }
 
 #[test]
@@ -326,7 +326,7 @@ fn only_the_recipient_can_prove_that_a_message_arrived() {
     let news = town.engine(0).acknowledge(vec![(peer(1), batch)], town.now);
     assert_eq!(news.outcomes, [(SendId(8), Outcome::Delivered)]);
     town.take(0, news);
-    assert_eq!(town.count(0, "entry unexpected"), 3);
+    assert_eq!(town.count(0, "entry_unexpected"), 3);
 }
 
 #[test]

@@ -44,5 +44,5 @@ fn a_receipt_without_its_veils_proves_nothing() {
         town.step();
     }
     assert!(town.outcomes.is_empty());
-    assert_eq!(town.count(0, "half key wrong"), 1);
+    assert_eq!(town.count(0, "half_key_wrong"), 1);
 }

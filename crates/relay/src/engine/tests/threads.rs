@@ -75,7 +75,7 @@ fn whatever_threads_do_at_once_each_ticket_ends_once() {
             keeper.join().unwrap();
         });
         let kept = u128::try_from(kept.into_inner().unwrap().len()).unwrap();
-        let (gone, late) = (7, u128::from(town.count(1, "refused: index")));
+        let (gone, late) = (7, u128::from(town.count(1, "refused_index")));
         assert_eq!(kept + gone + late, u128::from(PACKETS), "{late} came too late");
         assert_eq!(town.load()[1], (0, kept * PRICE));
     }

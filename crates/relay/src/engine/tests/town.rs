@@ -52,7 +52,7 @@ fn ledger(count: u8) -> LocalLedger {
         ask(&ledger, number, &Call::Claim);
         let keys = Keypair::ed25519_from_bytes([number + 1; 32]).unwrap();
         let (params, account) = (ledger_params(), key(number).address());
-        let said = SignedAnnouncement::new(&keys, params.separator(), &account, Vec::new());
+        let said = SignedAnnouncement::new(&keys, params.separator(), &account, Vec::new(), true);
         ask(&ledger, number, &Call::Announce(Box::new(said.unwrap())));
     }
     for number in 1..count {
