@@ -7,6 +7,8 @@ mod broadcasting;
 mod decoding;
 #[path = "bodies/describing.rs"]
 mod describing;
+#[path = "bodies/forwarding.rs"]
+mod forwarding;
 #[path = "bodies/gossiping.rs"]
 mod gossiping;
 #[path = "bodies/meshing.rs"]
@@ -68,6 +70,7 @@ pub(crate) const ALL: &[Target] = &[
     ("ordersync_metadata", ordersync_metadata),
     ("packet", packet),
     ("registry", registry),
+    ("relay_engine", relay_engine),
     ("relay_frame", relay_frame),
     ("scan", scan),
     ("seed_core", seed_core),
@@ -189,6 +192,11 @@ pub(crate) fn ledger(data: &[u8]) {
 /// What a ledger tells, and what it keeps.
 pub(crate) fn ledger_update(data: &[u8]) {
     paying::ledger_update(data);
+}
+
+/// The engine of a relay.
+pub(crate) fn relay_engine(data: &[u8]) {
+    forwarding::engine(data);
 }
 
 /// The frames of relays.

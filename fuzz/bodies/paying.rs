@@ -1,6 +1,7 @@
 //! Tickets and proofs of luck as strangers write them, and a ledger under any history.
 
-use std::sync::LazyLock;
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, Mutex};
 
 use bytes::{Buf, Bytes};
 use libp2p_identity::Keypair;
@@ -23,8 +24,12 @@ const GRANT: u128 = 1_000;
 /// Accounts that there is a key for.
 const KEYS: u8 = 3;
 
-fn key(number: u8) -> ChainKey {
-    ChainKey::from_bytes(&[number % KEYS + 1; 32]).expect("a small number")
+fn key(number: u8) -> &'static ChainKey {
+    static ALL: LazyLock<Vec<ChainKey>> = LazyLock::new(|| {
+        let key = |number: u8| ChainKey::from_bytes(&[number + 1; 32]).expect("a small number");
+        (0..KEYS).map(key).collect()
+    });
+    &ALL[usize::from(number % KEYS)]
 }
 
 /// A ticket has one form, and one who is bound by it at most, whoever looks for him.
@@ -92,13 +97,28 @@ static TICKETS: LazyLock<Vec<RedeemableTicket>> = LazyLock::new(|| {
             probability: WinProbability::ALWAYS,
             challenge: response.challenge_address(),
         };
-        let ticket = AcknowledgedTicket::new(body.sign(&source, &DOMAIN), response);
+        let ticket = AcknowledgedTicket::new(body.sign(source, &DOMAIN), response);
         let ticket = ticket.expect("it is the response");
-        ticket.into_redeemable(&destination, &[3; 64]).expect("it is theirs")
+        ticket.into_redeemable(destination, &[3; 64]).expect("it is theirs")
     };
     let cases = [(0, 0, 1), (0, 1, 3), (0, 2, 1), (0, 3, 40), (1, 0, 2)];
     cases.map(|(epoch, first, offset)| ticket(epoch, first, offset)).into()
 });
+
+/// That one of sixteen peers is an account, at so many addresses. Made once.
+fn announcement(peer: u8, addresses: usize, account: Address) -> SignedAnnouncement {
+    type Made = BTreeMap<(u8, usize, Address), SignedAnnouncement>;
+    static MADE: Mutex<Made> = Mutex::new(BTreeMap::new());
+    let make = || {
+        let keys = Keypair::ed25519_from_bytes([peer; 32]).expect("32 bytes");
+        let at = "/ip4/10.0.0.1/tcp/1".parse().expect("an address");
+        let (at, relays) = (vec![at; addresses], peer % 2 == 1);
+        let made = SignedAnnouncement::new(&keys, &DOMAIN, &account, at, relays);
+        made.expect("few short addresses")
+    };
+    let mut made = MADE.lock().expect("nothing panics under it");
+    made.entry((peer, addresses, account)).or_insert_with(make).clone()
+}
 
 /// What one byte asks for, with one more for how much.
 fn call(what: u8, much: u8, who: &ChainKey) -> Call {
@@ -107,13 +127,9 @@ fn call(what: u8, much: u8, who: &ChainKey) -> Call {
     let amount = Amount::new(u128::from(much) * 10).expect("few");
     match what % 8 {
         0 => {
-            let peer = Keypair::ed25519_from_bytes([what >> 4; 32]).expect("32 bytes");
-            let at = "/ip4/10.0.0.1/tcp/1".parse().expect("an address");
-            let addresses = vec![at; usize::from(much % 3)];
             // Every fourth is said for somebody else.
             let account = if much % 4 == 3 { Address::ZERO } else { who.address() };
-            let announcement = SignedAnnouncement::new(&peer, &DOMAIN, &account, addresses);
-            Call::Announce(Box::new(announcement.expect("few short addresses")))
+            Call::Announce(Box::new(announcement(what >> 4, usize::from(much % 3), account)))
         }
         1 => Call::Claim,
         2 => Call::Open { destination, amount },
@@ -201,16 +217,16 @@ pub(crate) fn ledger(mut data: &[u8]) {
             1 => book.at += u64::from(step >> 4),
             2 => {
                 // Out of order, or before the one before.
-                let transaction = SignedTransaction::new(&key(1), &DOMAIN, 0, &Call::Claim);
+                let transaction = SignedTransaction::new(key(1), &DOMAIN, 0, &Call::Claim);
                 book.apply(next + u64::from(step >> 6), book.at.min(1), transaction);
             }
             _ if data.len() >= 2 => {
                 let (what, much) = (data.get_u8(), data.get_u8());
                 let key = key(step >> 4);
                 // Every now and then one that was counted wrong.
-                let nonce = book.nonce(&key) + u64::from(step % 16 == 3);
-                let call = call(what, much, &key);
-                let transaction = SignedTransaction::new(&key, &DOMAIN, nonce, &call);
+                let nonce = book.nonce(key) + u64::from(step % 16 == 3);
+                let call = call(what, much, key);
+                let transaction = SignedTransaction::new(key, &DOMAIN, nonce, &call);
                 let bytes = transaction.to_bytes();
                 assert_eq!(SignedTransaction::from_bytes(&bytes).as_ref(), Ok(&transaction));
                 assert_eq!(transaction.read().map(|it| it.call).as_ref(), Ok(&call));

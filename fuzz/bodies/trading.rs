@@ -48,12 +48,26 @@ pub(crate) fn frame(data: &[u8]) {
 /// The account that the core is of, and who it has channels with.
 const ME: u8 = 1;
 
-fn key(number: u8) -> ChainKey {
-    ChainKey::from_bytes(&[number; 32]).expect("a small number")
+/// One of those who take part, and the only others who sign: numbers 1 to 4.
+struct Party {
+    key: ChainKey,
+    peer: PeerId,
+}
+
+static PARTIES: LazyLock<[Party; 4]> = LazyLock::new(|| {
+    [1, 2, 3, 4].map(|number| {
+        let key = ChainKey::from_bytes(&[number; 32]).expect("a small number");
+        let keys = Keypair::ed25519_from_bytes([number; 32]).expect("32 bytes");
+        Party { key, peer: keys.public().to_peer_id() }
+    })
+});
+
+fn key(number: u8) -> &'static ChainKey {
+    &PARTIES[usize::from(number - 1)].key
 }
 
 fn peer(number: u8) -> PeerId {
-    Keypair::ed25519_from_bytes([number; 32]).expect("32 bytes").public().to_peer_id()
+    PARTIES[usize::from(number - 1)].peer
 }
 
 /// A channel of the core with one of two others: from them, or to them.
@@ -76,7 +90,12 @@ impl Ends {
     }
 
     fn id(self) -> ChannelId {
-        ChannelId::between(&key(self.source).address(), &key(self.destination).address())
+        static IDS: LazyLock<[[ChannelId; 4]; 4]> = LazyLock::new(|| {
+            let of = |party: &Party| party.key.address();
+            let from = |from| PARTIES.each_ref().map(|to| ChannelId::between(&of(from), &of(to)));
+            PARTIES.each_ref().map(from)
+        });
+        IDS[usize::from(self.source - 1)][usize::from(self.destination - 1)]
     }
 
     fn other(self) -> PeerId {
@@ -108,9 +127,16 @@ fn make(ends: Ends, epoch_number: u8, first: u8, offset: u8) -> AcknowledgedTick
         probability: WinProbability::ALWAYS,
         challenge: response.challenge_address(),
     };
-    AcknowledgedTicket::new(body.sign(&key(ends.source), &DOMAIN), response)
+    AcknowledgedTicket::new(body.sign(key(ends.source), &DOMAIN), response)
         .expect("it is the response")
 }
+
+/// The tickets that the core may earn, of each of the two others: both epochs, eight first indices, one
+/// to four of them.
+static EARNED: LazyLock<Vec<AcknowledgedTicket>> = LazyLock::new(|| {
+    let all = (0..128).map(|number: u8| (Ends::pick(number & 1), number >> 1 & 1, number >> 2));
+    all.map(|(ends, epoch, rest)| make(ends, epoch, rest & 7, rest >> 3)).collect()
+});
 
 /// What the two others ask for, by a byte: from one ticket to four, from some index on, good or with
 /// a bad proof.
@@ -126,7 +152,7 @@ static REQUESTS: LazyLock<Vec<Request>> = LazyLock::new(|| {
         let (attempt, randomness) = (AttemptId(number.into()), Randomness([3; 64]));
         let (channel, epoch) = (ends.id(), epoch(0));
         let batch = ProveBatch { attempt, channel, epoch, tickets, randomness };
-        let request = batch.run(&key(ends.destination), &DOMAIN);
+        let request = batch.run(key(ends.destination), &DOMAIN);
         if number >> 5 == 1 { Request { proof: [2; 97], ..request } } else { request }
     };
     (0..64).map(request).collect()
@@ -176,7 +202,7 @@ struct Runner {
 impl Runner {
     fn new() -> Self {
         let store = MemoryStore::default();
-        let issuer = Issuer::new(key(ME), DOMAIN);
+        let issuer = Issuer::new(key(ME).clone(), DOMAIN);
         let core = Self::core(&store);
         let (now, open) = (Instant::START, Open::default());
         let (jobs, said) = (Vec::new(), Vec::new());
@@ -267,7 +293,7 @@ impl Runner {
             }
             (_, 3) => lost(),
             (Job::Redeem(_), _) => Ok(Done::Redeemed(Ok(()))),
-            (Job::Prove(batch), _) => Ok(Done::Proven(Box::new(batch.run(&key(ME), &DOMAIN)))),
+            (Job::Prove(batch), _) => Ok(Done::Proven(Box::new(batch.run(key(ME), &DOMAIN)))),
             (Job::Check(request), _) => Ok(Done::Checked(check(&self.issuer, &request))),
             (Job::Verify { ticket, issuer }, _) => {
                 Ok(Done::Verified(ticket.verify(&issuer, &DOMAIN).map(drop)))
@@ -346,7 +372,7 @@ fn aggregate(ask: &Request, how: u8) -> Ticket {
     let interval = if how & 0x20 == 0 { interval } else { first.interval };
     let body = Body { interval, amount: amount(sum), probability: WinProbability::ALWAYS, ..first };
     let signer = if how & 0x40 == 0 { Ends::of(&ask.channel).source } else { 4 };
-    body.sign(&key(signer), &DOMAIN).leak()
+    body.sign(key(signer), &DOMAIN).leak()
 }
 
 fn fits<F: Frame + PartialEq + std::fmt::Debug>(message: &F) {
@@ -394,8 +420,9 @@ pub(crate) fn core(mut data: &[u8]) {
         match step % 16 {
             0 | 1 => runner.command(view(ends, byte)),
             2..=4 => {
-                let ticket = make(Ends::pick(step >> 4 & 1), byte >> 7, byte & 7, byte >> 4 & 3);
-                runner.command(Command::Earn(Box::new(ticket)));
+                let which = byte >> 7 | (byte & 7) << 1 | (byte >> 4 & 3) << 4;
+                let ticket = &EARNED[usize::from(which << 1 | step >> 4 & 1)];
+                runner.command(Command::Earn(Box::new(ticket.clone())));
             }
             5 => {
                 let (channel, below) = (ends.id(), (byte & 0x80 != 0).then(|| index(byte & 7)));

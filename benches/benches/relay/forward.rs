@@ -62,7 +62,7 @@ pub(crate) fn ledger(accounts: u8) -> Result<LocalLedger, Failure> {
         let signer = Signer::new(key, Arc::new(ledger.clone()), replica);
         let account = signer.address();
         let peer = keypair(number)?;
-        let said = SignedAnnouncement::new(&peer, &separator(&ledger), &account, Vec::new())?;
+        let said = SignedAnnouncement::new(&peer, &separator(&ledger), &account, Vec::new(), true)?;
         block_on(signer.submit(&Call::Claim))?;
         block_on(signer.submit(&Call::Announce(Box::new(said))))?;
         if number < accounts {

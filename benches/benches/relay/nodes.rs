@@ -141,13 +141,6 @@ struct Town {
     tasks: JoinSet<()>,
 }
 
-/// Takes what comes until nothing more will.
-async fn drain<T>(mut from: tokio_mpsc::Receiver<T>, each: impl Fn()) {
-    while from.recv().await.is_some() {
-        each();
-    }
-}
-
 impl Town {
     async fn start(net: Net) -> Result<Self, Failure> {
         let ledger = tokio::task::spawn_blocking(|| ledger(NODES)).await??;
@@ -202,8 +195,13 @@ impl Town {
             // When many are under way nobody listens.
             let _told = told.try_send(Instant::now()).is_ok();
         };
-        self.tasks.spawn(drain(running.delivered, tell));
-        self.tasks.spawn(drain(running.earned, || {}));
+        let (mut delivered, mut earned) = (running.delivered, running.earned);
+        self.tasks.spawn(async move {
+            while delivered.recv().await.is_some() {
+                tell();
+            }
+        });
+        self.tasks.spawn(async move { while earned.recv().await.is_some() {} });
 
         let others = self.peers.len();
         timeout(PATIENCE, links.wait_for(|links| links.len() == others)).await??;

@@ -21,6 +21,7 @@ mod status;
 mod table;
 mod testnet;
 mod tickets;
+mod words;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -28,6 +28,8 @@ pub use self::network::{Network, NetworkName, NetworkNameError, Role};
 pub(crate) use self::orders::SYNC_PEERS_MAX;
 pub use self::orders::{BadExchange, Exchange, Orders, OrdersError, OrdersParams};
 pub use self::params::Params;
+#[cfg(test)]
+pub(crate) use self::payments::DELAY_MAX;
 pub use self::payments::{
     BadLedgerPlace, Ledger, LedgerPlace, LedgerServe, LedgerUrl, PaymentsError, PaymentsParams,
     Relay, Tickets,

@@ -23,7 +23,6 @@ use futures::{Sink, SinkExt};
 use handshake::{Dialer, Sessions};
 use libp2p::PeerId;
 use rand::RngExt;
-use relay::sphinx::Message;
 use relay::{Link as Frames, Linked, Running, TagFilter, run_msg_ack_protocol};
 use tickets::AcknowledgedTicket;
 use tokio::sync::mpsc;
@@ -54,7 +53,7 @@ pub(crate) struct Relaying {
     keeper: Keeper,
     clerk: Clerk,
     earned: mpsc::Receiver<AcknowledgedTicket>,
-    delivered: mpsc::Receiver<Message>,
+    delivered: relay::Messages,
     returned: mpsc::Receiver<Returned>,
     wishes: mpsc::Receiver<Wish>,
     ending: CancellationToken,
@@ -66,7 +65,7 @@ impl Relaying {
     /// Must be called within a tokio runtime.
     pub(crate) fn begin(outside: Outside, dialer: Dialer, sessions: Sessions) -> Self {
         let Outside { payments, wishes, engine, tickets, mut rng, .. } = outside;
-        let Port { link, msgs, acks, returned, ending } = outside.port;
+        let Port { link, msgs, acks, returned, relay: place, ending } = outside.port;
         let replica = payments.replica().clone();
         let tags = TagFilter::none();
         tags.set(TAG..=TAG, true);
@@ -85,6 +84,7 @@ impl Relaying {
         let msg = Frames::new(sink(&link, Pipe::Msg), ReceiverStream::new(msgs));
         let ack = Frames::new(sink(&link, Pipe::Ack), ReceiverStream::new(acks));
         let Running { relay, delivered, earned, .. } = run_msg_ack_protocol(parts, msg, ack);
+        place.set(relay.clone()).expect("nobody else begins with this port");
         let me = payments.account();
         let reacher = Reacher::new(dialer, replica.clone(), link.peers.clone());
         let (for_trade, for_return) = (relay.clone(), relay.clone());
@@ -101,7 +101,7 @@ impl Relaying {
             indices: Arc::clone(&outside.indices),
         };
         let keeper = Keeper { me, replica, link: link.clone(), reacher, sessions };
-        let clerk = Clerk { link, settler, engine, relay: relay.clone() };
+        let clerk = Clerk { link, settler, engine, keeper: keeper.clone(), relay: relay.clone() };
         Self {
             relay,
             purse,
@@ -164,7 +164,7 @@ fn sink(link: &Link, pipe: Pipe) -> impl Sink<(PeerId, Bytes)> + Send + use<> {
 }
 
 /// Takes messages for this node.
-async fn deliver(mut delivered: mpsc::Receiver<Message>) {
+async fn deliver(mut delivered: relay::Messages) {
     while let Some(message) = delivered.recv().await {
         tracing::info!(tag = message.tag(), bytes = message.data().len(), "a message came");
     }

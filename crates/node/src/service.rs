@@ -226,6 +226,7 @@ impl Service {
     pub async fn run(self, end: impl Future<Output = ()>) {
         let Self { node, handle, orders, payments, announced, ledger, .. } = self;
         let Self { syncing, relaying, server, storage, claim, .. } = self;
+        let relays = relaying.is_some();
         let ended = CancellationToken::new();
         let mut broken = None;
         let end = async {
@@ -270,7 +271,7 @@ impl Service {
         };
         let pay = ended.run_until_cancelled(async {
             if let Some((identity, addresses)) = announced {
-                payments.tend(&identity, addresses).await;
+                payments.tend(&identity, addresses, relays).await;
             }
         });
         let lend = serve_ledger(ledger, &payments, &ended);

@@ -37,6 +37,33 @@ fn the_operations_page_has_the_file_that_init_writes() {
     }
 }
 
+/// The help of `command` and of each below it, one after another.
+fn help_of(command: &[&str], all: &mut String) {
+    let help = stdout_of(&[command, &["--help"]].concat());
+    all.push_str(&[&["$ meshwork"], command, &["--help\n"]].concat().join(" "));
+    all.push_str(&help);
+    all.push('\n');
+    let commands = help.split_once("Commands:\n").map_or("", |(_, rest)| rest);
+    let commands = commands.split("\n\n").next().unwrap_or_default().lines();
+    let names = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    for name in names.filter(|name| !name.is_empty() && *name != "help") {
+        help_of(&[command, &[name]].concat(), all);
+    }
+}
+
+#[test]
+fn every_command_says_how_it_is_used() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/help.txt");
+    let mut help = String::new();
+    help_of(&[], &mut help);
+    let kept = fs::read_to_string(&file).unwrap_or_default();
+    if kept != help && std::env::var_os("UPDATE_EXPECT").is_some() {
+        fs::write(&file, &help).expect("ours");
+    } else {
+        assert_eq!(kept, help, "UPDATE_EXPECT=1 cargo test -p meshwork --test pages writes it");
+    }
+}
+
 #[test]
 fn the_operations_page_has_every_exit_code_and_option() {
     let page = page("operations.md");

@@ -10,6 +10,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::output::Report;
 use super::table::table;
+use super::words::{each, given};
 use crate::generated::control::v1 as proto;
 use crate::handle::Colour;
 use crate::printable::Printable;
@@ -43,7 +44,7 @@ impl From<proto::BookEntry> for Entry {
             peer_id: entry.peer_id,
             addresses: entry.addresses,
             colour,
-            source: Some(entry.source).filter(|source| !source.is_empty()),
+            source: given(entry.source),
             failures: entry.failures,
             reached_ms: entry.reached_ms,
             retry_ms: entry.retry_ms,
@@ -62,12 +63,9 @@ impl Report for Shown {
     fn text(&self) -> String {
         let rows: Vec<_> = self.entries.iter().map(row).collect();
         let head = ["PEER", "COLOUR", "FAILURES", "REACHED", "RETRY", "SOURCE", "ADDRESSES"];
-        let count = |colour: Colour| {
-            let count = self.counts.get(colour.as_str()).filter(|count| **count > 0)?;
-            Some(format!("{count} {}", colour.as_str()))
-        };
-        let counts: Vec<_> = Colour::EACH.into_iter().filter_map(count).collect();
-        let counts = if counts.is_empty() { "nobody".to_owned() } else { counts.join(", ") };
+        let count = |name: &'static str| (name, self.counts.get(name).copied().unwrap_or(0));
+        let counts = each(Colour::EACH.into_iter().map(Colour::as_str).map(count));
+        let counts = given(counts).unwrap_or_else(|| "nobody".to_owned());
         let all: u64 = self.counts.values().sum();
         let of_all = format!("{} of {all} shown; in the book: {counts}", rows.len());
         if rows.is_empty() { of_all } else { format!("{}\n\n{of_all}", table(head, &rows)) }

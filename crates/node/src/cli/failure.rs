@@ -9,6 +9,7 @@ use tonic::{Code, Status};
 use transport::identity::IdentityError;
 
 use super::exit::Exit;
+use super::words::counted;
 use crate::config::ConfigError;
 use crate::control::{BindError, ClientError, ListenError};
 use crate::datadir::DataDirError;
@@ -52,15 +53,15 @@ pub(super) enum Failure {
         #[source]
         source: io::Error,
     },
-    #[error("{bad} of {lines} lines were not imported")]
+    #[error("{bad} of {} not imported", counted(lines, "line"))]
     BadLines { bad: u64, lines: u64 },
     #[error("the sync came to nothing: {0}")]
     Sync(String),
-    #[error("synced with {synced} of the {wanted} peers asked for")]
+    #[error("synced with {synced} of {} asked for", counted(wanted, "peer"))]
     SyncedWithFew { synced: u32, wanted: u32 },
     #[error("the sync did not end within {0:?}")]
     SyncTimedOut(Duration),
-    #[error("{bad} of {channels} channels were not settled")]
+    #[error("{bad} of {} not settled", counted(channels, "channel"))]
     Unsettled { bad: u64, channels: u64 },
     #[error("not sent: {0}")]
     Unsent(String),
@@ -153,25 +154,8 @@ impl Failure {
             Self::ControlOff => {
                 Some("give its address with --control, or set control.listen".into())
             }
-            Self::BadLines { .. }
-            | Self::Sync(_)
-            | Self::SyncedWithFew { .. }
-            | Self::SyncTimedOut(_)
-            | Self::Unsettled { .. }
-            | Self::Unsent(_)
-            | Self::Undelivered(_)
-            | Self::SendRefused(_)
-            | Self::SendTimedOut => self.of_result().map(str::to_owned),
             Self::Client(ClientError::Refused { status, .. }) => of_refusal(status),
-            Self::Service(_)
-            | Self::Client(_)
-            | Self::Identity(_)
-            | Self::Input { .. }
-            | Self::File { .. }
-            | Self::Runtime(_)
-            | Self::Directory(_)
-            | Self::Testnet
-            | Self::Output(_) => None,
+            _ => self.of_result().map(str::to_owned),
         }
     }
 
@@ -194,7 +178,7 @@ impl Failure {
             ),
             Self::Unsent(_) => Some(
                 "`meshwork channels list` tells to whom there is a channel; a relay must have announced \
-                 itself and be connected",
+                 that it is one, and be connected",
             ),
             Self::Undelivered(_) | Self::SendRefused(_) => {
                 Some("send it again, over other relays or more of them")
@@ -202,7 +186,19 @@ impl Failure {
             Self::SendTimedOut => {
                 Some("the recipient may have it; who sends it again may have it there twice")
             }
-            _ => None,
+            Self::Config(_)
+            | Self::DataDir(_)
+            | Self::Identity(_)
+            | Self::Listen(_)
+            | Self::Service(_)
+            | Self::Client(_)
+            | Self::ControlOff
+            | Self::Runtime(_)
+            | Self::Directory(_)
+            | Self::Testnet
+            | Self::Input { .. }
+            | Self::File { .. }
+            | Self::Output(_) => None,
         }
     }
 }

@@ -11,7 +11,6 @@ mod sync;
 mod watch;
 
 pub(super) use self::arguments::OrdersCommand;
-pub(super) use self::shown::hex;
 use super::context::Context;
 use super::failure::Failure;
 

@@ -10,6 +10,7 @@ use super::arguments::Send;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Report;
+use super::words::{counted, given};
 use crate::generated::control::v1 as proto;
 use crate::printable::Printable;
 
@@ -41,8 +42,7 @@ impl Sent {
         let proto::RelaySendReply { code, reason, mut path, paid, time_us, outcome: _ } = reply;
         // The last of the path is the recipient.
         path.pop();
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        let (code, reason, paid) = (some(code), some(reason), tokens(&paid));
+        let (code, reason, paid) = (given(code), given(reason), tokens(&paid));
         Self { peer_id, outcome, code, reason, relays: path, paid, time_us }
     }
 
@@ -70,8 +70,8 @@ impl Report for Sent {
             relays => format!("over {}", relays.join(", ")),
         };
         let time = humantime::format_duration(Duration::from_micros(*time_us));
-        let outcome = outcome.replace('_', " ");
-        let text = format!("{outcome}: to {peer_id} {over}, {time}, {paid} tokens for it");
+        let (outcome, paid) = (outcome.replace('_', " "), counted(paid, "token"));
+        let text = format!("{outcome}: to {peer_id} {over}, {time}, {paid} for it");
         Printable(&text).to_string()
     }
 }
@@ -103,6 +103,31 @@ mod tests {
         assert_eq!(exit(proto::RelayOutcome::TimedOut), Some(Exit::TimedOut));
         assert_eq!(exit(proto::RelayOutcome::Refused), Some(Exit::Refused));
         assert_eq!(exit(proto::RelayOutcome::Unspecified), Some(Exit::Failed));
+    }
+
+    #[test]
+    fn a_message_that_did_not_arrive_is_told_with_its_reason() {
+        let reply = proto::RelaySendReply {
+            outcome: proto::RelayOutcome::Failed.into(),
+            code: "unreachable".to_owned(),
+            reason: "nobody answers there".to_owned(),
+            path: vec!["one".to_owned(), "me".to_owned()],
+            paid: "10000000000000000".to_owned(),
+            time_us: 345,
+        };
+        let sent = Sent::of("me".to_owned(), reply);
+        let expected = serde_json::json!({
+            "peer_id": "me",
+            "outcome": "failed",
+            "code": "unreachable",
+            "reason": "nobody answers there",
+            "relays": ["one"],
+            "paid": "0.01",
+            "time_us": 345,
+        });
+        assert_eq!(serde_json::to_value(&sent).unwrap(), expected);
+        let failure = sent.failure().expect("it failed").to_string();
+        assert_eq!(failure, "not delivered: nobody answers there");
     }
 
     #[test]

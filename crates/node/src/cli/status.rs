@@ -9,6 +9,7 @@ use super::arguments::Node;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Report;
+use super::words::{counted, each};
 use crate::generated::control::v1 as proto;
 use crate::printable::Printable;
 
@@ -34,6 +35,7 @@ struct Shown {
     orders: u64,
     orders_digest: String,
     syncs: BTreeMap<String, u64>,
+    relay: BTreeMap<String, u64>,
 }
 
 impl From<proto::StatusReply> for Shown {
@@ -63,6 +65,7 @@ impl From<proto::StatusReply> for Shown {
             orders: status.orders,
             orders_digest: status.orders_digest,
             syncs: status.syncs,
+            relay: status.relay,
         }
     }
 }
@@ -80,13 +83,14 @@ impl Report for Shown {
             ("listening", self.listen.join(" ")),
             ("uptime", humantime::format_duration(uptime).to_string()),
             ("peers", format!("{inbound} inbound, {outbound} outbound")),
-            ("others", format!("{strangers} strangers, {pending} pending")),
+            ("others", format!("{}, {pending} pending", counted(strangers, "stranger"))),
             ("known addresses", self.known_addresses.to_string()),
             ("refused", counts(&self.refused)),
             ("dropped", counts(&self.dropped)),
             ("swaps", counts(&self.swaps)),
             ("orders", format!("{}, digest {}", self.orders, self.orders_digest)),
             ("syncs", counts(&self.syncs)),
+            ("relay", counts(&self.relay)),
         ];
         let lines = lines.map(|(name, value)| format!("{name:<15}  {}", Printable(&value)));
         lines.join("\n")
@@ -94,12 +98,8 @@ impl Report for Shown {
 }
 
 fn counts(reasons: &BTreeMap<String, u64>) -> String {
-    if reasons.is_empty() {
-        return "none".to_owned();
-    }
-    let counts: Vec<_> =
-        reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-    counts.join(", ")
+    let counts = each(reasons.iter().map(|(reason, count)| (reason, *count)));
+    if counts.is_empty() { "none".to_owned() } else { counts }
 }
 
 pub(super) fn status(context: &Context<'_>, node: &Node) -> Result<(), Failure> {

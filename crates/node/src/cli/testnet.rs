@@ -17,6 +17,7 @@ use super::failure::Failure;
 use super::output::{Output, Report, chain};
 use super::run::told_to_end;
 use super::table::table;
+use super::words::counted;
 use crate::config::{KeyPath, Layers, Source};
 use crate::logging;
 use crate::testnet::{Ground, PHASES, Phase, PhaseSummary, Plan, Progress, Summary, Testnet};
@@ -153,7 +154,7 @@ async fn go_through_all(mut testnet: Testnet, output: Output) -> Summary {
     let begun = Instant::now();
     let ended = match testnet.end().await {
         0 => Ok("everybody said goodbye".to_owned()),
-        left => Err(format!("{left} nodes did not end")),
+        left => Err(format!("{} did not end", counted(left, "node"))),
     };
     let done = PhaseSummary::new("end", ended, begun.elapsed());
     output.note(&line(&done));

@@ -8,7 +8,7 @@ use transport::address::admissible;
 use transport::limits;
 
 use super::orders::{SYNC_MAX, SYNC_MIN, SYNC_PEERS_MAX};
-use super::payments::{AGGREGATE_MAX, NOTICE_MAX};
+use super::payments::{AGGREGATE_MAX, DELAY_MAX, NOTICE_MAX};
 use super::sections::{Handshake, Limits, Seed};
 use super::{
     Config, Control, DialAddress, KeyPath, Mistake, Network, Orders, OrdersParams, PaymentsParams,
@@ -139,7 +139,7 @@ impl Config {
     fn check_payments(&self, mistakes: &mut Mistakes) {
         let second = Duration::from_secs(1);
         mistakes.time("ledger.notice", self.ledger.notice, second, NOTICE_MAX);
-        mistakes.time("relay.delay_max", self.relay.delay_max, Duration::ZERO, second * 10);
+        mistakes.time("relay.delay_max", self.relay.delay_max, Duration::ZERO, DELAY_MAX);
         mistakes.count("tickets.threshold", self.tickets.threshold, 2, AGGREGATE_MAX);
         mistakes.time("tickets.timeout", self.tickets.timeout, second, second * 120);
         let all = [self.ledger.mistakes(), self.relay.mistakes(), self.tickets.mistakes()];

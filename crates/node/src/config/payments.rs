@@ -48,7 +48,8 @@ section! {
         /// How likely the tickets must win that it takes. 0 to 1.
         pub min_win_probability: f64 = 0.000_1,
         /// Longest time for which a packet waits among others, so that nobody sees which of those
-        /// that leave is which of those that came, as "200ms". At most 10 s.
+        /// that leave is which of those that came, as "200ms". At most 2 s: a packet and what is said of
+        /// it wait at every node on their way.
         #[serde(with = "humantime_serde")]
         pub delay_max: Duration = Duration::from_millis(200),
     }
@@ -74,6 +75,10 @@ pub(super) const AGGREGATE_MAX: u32 = 500;
 
 /// The longest notice of a ledger.
 pub(super) const NOTICE_MAX: Duration = Duration::from_hours(30 * 24);
+
+/// The longest time for which a packet may wait among others. Over three relays and back it waits eight
+/// times at most, which with its way has to fit the 30 seconds that the sender waits.
+pub(crate) const DELAY_MAX: Duration = Duration::from_secs(2);
 
 /// The dearest relay, in thousandths of a token. Three of them at 10⁻⁶ fit a ticket no more.
 const PRICE_MAX_MILLI: u32 = 1_000_000_000;

@@ -186,6 +186,7 @@ limits = { outbound_max = 4, established_max = 0, per_peer_max = 65 }
 handshake.deadline = \"1ms\"
 seed.fan_out = 17
 network.external = [\"/ip4/10.0.0.1/tcp/1\"]
+relay.delay_max = \"2001ms\"
 ";
     let variables = [("MESHWORK_GOSSIP__EXPECTED", "9"), ("MESHWORK_GOSSIP__MAX", "69")];
     let found = problems(file, &variables);
@@ -197,6 +198,7 @@ network.external = [\"/ip4/10.0.0.1/tcp/1\"]
         "FILE:5: seed.fan_out: fan_out is 17, must be 1 to 16",
         "FILE:6: network.external: /ip4/10.0.0.1/tcp/1 is nothing that others could dial: private \
          address, must be global",
+        "FILE:7: relay.delay_max is 2.001s, must be 0ns to 2s",
         "MESHWORK_GOSSIP__EXPECTED: gossip.expected is 9, must be at most limits.outbound_max, \
          which is 4",
         "MESHWORK_GOSSIP__MAX: gossip.max is 69, must be at most limits.inbound_max and \

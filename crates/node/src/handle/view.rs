@@ -48,6 +48,9 @@ pub struct Status {
     pub orders_digest: [u8; 32],
     /// What became of syncs and of what spreads, since the start, by name.
     pub syncs: BTreeMap<String, u64>,
+    /// What became of packets, tickets and what is said about them, since the start, by name. Empty if
+    /// it does not relay.
+    pub relay: BTreeMap<String, u64>,
 }
 
 /// One connected peer, at the time of asking.

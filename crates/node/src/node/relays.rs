@@ -49,6 +49,13 @@ impl Relays {
         self.desk.counts.all()
     }
 
+    /// What became of packets and what is said about them, by name.
+    pub(super) fn counts(&self) -> BTreeMap<String, u64> {
+        let counts = self.desk.relay.get().map(relay::Relay::counts).unwrap_or_default();
+        let occurred = counts.into_iter().filter(|(_, count)| *count > 0);
+        occurred.map(|(name, count)| (name.to_owned(), count)).collect()
+    }
+
     /// Has whoever relays send what it has to, keep what it earned, and end.
     pub(super) fn end(&self) {
         self.desk.ending.cancel();
@@ -106,6 +113,7 @@ impl Node {
         if relays.trading.contains_key(&channel) {
             return answer(reply, Err(AggregateError::Busy));
         }
+        tracing::debug!(%channel, "offers tickets for one");
         relays.trading.insert(channel, reply);
         self.aggregation(Command::Aggregate { channel, below: Some(below), prerequisites });
     }
@@ -199,6 +207,7 @@ impl Node {
                 desk.counts.add("channels_not_followed", 1);
             }
             Event::Earned { channel, index, outcome } => {
+                desk.held.send_replace(());
                 let key = (channel, index);
                 let Some(waiting) = earning.get_mut(&key) else { return };
                 if let Some(reply) = waiting.pop_front() {
@@ -209,20 +218,25 @@ impl Node {
                 }
             }
             Event::Aggregated { channel, outcome } => {
+                desk.held.send_replace(());
                 if let Some(reply) = trading.remove(&channel) {
                     answer(reply, outcome);
                 }
             }
             Event::Redeemed { channel, paid, outcome } => {
+                desk.held.send_replace(());
                 if let Some(reply) = redeeming.remove(&channel) {
                     answer(reply, (paid, outcome));
                 }
             }
-            Event::Released { channel, epoch, amount, paid } => {
-                if !paid {
+            Event::Released { channel, epoch, amount, end, paid } => {
+                desk.held.send_replace(());
+                if paid {
+                    desk.incoming.paid(&channel, epoch, amount, end);
+                } else {
                     tracing::warn!(%channel, %amount, "tickets are worth nothing any more");
+                    desk.incoming.released(&channel, epoch, amount);
                 }
-                desk.incoming.released(&channel, epoch, amount);
             }
             Event::Issued { channel, epoch, interval } => {
                 desk.indices.raise(&channel, epoch, interval.end());

@@ -85,6 +85,7 @@ impl Node {
             orders: orders.count,
             orders_digest: orders.digest,
             syncs: self.desk.counts.all(),
+            relay: self.relays.as_ref().map(Relays::counts).unwrap_or_default(),
         }
     }
 

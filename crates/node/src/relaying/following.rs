@@ -30,7 +30,7 @@ const RETRY_MAX: Duration = Duration::from_mins(5);
 
 /// How long a link stays that was dialled for packets, when there are none and no channel with its
 /// peer. With a tenth it would be dialled anew for each message of a conversation between people.
-const IDLE_MAX: Duration = Duration::from_mins(2);
+const IDLE_MAX: Duration = if cfg!(test) { Duration::from_secs(3) } else { Duration::from_mins(2) };
 
 /// Follows the ledger for the account `me`.
 #[derive(Clone, Debug)]
@@ -106,7 +106,7 @@ impl Follower {
     }
 }
 
-/// Keeps links to whom this node pays, and lets go of those that are of no use.
+/// Keeps links to the relays that this node pays, and lets go of those that are of no use.
 #[derive(Clone, Debug)]
 pub(super) struct Keeper {
     pub(super) me: Address,
@@ -125,14 +125,13 @@ impl Keeper {
         let mut tries: BTreeMap<PeerId, (Instant, Duration)> = BTreeMap::new();
         loop {
             look.tick().await;
-            let payees = self.replica.read(|state| self.payees(state));
-            tries.retain(|peer, _| payees.contains(peer) && !self.link.peers.has(peer));
+            let missing = self.missing();
+            tries.retain(|peer, _| missing.contains(peer));
             let now = clock.now();
-            let missing = payees.iter().filter(|peer| !self.link.peers.has(peer));
-            let missing = missing.filter(|peer| tries.get(peer).is_none_or(|(at, _)| *at <= now));
-            let missing: Vec<PeerId> = missing.copied().collect();
+            let due = |peer: &PeerId| tries.get(peer).is_none_or(|(at, _)| *at <= now);
             let reached = missing
                 .into_iter()
+                .filter(due)
                 .map(|peer| async move { (peer, self.reacher.reach(peer).await) });
             for (peer, reached) in futures::future::join_all(reached).await {
                 let (_, wait) = tries.remove(&peer).unwrap_or((now, RETRY_MIN));
@@ -147,10 +146,16 @@ impl Keeper {
         }
     }
 
-    /// The peers to whom channels lead, the first ones.
+    /// Which relays this node pays and has no link with, of those with whom links are kept.
+    pub(super) fn missing(&self) -> Vec<PeerId> {
+        let payees = self.replica.read(|state| self.payees(state));
+        payees.into_iter().filter(|peer| !self.link.peers.has(peer)).collect()
+    }
+
+    /// The relays to whom channels lead, the first ones.
     fn payees(&self, state: &State) -> BTreeSet<PeerId> {
         let channels = state.channels_from(&self.me).filter(|(_, it)| it.is_redeemable());
-        let peers = channels.filter_map(|(_, channel)| state.peer_of(&channel.destination));
+        let peers = channels.filter_map(|(_, channel)| state.relay_of(&channel.destination));
         peers.take(KEPT_MAX).collect()
     }
 

@@ -1,6 +1,6 @@
 //! Between the tasks that relay and the swarm: bounded queues, both ways.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use libp2p::PeerId;
@@ -11,7 +11,7 @@ use tickets::aggregation::{
 };
 use tickets::issuing::Indices;
 use tickets::{AcknowledgedTicket, Channel, ChannelId, TicketIndex};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::peers::Peers;
@@ -92,6 +92,10 @@ pub(crate) struct Desk {
     /// The numbers of the tickets that are issued.
     pub(crate) indices: Arc<Indices>,
     pub(crate) counts: Counts,
+    /// Told of what changes about the tickets that are held.
+    pub(crate) held: watch::Sender<()>,
+    /// Who relays, once it does.
+    pub(crate) relay: Arc<OnceLock<relay::Relay>>,
     /// Cancelled when the node says goodbye. The asks end when everything is sent and kept.
     pub(crate) ending: CancellationToken,
 }
@@ -103,6 +107,7 @@ pub(super) struct Port {
     pub(super) msgs: mpsc::Receiver<(PeerId, Bytes)>,
     pub(super) acks: mpsc::Receiver<(PeerId, Bytes)>,
     pub(super) returned: mpsc::Receiver<Returned>,
+    pub(super) relay: Arc<OnceLock<relay::Relay>>,
     pub(super) ending: CancellationToken,
 }
 
@@ -120,13 +125,17 @@ pub(super) struct Link {
 pub(super) struct Ending;
 
 /// Both ends.
-pub(super) fn link(incoming: Arc<Incoming>, indices: Arc<Indices>) -> (Desk, Port) {
+pub(super) fn link(
+    incoming: Arc<Incoming>,
+    indices: Arc<Indices>,
+    held: watch::Sender<()>,
+) -> (Desk, Port) {
     let (asks, asked) = mpsc::channel(ASKS_MAX);
     let (msgs, came) = mpsc::channel(FRAMES_MAX);
     let (acks, heard) = mpsc::channel(FRAMES_MAX);
     let (returned, returns) = mpsc::channel(RETURNED_MAX);
     let (peers, counts) = (Peers::default(), Counts::default());
-    let ending = CancellationToken::new();
+    let (relay, ending) = (Arc::default(), CancellationToken::new());
     let desk = Desk {
         asks: asked,
         msgs,
@@ -136,10 +145,12 @@ pub(super) fn link(incoming: Arc<Incoming>, indices: Arc<Indices>) -> (Desk, Por
         incoming,
         indices,
         counts: counts.clone(),
+        held,
+        relay: Arc::clone(&relay),
         ending: ending.clone(),
     };
     let link = Link { asks, peers, counts };
-    (desk, Port { link, msgs: came, acks: heard, returned: returns, ending })
+    (desk, Port { link, msgs: came, acks: heard, returned: returns, relay, ending })
 }
 
 impl Link {

@@ -108,7 +108,8 @@ pub(crate) async fn open(start: Start<'_>) -> Result<(Inside, Outside), Relaying
         seed: rng.random(),
     }));
     restore(engine.incoming(), &kept);
-    let (desk, port) = link(Arc::clone(engine.incoming()), Arc::clone(&indices));
+    let incoming = Arc::clone(engine.incoming());
+    let (desk, port) = link(incoming, Arc::clone(&indices), payments.held_news());
     let timeout = config.tickets.timeout;
     let of_core = aggregation::Config { timeout, ..aggregation::Config::default() };
     let of_core = of_core.check().expect("the configuration has the bounds of the core");
@@ -155,13 +156,27 @@ mod tests {
     use super::*;
     use std::time::Duration;
 
+    use crate::config::DELAY_MAX;
+
+    #[test]
+    fn who_waits_for_an_answer_waits_longer_than_all_who_mix() {
+        let relay = Relay { delay_max: DELAY_MAX, ..Relay::default() };
+        let params = params_of(&relay, &Tickets::default());
+        let way = Duration::from_secs(2);
+        // The sender mixes its own packets too; the first relay acknowledges without a wait.
+        assert!(params.pending().ack_timeout() >= DELAY_MAX + way);
+        let relays = u32::from(relay::sphinx::RELAYS_MAX);
+        let there_and_back = DELAY_MAX * (1 + relays) * 2;
+        assert!(params.pending().end_timeout() >= there_and_back + way);
+    }
+
     #[test]
     fn whatever_the_operator_may_set_is_taken() {
         let (relay, tickets) = (Relay::default(), Tickets::default());
         let params = params_of(&relay, &tickets);
         assert_eq!(params.price_per_packet(), relay.price.0);
         let relay = Relay {
-            delay_max: Duration::from_secs(10),
+            delay_max: DELAY_MAX,
             win_probability: 0.000_000_01,
             min_win_probability: 0.0,
             ..relay

@@ -72,14 +72,14 @@ impl Peers {
         Some(self.clock.now().since(used))
     }
 
-    /// Waits until packets can be exchanged; whether they can.
-    pub(super) async fn wait_for(&self, peer: &PeerId, patience: Duration) -> bool {
+    /// Waits until packets can be exchanged with one of several; whether they can.
+    pub(super) async fn wait_for_any(&self, peers: &[PeerId], patience: Duration) -> bool {
         let there = async {
             loop {
                 let mut news = std::pin::pin!(self.news.notified());
                 // Told from now on, so that nothing is missed between the look and the wait.
                 news.as_mut().enable();
-                if self.has(peer) {
+                if peers.iter().any(|peer| self.has(peer)) {
                     return;
                 }
                 news.await;
@@ -112,8 +112,9 @@ mod tests {
         let (peers, peer) = (Peers::default(), PeerId::random());
         peers.joined(peer, Pipe::Msg);
         assert!(!peers.has(&peer), "no answer could come");
-        assert!(!peers.wait_for(&peer, Duration::from_millis(1)).await);
-        let wait = peers.wait_for(&peer, Duration::from_secs(20));
+        assert!(!peers.wait_for_any(&[peer], Duration::from_millis(1)).await);
+        let both = [PeerId::random(), peer];
+        let wait = peers.wait_for_any(&both, Duration::from_secs(20));
         let join = async { peers.joined(peer, Pipe::Ack) };
         assert!(tokio::join!(wait, join).0);
         assert!(peers.idle(&peer).is_some());

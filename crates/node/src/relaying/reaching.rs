@@ -89,7 +89,7 @@ impl Reacher {
                 Err(_elapsed) => return false,
             }
             // What was there may have been about to end.
-            if self.peers.wait_for(&peer, JOIN_PATIENCE).await {
+            if self.peers.wait_for_any(&[peer], JOIN_PATIENCE).await {
                 return true;
             }
         }

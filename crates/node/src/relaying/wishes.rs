@@ -10,6 +10,7 @@ use tickets::ledger::SubmitError;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::following::Keeper;
 use super::holding;
 use super::link::{Ending, Link};
 use super::sending::send;
@@ -28,6 +29,7 @@ pub(super) struct Clerk {
     pub(super) link: Link,
     pub(super) settler: Settler,
     pub(super) engine: Arc<Engine>,
+    pub(super) keeper: Keeper,
     pub(super) relay: relay::Relay,
 }
 
@@ -75,7 +77,8 @@ impl Clerk {
                 tell(settled.buffer_unordered(SETTLING_MAX), &reports).await?;
             }
             Wish::Send { message, reply } => {
-                let sent = send(&self.relay, *self.engine.terms(), message).await.ok_or(Ending)?;
+                let terms = *self.engine.terms();
+                let sent = send(&self.relay, &self.keeper, terms, message).await.ok_or(Ending)?;
                 // Whoever asked may have gone.
                 let _gone = reply.send(sent);
             }

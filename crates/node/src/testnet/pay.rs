@@ -44,8 +44,8 @@ const DEPOSIT: u32 = 30_000;
 /// Longest time for each of the steps.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How often it is looked how far something has come.
-const LOOK: Duration = Duration::from_millis(100);
+/// When it is tried again what was refused.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The socket of the ledger in the data directory of the node that keeps it.
 const SOCKET: &str = "ledger.sock";
@@ -68,7 +68,7 @@ pub enum Unsettled {
         reason: String,
     },
     /// A message that was paid for and did not arrive, or that there was no way for.
-    #[error("a message of {name} over {relays} relays: {outcome}")]
+    #[error("a message of {name}, with {relays} to relay it: {outcome}")]
     Undelivered {
         /// Who sent it.
         name: String,
@@ -148,16 +148,16 @@ impl Testnet {
         let draws: Vec<usize> = (0..payers).map(|_| self.rng.random_range(2..payers)).collect();
         let nodes = self.nodes().get(..payers).unwrap_or_default();
         let accounts = nodes.iter().map(|node| (node.peer, node.payments.account())).collect();
-        self.wait_until(|| ready(all_know(nodes, &accounts)).boxed()).await?;
+        self.wait_until(nodes, || ready(all_know(nodes, &accounts)).boxed()).await?;
         let channels = open_channels(nodes, &draws).await?;
-        self.wait_until(|| ready(same_ledger(nodes)).boxed()).await?;
+        self.wait_until(nodes, || ready(same_ledger(nodes)).boxed()).await?;
         let before = holdings(nodes);
         let price = Config::default().relay.price.0.get();
         let earned = self.send_all(nodes, &accounts, price).await?;
-        self.wait_until(|| all_held(nodes, &earned).boxed()).await?;
+        self.wait_until(nodes, || all_held(nodes, &earned).boxed()).await?;
         let traded = self.trade(nodes).await?;
         self.redeem(nodes).await?;
-        self.wait_until(|| ready(same_ledger(nodes)).boxed()).await?;
+        self.wait_until(nodes, || ready(same_ledger(nodes)).boxed()).await?;
         conserved(nodes, &before, &earned)?;
         let (tickets, worth) = earned.by_channel.values().fold((0_u64, 0_u128), |all, one| {
             (all.0.saturating_add(one.0), all.1.saturating_add(one.1))
@@ -223,10 +223,7 @@ impl Testnet {
                     return Err(Unsettled::Undelivered { name, relays, outcome }.into());
                 }
             }
-            if self.enough.is_cancelled() {
-                return Err(PhaseError::Interrupted);
-            }
-            sleep(LOOK).await;
+            self.pause().await?;
         }
     }
 
@@ -286,30 +283,38 @@ impl Testnet {
         tickets: u64,
         reason: String,
     ) -> Result<(), PhaseError> {
-        if self.enough.is_cancelled() {
-            return Err(PhaseError::Interrupted);
-        }
         if begun.elapsed() >= PATIENCE {
             return Err(Unsettled::Left { name: node.name.clone(), tickets, reason }.into());
         }
-        sleep(LOOK).await;
-        Ok(())
+        self.pause().await
     }
 
+    /// Lets a moment pass: of what was refused nobody tells when it would not be any more.
+    async fn pause(&self) -> Result<(), PhaseError> {
+        match self.enough.run_until_cancelled(sleep(RETRY)).await {
+            Some(()) => Ok(()),
+            None => Err(PhaseError::Interrupted),
+        }
+    }
+
+    /// Waits for something that the ledger of the nodes, or what they hold, shows.
     async fn wait_until<'a>(
         &self,
+        nodes: &[Member],
         wish: impl Fn() -> BoxFuture<'a, Result<(), Unsettled>> + Send,
     ) -> Result<(), PhaseError> {
-        let begun = Instant::now();
+        let mut news = stream::select_all(nodes.iter().map(|node| node.payments.news().boxed()));
+        let too_long = sleep(PATIENCE);
+        tokio::pin!(too_long);
         loop {
-            match wish().await {
-                Ok(()) => return Ok(()),
-                Err(unsettled) if begun.elapsed() >= PATIENCE => {
+            let Err(unsettled) = wish().await else { return Ok(()) };
+            tokio::select! {
+                Some(()) = news.next() => {}
+                () = self.enough.cancelled() => return Err(PhaseError::Interrupted),
+                () = &mut too_long => {
                     let shortcoming = Shortcoming::Payments(unsettled);
                     return Err(PhaseError::TooLong { waited: PATIENCE, shortcoming });
                 }
-                Err(_) if self.enough.is_cancelled() => return Err(PhaseError::Interrupted),
-                Err(_) => sleep(LOOK).await,
             }
         }
     }

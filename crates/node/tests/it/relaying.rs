@@ -2,8 +2,6 @@
 
 use std::path::Path;
 use std::process::Stdio;
-use std::thread::sleep;
-use std::time::Duration;
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -14,9 +12,17 @@ use super::{meshwork, run};
 /// One message over one relay.
 const PRICE_MILLI: u64 = 10;
 
-/// How long a trade has gone on when one side is killed. It takes some hundred milliseconds, most of
-/// them until the command has said what it wants.
-const MOMENTS: [u64; 4] = [60, 90, 150, 120];
+/// How far a trade has come when one side is killed.
+#[derive(Clone, Copy, Debug)]
+enum Moment {
+    /// The tickets are on their way, and perhaps already the answer.
+    Offered,
+    /// Whoever asked for it has been told the end.
+    Told,
+}
+
+/// First the relay is killed, then the payer, and so on.
+const MOMENTS: [Moment; 4] = [Moment::Offered, Moment::Offered, Moment::Told, Moment::Told];
 
 fn start(dir: &Path, ledger: (&str, &str)) -> Node {
     let variables = [
@@ -29,7 +35,7 @@ fn start(dir: &Path, ledger: (&str, &str)) -> Node {
     Node::spawn(dir, &[], &variables).until_ready()
 }
 
-/// Asks until it is so.
+/// Asks until it is so. Each question is a process of its own.
 #[track_caller]
 fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
@@ -38,7 +44,6 @@ fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
             return answer;
         }
         assert!(Instant::now() < deadline, "not in time: {what}");
-        sleep(Duration::from_millis(50));
     }
 }
 
@@ -103,7 +108,10 @@ fn whoever_is_killed_while_tickets_are_traded_nothing_is_lost_and_nothing_counte
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        sleep(Duration::from_millis(moment));
+        match moment {
+            Moment::Offered => drop(relay.logged(&["offers tickets for one"])),
+            Moment::Told => drop(trade.wait().unwrap()),
+        }
         if round % 2 == 0 {
             let dir = relay.dir.clone();
             drop(relay);
@@ -114,7 +122,7 @@ fn whoever_is_killed_while_tickets_are_traded_nothing_is_lost_and_nothing_counte
             payer = start(&dir, ledger);
         }
         trade.wait().unwrap();
-        assert_eq!(held(&relay).1, sent * PRICE_MILLI, "round {round}");
+        assert_eq!(held(&relay).1, sent * PRICE_MILLI, "round {round}, {moment:?}");
     }
 
     eventually("all are traded for one", || {
@@ -125,6 +133,8 @@ fn whoever_is_killed_while_tickets_are_traded_nothing_is_lost_and_nothing_counte
         run(&relay.dir, &["tickets", "redeem"]);
         (held(&relay) == (0, 0)).then_some(())
     });
+    let counts = &relay.ask(&["status"])["relay"];
+    assert!(counts["msg_accepted"].is_u64(), "{counts}");
     let told = relay.ask(&["channels", "list"]);
     assert_eq!(milli(&told["account"]["balance"]), 1_000_000 + sent * PRICE_MILLI, "{told}");
     assert_eq!(milli(&told["channels"][0]["balance"]), 10_000 - sent * PRICE_MILLI, "{told}");

@@ -157,7 +157,7 @@ impl Town {
         let replica = self.ledger.replica().clone();
         let signer = Signer::new(chain, Arc::new(self.ledger.clone()), replica);
         let separator = signer.replica().read(|state| *state.params().separator());
-        let said = SignedAnnouncement::new(key, &separator, &signer.address(), Vec::new());
+        let said = SignedAnnouncement::new(key, &separator, &signer.address(), Vec::new(), true);
         signer.submit(&Call::Claim).await.unwrap();
         signer.submit(&Call::Announce(Box::new(said.unwrap()))).await.unwrap();
         self.signers.push(signer.clone());

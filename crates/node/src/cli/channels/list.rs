@@ -5,9 +5,9 @@ use serde::Serialize;
 use super::super::amounts::tokens;
 use super::super::context::Context;
 use super::super::failure::Failure;
-use super::super::orders::hex;
 use super::super::output::Report;
 use super::super::table::table;
+use super::super::words::{counted, given, hex};
 use super::arguments::List;
 use super::shown::Channel;
 use crate::generated::control::v1 as proto;
@@ -42,8 +42,8 @@ struct Ledger {
 impl From<proto::LedgerState> for Ledger {
     fn from(ledger: proto::LedgerState) -> Self {
         let proto::LedgerState { url, served, connected, trouble, version, digest } = ledger;
-        let trouble = Some(trouble).filter(|trouble| !trouble.is_empty());
-        Self { url, served, connected, trouble, version, digest: hex(&digest) }
+        let (trouble, digest) = (given(trouble), hex(&digest));
+        Self { url, served, connected, trouble, version, digest }
     }
 }
 
@@ -100,9 +100,9 @@ impl Report for Shown {
         let channels = if rows.is_empty() { "no channels".to_owned() } else { table(head, &rows) };
         let more = if self.more { "\nand there are more" } else { "" };
         let Account { address, balance, announced } = &self.account;
+        let balance = counted(balance, "token");
         let hidden = if *announced { "" } else { ", not announced" };
-        let account =
-            format!("account  {address} has {balance} tokens outside of channels{hidden}");
+        let account = format!("account  {address} has {balance} outside of channels{hidden}");
         format!("{channels}{more}\n\n{account}\n{}", self.ledger.text())
     }
 }
@@ -111,4 +111,70 @@ pub(super) fn list(context: &Context<'_>, asked: &List) -> Result<(), Failure> {
     let List { closed, limit, node } = asked;
     let reply = context.talk(node, async |client| client.channels(*limit, *closed).await)?;
     context.output.report(&Shown::from(reply))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn account_ledger_and_channels_are_told() {
+        let reply = proto::ChannelsListReply {
+            account: Some(proto::ChainAccount {
+                address: vec![1; 20].into(),
+                balance: "998000000000000000000".to_owned(),
+                announced: false,
+            }),
+            ledger: Some(proto::LedgerState {
+                url: "unix:/run/ledger.sock".to_owned(),
+                served: "off".to_owned(),
+                connected: false,
+                trouble: "it hung up".to_owned(),
+                version: 9,
+                digest: vec![3; 32].into(),
+            }),
+            channels: vec![proto::PaymentChannel {
+                id: vec![7; 32].into(),
+                outgoing: true,
+                peer_id: "payee".to_owned(),
+                balance: "1970000000000000000".to_owned(),
+                index: 3,
+                status: proto::PaymentChannelStatus::Open.into(),
+                ..Default::default()
+            }],
+            more: true,
+        };
+        let shown = Shown::from(reply);
+        let (id, digest) = (format!("0x{}", "07".repeat(32)), format!("0x{}", "03".repeat(32)));
+        let address = format!("0x{}", "01".repeat(20));
+        let mut told = to_value(&shown).unwrap();
+        assert_eq!(told["channels"][0]["id"], id);
+        told["channels"] = json!([]);
+        let expected = json!({
+            "account": { "address": address, "balance": "998", "announced": false },
+            "ledger": {
+                "url": "unix:/run/ledger.sock",
+                "served": "off",
+                "connected": false,
+                "trouble": "it hung up",
+                "version": 9,
+                "digest": digest,
+            },
+            "channels": [],
+            "more": true,
+        });
+        assert_eq!(told, expected);
+        let text = shown.text();
+        let row =
+            format!("{id}  outgoing   open    1.97     3      0      payee\nand there are more");
+        assert!(text.contains(&row), "{text}");
+        let ends = format!(
+            "account  {address} has 998 tokens outside of channels, not announced\n\
+             ledger   unix:/run/ledger.sock, which cannot be reached (it hung up), version 9, \
+             digest {digest}"
+        );
+        assert!(text.ends_with(&ends), "{text}");
+    }
 }

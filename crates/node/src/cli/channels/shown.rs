@@ -1,10 +1,12 @@
 //! One channel as it is shown.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use transport::clock::Clock;
 
 use super::super::amounts::tokens;
-use super::super::orders::hex;
+use super::super::words::{given, hex};
 use crate::generated::control::v1 as proto;
 use crate::printable::Printable;
 
@@ -39,7 +41,7 @@ impl From<proto::PaymentChannel> for Channel {
             direction: if channel.outgoing { "outgoing" } else { "incoming" },
             source: hex(&channel.source),
             destination: hex(&channel.destination),
-            peer_id: Some(channel.peer_id).filter(|peer| !peer.is_empty()),
+            peer_id: given(channel.peer_id),
             balance: tokens(&channel.balance),
             index: channel.index,
             epoch: channel.epoch,
@@ -63,7 +65,7 @@ impl Channel {
         if left == 0 {
             return "notice is over".to_owned();
         }
-        let left = humantime::format_duration(std::time::Duration::from_secs(left));
+        let left = humantime::format_duration(Duration::from_secs(left));
         format!("closes in {left}")
     }
 }

@@ -9,6 +9,7 @@ use tempfile::NamedTempFile;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::Report;
+use super::super::words::counted;
 use super::arguments::{Export, Place};
 use crate::control::Client;
 use crate::printable::Printable;
@@ -21,7 +22,8 @@ struct Exported {
 
 impl Report for Exported {
     fn text(&self) -> String {
-        format!("{} orders written to {}", self.orders, Printable(&self.file))
+        let orders = counted(self.orders, "order");
+        format!("{orders} written to {}", Printable(&self.file))
     }
 }
 

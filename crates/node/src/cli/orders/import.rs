@@ -8,6 +8,7 @@ use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::{Output, Report};
 use super::super::progress::Progress;
+use super::super::words::{counted, each, given};
 use super::arguments::{Import, Place};
 use super::input::{Ended, Input};
 use crate::control::{Client, Stream};
@@ -29,10 +30,8 @@ struct Imported {
 
 impl Report for Imported {
     fn text(&self) -> String {
-        let reasons: Vec<_> =
-            self.reasons.iter().map(|(code, count)| format!("{count} {code}")).collect();
-        let reasons =
-            if reasons.is_empty() { String::new() } else { format!(" ({})", reasons.join(", ")) };
+        let reasons = given(each(self.reasons.iter().map(|(code, count)| (code, *count))));
+        let reasons = reasons.map_or_else(String::new, |reasons| format!(" ({reasons})"));
         Printable(&format!("{}{reasons}", self.counts())).to_string()
     }
 }
@@ -73,7 +72,8 @@ impl Imported {
     /// Without the reasons, for which there may be no room.
     fn counts(&self) -> String {
         let Self { lines, new, known, bad, .. } = self;
-        format!("{lines} lines: {new} new, {known} known, {bad} bad")
+        let lines = counted(lines, "line");
+        format!("{lines}: {new} new, {known} known, {bad} bad")
     }
 }
 

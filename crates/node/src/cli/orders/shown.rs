@@ -1,10 +1,9 @@
 //! One order as it is shown.
 
-use std::fmt::Write;
-
 use machine::UnixTime;
 use serde::Serialize;
 
+use super::super::words::hex;
 use crate::generated::control::v1 as proto;
 use crate::printable::Printable;
 
@@ -63,16 +62,6 @@ impl Order {
 /// Units of time in seconds, the largest first: one is used from two of it on, so that at most a
 /// third is lost. A year is the mean one of the calendar.
 const UNITS: [(u64, &str); 4] = [(31_556_952, "y"), (86_400, "d"), (3_600, "h"), (60, "m")];
-
-/// Bytes as `0x` and digits.
-pub(in crate::cli) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 + 2 * bytes.len());
-    text.push_str("0x");
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("a string takes all that fits in memory");
-    }
-    text
-}
 
 #[cfg(test)]
 mod tests {

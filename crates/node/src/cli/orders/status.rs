@@ -8,7 +8,7 @@ use super::super::arguments::Node;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::Report;
-use super::shown::hex;
+use super::super::words::{each, given, hex};
 use crate::generated::control::v1 as proto;
 use crate::printable::Printable;
 
@@ -34,7 +34,7 @@ impl From<proto::OrdersStatusReply> for Shown {
             digest: hex(&status.digest),
             chain_id: status.chain_id,
             exchange: status.exchange,
-            exchange_v4: Some(status.exchange_v4).filter(|exchange| !exchange.is_empty()),
+            exchange_v4: given(status.exchange_v4),
             count_v4: status.count_v4,
             schema: status.schema,
             counts: status.counts,
@@ -44,9 +44,8 @@ impl From<proto::OrdersStatusReply> for Shown {
 
 impl Report for Shown {
     fn text(&self) -> String {
-        let counts = self.counts.iter().filter(|(_, count)| **count > 0);
-        let counts: Vec<_> = counts.map(|(name, count)| format!("{count} {name}")).collect();
-        let counts = if counts.is_empty() { "nothing".to_owned() } else { counts.join(", ") };
+        let counts = each(self.counts.iter().map(|(name, count)| (name, *count)));
+        let counts = given(counts).unwrap_or_else(|| "nothing".to_owned());
         let of_v4 = if self.count_v4 == 0 {
             String::new()
         } else {

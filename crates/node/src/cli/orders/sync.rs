@@ -9,6 +9,7 @@ use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::{Output, Report};
 use super::super::progress::Progress;
+use super::super::words::{self, counted, each};
 use super::arguments::Sync;
 use crate::config::DialAddress;
 use crate::control::Client;
@@ -39,10 +40,10 @@ impl From<Option<proto::SyncTally>> for Tally {
 impl Tally {
     fn text(&self) -> String {
         let Self { round_trips, new, known, refused, unwanted, given, valid: _ } = self;
-        let rest = [(refused, "refused"), (unwanted, "unwanted"), (given, "given")];
-        let rest = rest.into_iter().filter(|(count, _)| **count > 0);
-        let rest: Vec<_> = rest.map(|(count, what)| format!("{count} {what}, ")).collect();
-        format!("{new} new, {known} known, {}{round_trips} round trips", rest.concat())
+        let rest = [("refused", *refused), ("unwanted", *unwanted), ("given", *given)];
+        let rest = words::given(each(rest)).map_or_else(String::new, |rest| format!("{rest}, "));
+        let round_trips = counted(round_trips, "round trip");
+        format!("{new} new, {known} known, {rest}{round_trips}")
     }
 }
 
@@ -61,8 +62,8 @@ struct Session {
 impl From<proto::SyncSession> for Session {
     fn from(session: proto::SyncSession) -> Self {
         let proto::SyncSession { peer_id, protocol, ended, detail, tally } = session;
-        let some = |text: String| Some(text).filter(|text| !text.is_empty());
-        Self { peer_id, protocol: some(protocol), ended, detail: some(detail), tally: tally.into() }
+        let (protocol, detail) = (words::given(protocol), words::given(detail));
+        Self { peer_id, protocol, ended, detail, tally: tally.into() }
     }
 }
 
@@ -113,10 +114,12 @@ impl Coming {
     }
 
     fn text(&self) -> String {
-        let (orders, peers) = (self.orders(), self.now.len());
-        let of = self.of().map_or_else(String::new, |of| format!(" of {of}"));
-        let peers = if peers == 1 { "1 peer".to_owned() } else { format!("{peers} peers") };
-        format!("{orders}{of} orders, {peers}")
+        let peers = counted(self.now.len(), "peer");
+        let orders = match self.of() {
+            Some(of) => format!("{} of {}", self.orders(), counted(of, "order")),
+            None => counted(self.orders(), "order"),
+        };
+        format!("{orders}, {peers}")
     }
 }
 
@@ -130,8 +133,7 @@ struct Synced {
 
 impl Report for Synced {
     fn text(&self) -> String {
-        let peers = if self.synced == 1 { "peer" } else { "peers" };
-        format!("synced with {} {peers}", self.synced)
+        format!("synced with {}", counted(self.synced, "peer"))
     }
 }
 

@@ -7,7 +7,8 @@ use super::super::arguments::Node;
 use super::super::context::Context;
 use super::super::failure::Failure;
 use super::super::output::{Output, Report};
-use super::shown::{Order, hex};
+use super::super::words::hex;
+use super::shown::Order;
 use crate::control::Client;
 use crate::generated::control::v1 as proto;
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 use super::super::amounts::tokens;
 use super::super::context::Context;
 use super::super::failure::Failure;
-use super::super::orders::hex;
 use super::super::output::{Output, Report};
 use super::super::table::table;
+use super::super::words::{each, given, hex};
 use super::arguments::List;
 use crate::control::Client;
 use crate::generated::control::v1 as proto;
@@ -36,7 +36,7 @@ impl From<proto::TicketsOfChannel> for Channel {
         let proto::TicketsOfChannel { channel, peer_id, held, value, states, sums } = held;
         Self {
             id: hex(&channel),
-            peer_id: Some(peer_id).filter(|peer| !peer.is_empty()),
+            peer_id: given(peer_id),
             held,
             value: tokens(&value),
             states: states.into_iter().collect(),
@@ -48,15 +48,14 @@ impl From<proto::TicketsOfChannel> for Channel {
 impl Channel {
     fn row(&self) -> [String; 7] {
         let peer = self.peer_id.as_deref().unwrap_or("-");
-        let states = self.states.iter().filter(|(_, count)| **count > 0);
-        let states: Vec<_> = states.map(|(name, count)| format!("{count} {name}")).collect();
+        let states = each(self.states.iter().map(|(name, count)| (name, *count)));
         let sum = |name| self.sums.get(name).cloned().unwrap_or_else(|| "0".to_owned());
         [
             self.id.clone(),
             Printable(peer).to_string(),
             self.held.to_string(),
             self.value.clone(),
-            Printable(&states.join(", ")).to_string(),
+            Printable(&states).to_string(),
             sum("redeemed"),
             sum("neglected"),
         ]
@@ -138,4 +137,66 @@ async fn fetch(client: &Client, asked: &List, output: Output) -> Result<Vec<Chan
         }
     }
     Ok(channels)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    #[test]
+    fn what_is_held_of_a_channel_is_told() {
+        let of = |counts: [(&str, u64); 2]| counts.map(|(name, count)| (name.to_owned(), count));
+        let sums = [("won", "40000000000000000"), ("redeemed", "10000000000000000")];
+        let held = proto::TicketsOfChannel {
+            channel: vec![7; 32].into(),
+            peer_id: "payer".to_owned(),
+            held: 3,
+            value: "30000000000000000".to_owned(),
+            states: of([("untouched", 3), ("doubtful", 0)]).into(),
+            sums: sums.map(|(name, units)| (name.to_owned(), units.to_owned())).into(),
+        };
+        let channels = Channels(vec![held.into()]);
+        let id = format!("0x{}", "07".repeat(32));
+        let expected = json!([{
+            "channel": id,
+            "peer_id": "payer",
+            "held": 3,
+            "value": "0.03",
+            "states": { "untouched": 3, "doubtful": 0 },
+            "sums": { "won": "0.04", "redeemed": "0.01" },
+        }]);
+        assert_eq!(to_value(&channels).unwrap(), expected);
+        let text = channels.text();
+        let row = format!("{id}  payer  3     0.03   3 untouched  0.01      0");
+        assert!(text.ends_with(&row), "{text}");
+        assert_eq!(Channels(Vec::new()).text(), "no tickets");
+    }
+
+    #[test]
+    fn a_ticket_is_told_with_all_that_it_stands_for() {
+        let held = proto::HeldTicket {
+            epoch: 1,
+            index: 3,
+            offset: 5,
+            amount: "250000000000000000".to_owned(),
+            probability: 1.0,
+            state: "being_redeemed".to_owned(),
+        };
+        let ticket = Ticket::of("0x07", held);
+        let expected = json!({
+            "channel": "0x07",
+            "epoch": 1,
+            "index": 3,
+            "offset": 5,
+            "amount": "0.25",
+            "probability": 1.0,
+            "state": "being_redeemed",
+        });
+        assert_eq!(to_value(&ticket).unwrap(), expected);
+        assert_eq!(ticket.text(), "0x07  1  3-7  0.25  1  being_redeemed");
+        let single = Ticket { offset: 1, ..ticket };
+        assert_eq!(single.text(), "0x07  1  3  0.25  1  being_redeemed");
+    }
 }

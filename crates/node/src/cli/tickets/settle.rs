@@ -7,11 +7,35 @@ use serde::Serialize;
 use super::super::amounts::{Sum, tokens};
 use super::super::context::Context;
 use super::super::failure::Failure;
-use super::super::orders::hex;
 use super::super::output::{Output, Report};
+use super::super::words::{counted, given, hex};
 use super::arguments::Settle;
+use crate::control::Stream;
 use crate::generated::control::v1 as proto;
 use crate::printable::Printable;
+
+/// What is done with tickets.
+#[derive(Clone, Copy, Debug)]
+enum Deed {
+    Traded,
+    Redeemed,
+}
+
+impl Deed {
+    const fn to_one_channel(self) -> &'static str {
+        match self {
+            Self::Traded => "traded for one",
+            Self::Redeemed => "redeemed",
+        }
+    }
+
+    const fn to_all(self) -> &'static str {
+        match self {
+            Self::Traded => "traded",
+            Self::Redeemed => "redeemed",
+        }
+    }
+}
 
 /// What became of the tickets of a channel.
 #[derive(Debug, Serialize)]
@@ -27,11 +51,11 @@ struct Settled {
     reason: Option<String>,
     retry_after_ms: Option<u64>,
     #[serde(skip)]
-    done: &'static str,
+    deed: Deed,
 }
 
 impl Settled {
-    fn of(settled: &proto::TicketsSettled, done: &'static str) -> Self {
+    fn of(settled: proto::TicketsSettled, deed: Deed) -> Self {
         let proto::TicketsSettled {
             channel,
             peer_id,
@@ -41,23 +65,23 @@ impl Settled {
             reason,
             retry_after_ms,
         } = settled;
-        let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
         Self {
-            channel: hex(channel),
-            peer_id: some(peer_id),
-            tickets: *tickets,
-            amount: tokens(amount),
-            code: some(code),
-            reason: some(reason),
-            retry_after_ms: *retry_after_ms,
-            done,
+            channel: hex(&channel),
+            peer_id: given(peer_id),
+            tickets,
+            amount: tokens(&amount),
+            code: given(code),
+            reason: given(reason),
+            retry_after_ms,
+            deed,
         }
     }
 }
 
 impl Report for Settled {
     fn text(&self) -> String {
-        let Self { channel, tickets, amount, done, .. } = self;
+        let Self { channel, deed, .. } = self;
+        let (tickets, amount) = (counted(self.tickets, "ticket"), counted(&self.amount, "token"));
         let from = self.peer_id.as_ref().map_or_else(String::new, |peer| format!(" from {peer}"));
         let why = self.code.as_ref().map_or_else(String::new, |code| {
             let reason = self.reason.as_deref().unwrap_or_default();
@@ -67,8 +91,8 @@ impl Report for Settled {
             let after = humantime::format_duration(Duration::from_millis(millis));
             format!("; try again in {after}")
         });
-        let text =
-            format!("{channel}{from}: {tickets} tickets {done}, {amount} tokens{why}{again}");
+        let done = deed.to_one_channel();
+        let text = format!("{channel}{from}: {tickets} {done}, {amount}{why}{again}");
         Printable(&text).to_string()
     }
 }
@@ -81,17 +105,18 @@ struct Total {
     /// In tokens.
     amount: String,
     #[serde(skip)]
-    done: &'static str,
+    deed: Deed,
 }
 
 impl Report for Total {
     fn text(&self) -> String {
-        let Self { channels, tickets, amount, done } = self;
-        match channels {
-            0 => format!("nothing {done}: no channel has tickets for it"),
-            1 => format!("{tickets} tickets of 1 channel {done}, {amount} tokens"),
-            _ => format!("{tickets} tickets of {channels} channels {done}, {amount} tokens"),
+        let done = self.deed.to_all();
+        if self.channels == 0 {
+            return format!("nothing {done}: no channel has tickets for it");
         }
+        let (tickets, channels) =
+            (counted(self.tickets, "ticket"), counted(self.channels, "channel"));
+        format!("{tickets} of {channels} {done}, {}", counted(&self.amount, "token"))
     }
 }
 
@@ -105,51 +130,130 @@ struct Tally {
 }
 
 impl Tally {
-    fn count(
-        &mut self,
-        settled: Option<proto::TicketsSettled>,
-        done: &'static str,
+    /// Tells of each channel as it comes.
+    async fn of<R>(
+        mut replies: Stream<R>,
+        settled: impl Fn(R) -> Option<proto::TicketsSettled>,
+        deed: Deed,
         output: Output,
-    ) -> Result<(), Failure> {
-        let Some(settled) = settled else { return Ok(()) };
+    ) -> Result<Self, Failure> {
+        let mut tally = Self::default();
+        while let Some(reply) = replies.next().await? {
+            if let Some(settled) = settled(reply) {
+                tally.count(&settled);
+                output.report(&Settled::of(settled, deed))?;
+            }
+        }
+        Ok(tally)
+    }
+
+    fn count(&mut self, settled: &proto::TicketsSettled) {
         self.channels = self.channels.saturating_add(1);
         self.bad = self.bad.saturating_add(u64::from(!settled.code.is_empty()));
         self.tickets = self.tickets.saturating_add(settled.tickets);
         self.amount.add(&settled.amount);
-        output.report(&Settled::of(&settled, done))
     }
 
-    fn end(&self, done: &'static str, output: Output) -> Result<(), Failure> {
+    fn end(&self, deed: Deed, output: Output) -> Result<(), Failure> {
         let Self { channels, bad, tickets, ref amount } = *self;
-        output.report(&Total { channels, tickets, amount: amount.text(), done })?;
+        output.report(&Total { channels, tickets, amount: amount.text(), deed })?;
         if bad > 0 { Err(Failure::Unsettled { bad, channels }) } else { Ok(()) }
     }
 }
 
-pub(super) fn aggregate(context: &Context<'_>, asked: &Settle) -> Result<(), Failure> {
-    const DONE: &str = "traded for one each";
+pub(super) fn aggregate(
+    context: &Context<'_>,
+    Settle { whom, node }: &Settle,
+) -> Result<(), Failure> {
     let output = context.output;
-    let tally = context.talk(&asked.node, async |client| {
-        let (mut tally, whom) = (Tally::default(), asked.whom.as_ref());
-        let mut replies = client.aggregate_tickets(whom).await?;
-        while let Some(reply) = replies.next().await? {
-            tally.count(reply.settled, "traded for one", output)?;
-        }
-        Ok::<_, Failure>(tally)
+    let tally = context.talk(node, async |client| {
+        let replies = client.aggregate_tickets(whom.as_ref()).await?;
+        Tally::of(replies, |reply| reply.settled, Deed::Traded, output).await
     })?;
-    tally.end(DONE, output)
+    tally.end(Deed::Traded, output)
 }
 
-pub(super) fn redeem(context: &Context<'_>, asked: &Settle) -> Result<(), Failure> {
-    const DONE: &str = "redeemed";
+pub(super) fn redeem(context: &Context<'_>, Settle { whom, node }: &Settle) -> Result<(), Failure> {
     let output = context.output;
-    let tally = context.talk(&asked.node, async |client| {
-        let (mut tally, whom) = (Tally::default(), asked.whom.as_ref());
-        let mut replies = client.redeem_tickets(whom).await?;
-        while let Some(reply) = replies.next().await? {
-            tally.count(reply.settled, DONE, output)?;
-        }
-        Ok::<_, Failure>(tally)
+    let tally = context.talk(node, async |client| {
+        let replies = client.redeem_tickets(whom.as_ref()).await?;
+        Tally::of(replies, |reply| reply.settled, Deed::Redeemed, output).await
     })?;
-    tally.end(DONE, output)
+    tally.end(Deed::Redeemed, output)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    fn settled(tickets: u64, trouble: bool) -> proto::TicketsSettled {
+        let word = |text: &str| if trouble { text.to_owned() } else { String::new() };
+        proto::TicketsSettled {
+            channel: vec![7; 32].into(),
+            peer_id: word("payer"),
+            tickets,
+            amount: if trouble { "0" } else { "30000000000000000" }.to_owned(),
+            code: word("busy"),
+            reason: word("one is under way"),
+            retry_after_ms: trouble.then_some(2_000),
+        }
+    }
+
+    #[test]
+    fn what_was_done_is_told_channel_by_channel() {
+        let done = Settled::of(settled(1, false), Deed::Redeemed);
+        let id = format!("0x{}", "07".repeat(32));
+        let expected = json!({
+            "channel": id,
+            "peer_id": null,
+            "tickets": 1,
+            "amount": "0.03",
+            "code": null,
+            "reason": null,
+            "retry_after_ms": null,
+        });
+        assert_eq!(to_value(&done).unwrap(), expected);
+        assert_eq!(done.text(), format!("{id}: 1 ticket redeemed, 0.03 tokens"));
+
+        let not_done = Settled::of(settled(0, true), Deed::Traded);
+        let expected = json!({
+            "channel": id,
+            "peer_id": "payer",
+            "tickets": 0,
+            "amount": "0",
+            "code": "busy",
+            "reason": "one is under way",
+            "retry_after_ms": 2_000,
+        });
+        assert_eq!(to_value(&not_done).unwrap(), expected);
+        let told = format!(
+            "{id} from payer: 0 tickets traded for one, 0 tokens; busy: one is under way; \
+             try again in 2s"
+        );
+        assert_eq!(not_done.text(), told);
+    }
+
+    #[test]
+    fn the_sum_of_all_ends_it() {
+        let total = |channels, tickets, deed| Total { channels, tickets, amount: "1".into(), deed };
+        let one = total(1, 1, Deed::Redeemed);
+        let expected = json!({ "channels": 1, "tickets": 1, "amount": "1" });
+        assert_eq!(to_value(&one).unwrap(), expected);
+        assert_eq!(one.text(), "1 ticket of 1 channel redeemed, 1 token");
+        let many = total(2, 30, Deed::Traded).text();
+        assert_eq!(many, "30 tickets of 2 channels traded, 1 token");
+        let none = total(0, 0, Deed::Traded).text();
+        assert_eq!(none, "nothing traded: no channel has tickets for it");
+    }
+
+    #[test]
+    fn one_channel_that_was_not_settled_is_a_failure() {
+        let mut tally = Tally::default();
+        tally.count(&settled(3, false));
+        tally.count(&settled(0, true));
+        assert_eq!((tally.channels, tally.bad, tally.tickets), (2, 1, 3));
+        assert_eq!(tally.amount.text(), "0.03");
+    }
 }

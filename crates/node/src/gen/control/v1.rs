@@ -476,7 +476,7 @@ pub struct LedgerState {
     /// How many transactions the node has seen.
     #[prost(uint64, tag = "5")]
     pub version: u64,
-    /// The hash of all that is in it: equal on two nodes that have seen the same. 32 bytes.
+    /// The hash of all of them: equal on two nodes that have seen the same. 32 bytes.
     #[prost(bytes = "bytes", tag = "6")]
     pub digest: ::prost::bytes::Bytes,
 }
@@ -1671,6 +1671,10 @@ pub struct StatusReply {
     /// occurred.
     #[prost(btree_map = "string, uint64", tag = "19")]
     pub syncs: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
+    /// What became of packets, tickets and what is said about them, since the start, by name. One entry
+    /// for each name that occurred; none if the node does not relay.
+    #[prost(btree_map = "string, uint64", tag = "20")]
+    pub relay: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
 }
 impl ::prost::Name for StatusReply {
     const NAME: &'static str = "StatusReply";

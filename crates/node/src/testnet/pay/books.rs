@@ -53,11 +53,12 @@ impl Earned {
 
 /// Everybody sees the same.
 pub(super) fn same_ledger(nodes: &[Member]) -> Result<(), Unsettled> {
-    let seen = |node: &Member| {
-        let status = node.payments.ledger_status();
-        (status.version, status.digest)
-    };
-    let first = nodes.first().map(seen);
+    same(nodes, |node| node.payments.replica().version())?;
+    same(nodes, |node| node.payments.replica().read(State::digest))
+}
+
+fn same<T: PartialEq>(nodes: &[Member], seen: impl Fn(&Member) -> T) -> Result<(), Unsettled> {
+    let first = nodes.first().map(&seen);
     match nodes.iter().find(|node| Some(seen(node)) != first) {
         Some(node) => Err(Unsettled::Differs { name: node.name.clone() }),
         None => Ok(()),

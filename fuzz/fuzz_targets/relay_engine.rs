@@ -1,0 +1,8 @@
+//! See `relay_engine` in `bodies.rs`.
+#![no_main]
+
+#[allow(dead_code, reason = "each target uses one body")]
+#[path = "../bodies.rs"]
+mod bodies;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| bodies::relay_engine(data));
