@@ -20,7 +20,7 @@ pub(super) async fn run(shared: Arc<Shared>, seed: [u8; 32]) {
     let (me, indices) = (shared.engine.address(), &shared.indices);
     let follow = async {
         let mut changes = shared.replica.changes();
-        while let Some(Some(Change { what, .. })) =
+        while let Some(Some(Change { version, what })) =
             shared.stop.run_until_cancelled(changes.next()).await
         {
             match what {
@@ -30,7 +30,7 @@ pub(super) async fn run(shared: Arc<Shared>, seed: [u8; 32]) {
                     reserve(indices, opened.collect()).await;
                 }
             }
-            shared.ready.cancel();
+            shared.reserved.send_replace(Some(version));
         }
     };
     let schedule = timer::Config { period: PERIOD, ..timer::Config::default() }.check();
@@ -41,9 +41,19 @@ pub(super) async fn run(shared: Arc<Shared>, seed: [u8; 32]) {
 }
 
 /// Reserves indices in every channel by which this node pays.
-pub(super) async fn reserve_all(shared: &Shared) {
+async fn reserve_all(shared: &Shared) {
     let me = shared.engine.address();
     reserve(&shared.indices, shared.replica.read(|state| all_from(state, &me))).await;
+}
+
+/// Waits until indices are reserved in every channel that the ledger shows by now: without one for the
+/// next ticket a packet would be refused. Ends early when the relay stops.
+pub(super) async fn reserved(shared: &Shared) {
+    let shown = shared.replica.version();
+    let mut reserved = shared.reserved.subscribe();
+    let reserved = reserved.wait_for(|version| version.is_some_and(|version| version >= shown));
+    // `shared` has the sender, so it is there.
+    let _stopped_or_reserved = shared.stop.run_until_cancelled(reserved).await;
 }
 
 fn all_from(state: &State, me: &Address) -> Vec<(ChannelId, Epoch)> {

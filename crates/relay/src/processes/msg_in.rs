@@ -11,6 +11,7 @@ use libp2p_identity::PeerId;
 use tokio_util::sync::DropGuard;
 use transport::pool::PoolError;
 
+use super::indices;
 use super::shared::{Mixed, Outlets, Shared, add, say};
 use crate::engine::{Delivered, Onward, Verdict};
 use crate::failure::FailureCode;
@@ -33,8 +34,6 @@ pub(super) async fn run(
 }
 
 async fn open(shared: &Arc<Shared>, outlets: &Outlets) {
-    // Without an index for the next ticket a packet would be refused.
-    let _stopped = shared.stop.run_until_cancelled(shared.ready.cancelled()).await;
     let (batch_max, jobs_max) = (shared.params.msg().batch_max, shared.params.msg().batches_max);
     let mut jobs: FuturesUnordered<BoxFuture<'static, Opened>> = FuturesUnordered::new();
     loop {
@@ -48,11 +47,19 @@ async fn open(shared: &Arc<Shared>, outlets: &Outlets) {
             () = shared.stop.cancelled(), if may_start => {}
             packets = shared.packets.take(batch_max), if may_start => {
                 let peers = packets.iter().map(|(peer, _)| *peer).collect();
-                let work = move |shared: &Shared| shared.engine.inbound(packets, shared.now());
-                jobs.push(shared.compute(work).map(|verdicts| (peers, verdicts)).boxed());
+                jobs.push(inbound(Arc::clone(shared), packets).map(|it| (peers, it)).boxed());
             }
         }
     }
+}
+
+async fn inbound(
+    shared: Arc<Shared>,
+    packets: Vec<(PeerId, Bytes)>,
+) -> Result<Vec<Verdict>, PoolError> {
+    indices::reserved(&shared).await;
+    let work = move |shared: &Shared| shared.engine.inbound(packets, shared.now());
+    shared.compute(work).await
 }
 
 async fn settle(

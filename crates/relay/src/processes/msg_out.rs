@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::handle::{Route, SendError};
 use super::indices;
 use super::shared::{Mixed, Outlets, Shared};
-use crate::engine::{Outbound, Outcome, SendId, Unpayable, Unsent};
+use crate::engine::{Outbound, Outcome, SendId};
 use crate::sphinx::Message;
 
 /// A message to send, and who waits for what comes of it.
@@ -62,12 +62,8 @@ fn pack(shared: &Arc<Shared>, send: ToSend, id: SendId) -> BoxFuture<'static, Pa
     shared.await_outcome(id, tell);
     let shared = Arc::clone(shared);
     let packed = async move {
-        let mut outbound = try_pack(&shared, &message, &route, id).await;
-        if let Err(SendError::Unsent(Unsent::Unpayable(Unpayable::NotReserved))) = outbound {
-            // The channel was opened a moment ago.
-            indices::reserve_all(&shared).await;
-            outbound = try_pack(&shared, &message, &route, id).await;
-        }
+        indices::reserved(&shared).await;
+        let outbound = try_pack(&shared, &message, &route, id).await;
         if outbound.is_err() {
             shared.forget(id);
         }

@@ -13,7 +13,7 @@ use tickets::AcknowledgedTicket;
 use tickets::issuing::Indices;
 use tickets::ledger::Replica;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use transport::clock::Clock;
 use transport::pool::{Pool, PoolError};
@@ -46,8 +46,8 @@ pub(super) struct Shared {
     pub(super) packets: Inbox<Bytes>,
     pub(super) acks: Inbox<Bytes>,
     pub(super) stop: CancellationToken,
-    /// Cancelled when indices were reserved for the first time.
-    pub(super) ready: CancellationToken,
+    /// The version of the ledger in whose channels indices are reserved.
+    pub(super) reserved: watch::Sender<Option<u64>>,
     pub(super) tallies: Tallies,
     pool: Pool,
     clock: Clock,
@@ -103,7 +103,7 @@ impl Shared {
             packets: Inbox::new(params.msg_bounds()),
             acks: Inbox::new(params.ack_bounds()),
             stop: CancellationToken::new(),
-            ready: CancellationToken::new(),
+            reserved: watch::Sender::new(None),
             tallies: Tallies::default(),
             pool,
             clock: Clock::start(),

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::executor::block_on;
-use futures::{Sink, StreamExt as _, sink, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt as _, Sink, StreamExt as _, sink, stream};
 use libp2p_identity::PeerId;
 use machine::Undelivered;
 use meshwork_relay::config::ProtocolConfig;
@@ -17,7 +19,7 @@ use meshwork_relay::sphinx::{Message, NodeSecret};
 use meshwork_relay::{
     Link, Linked, Parts, Relay, Route, Running, SendError, TagFilter, run_msg_ack_protocol,
 };
-use tickets::aggregation::{Kept, MemoryStore};
+use tickets::aggregation::{Change, Kept, Loader, MemoryStore, Store, StoreError};
 use tickets::issuing::Indices;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -139,6 +141,27 @@ pub(crate) fn always() -> Rule {
     Box::new(|_, _, _| Fate::Arrives)
 }
 
+/// A disk that is in no hurry, except with what is written first.
+#[derive(Default)]
+struct Disk(MemoryStore, AtomicBool);
+
+impl Store for Disk {
+    fn load(&self, each: Loader) -> BoxFuture<'static, Result<usize, StoreError>> {
+        self.0.load(each)
+    }
+
+    fn apply(&self, changes: Vec<Change>) -> BoxFuture<'static, Result<(), StoreError>> {
+        let (applied, again) = (self.0.apply(changes), self.1.swap(true, Ordering::Relaxed));
+        async move {
+            if again {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            applied.await
+        }
+        .boxed()
+    }
+}
+
 /// The parts of one node; a pool of its own, so that no node waits for another.
 pub(crate) fn parts(
     town: &Town,
@@ -150,8 +173,7 @@ pub(crate) fn parts(
     let seed = [u8::try_from(who).unwrap(); 32];
     let opened = Keeper::open(params.replay(), *b"16 random bytes!", journal.clone());
     let keeper = block_on(opened).unwrap();
-    let store = Arc::new(MemoryStore::default());
-    let indices = Arc::new(Indices::new(store, &Kept::default()));
+    let indices = Arc::new(Indices::new(Arc::<Disk>::default(), &Kept::default()));
     let engine = Engine::new(engine::Parts {
         key: town.signers[who].key().clone(),
         node: NodeSecret::of(&town.keys[who]).unwrap(),

@@ -96,6 +96,18 @@ async fn a_relay_without_a_channel_says_so() {
     assert!(matches!(unsent, SendError::Unsent(_)), "{unsent}");
 }
 
+/// Its first index is not on the disk yet.
+#[tokio::test]
+async fn a_relay_waits_until_it_may_pay_by_a_channel_that_it_has_just_opened() {
+    let town = Town::new(4);
+    town.open(0, 1, 100);
+    town.open(1, 0, 100);
+    let net = Net::start(town, |_| quick(), always());
+    assert_eq!(net.send(&[1], "has begun").await, Ok(Outcome::Delivered));
+    net.town.open(1, 2, 100);
+    assert_eq!(net.send(&[1, 2, 3], "over both").await, Ok(Outcome::Delivered));
+}
+
 #[tokio::test]
 async fn a_dead_next_hop_is_told_at_once() {
     let rule = |kind, _, to| match (kind, to) {
