@@ -1,10 +1,11 @@
 //! Everything that must outlive a node, in one file: who is banned, which seeds were good, the
-//! address book and its anchors, the orders, the tickets, the packets that passed.
+//! address book and its anchors, the orders, the tickets, the packets that passed, the messages that
+//! are kept for others.
 //!
 //! The life of a change:
 //! 1. a store is asked for it ([`BanTable`], [`SeedTable`], [`BookTable`], [`OrderTable`],
-//!    [`TicketTable`], [`ReplayTable`]), which lays it out as rows and queues them, or refuses:
-//!    [`StoreError::Busy`];
+//!    [`TicketTable`], [`ReplayTable`], [`MessageTable`]), which lays it out as rows and queues them,
+//!    or refuses: [`StoreError::Busy`];
 //! 2. the one thread that touches the file takes all changes that wait;
 //! 3. it writes them in one transaction and has the disk sync it, twice (`docs/decisions/011.md`);
 //! 4. only then does each of their futures end. If the disk fails they all fail, and so does
@@ -17,10 +18,11 @@
 //! | what waits for the disk | change sets and loads | 1,024, and a part of each begun load |
 //! | what waits for the disk | bytes | 32 MiB, or one change set |
 //! | one change set | rows | 131,072 |
-//! | one load | rows of each table | 65,536; of orders and tickets all, in parts |
-//! | one part of orders or tickets | rows | 512, or those that reach 1 MiB |
+//! | one load | rows of each table | 65,536; of orders, tickets and messages all, in parts |
+//! | one part of such a load | rows | 512, or those that reach 1 MiB |
 //! | order | bytes | 16,384 |
 //! | row of tickets | bytes | 3,104 |
+//! | message | bytes | 67,769 |
 //! | one read of replay tags | tags | 64,000 |
 //! | signed record | bytes | 2,048 |
 //! | reason of a ban | bytes | 128, then it is cut |
@@ -80,5 +82,5 @@ pub use self::storage::{Stats, Storage};
 #[doc(hidden)]
 pub use self::tables::survive_as_rows;
 pub use self::tables::{
-    BanTable, BookTable, LedgerTable, OrderTable, ReplayTable, SeedTable, TicketTable,
+    BanTable, BookTable, LedgerTable, MessageTable, OrderTable, ReplayTable, SeedTable, TicketTable,
 };

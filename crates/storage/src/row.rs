@@ -60,9 +60,23 @@ pub(crate) enum BadRow {
 /// A change of one table.
 #[derive(Debug)]
 pub(crate) enum Change {
-    Put { table: Table, key: Vec<u8>, value: Vec<u8> },
-    Remove { table: Table, key: Vec<u8> },
-    Clear { table: Table },
+    Put {
+        table: Table,
+        key: Vec<u8>,
+        value: Vec<u8>,
+    },
+    Remove {
+        table: Table,
+        key: Vec<u8>,
+    },
+    Clear {
+        table: Table,
+    },
+    /// Removes what has a key below this one, the first of it as far as a bound.
+    RemoveBelow {
+        table: Table,
+        key: Vec<u8>,
+    },
 }
 
 impl Change {
@@ -81,7 +95,10 @@ impl Change {
 
     pub(crate) const fn table(&self) -> Table {
         match self {
-            Self::Put { table, .. } | Self::Remove { table, .. } | Self::Clear { table } => *table,
+            Self::Put { table, .. }
+            | Self::Remove { table, .. }
+            | Self::RemoveBelow { table, .. }
+            | Self::Clear { table } => *table,
         }
     }
 
@@ -89,7 +106,7 @@ impl Change {
     pub(crate) fn bytes(&self) -> usize {
         let held = match self {
             Self::Put { key, value, .. } => key.len().saturating_add(value.len()),
-            Self::Remove { key, .. } => key.len(),
+            Self::Remove { key, .. } | Self::RemoveBelow { key, .. } => key.len(),
             Self::Clear { .. } => 0,
         };
         held.saturating_add(size_of::<Self>())

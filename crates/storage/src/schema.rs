@@ -21,6 +21,12 @@ pub(crate) enum Table {
     Tickets,
     /// Accounts and channels.
     Ledger,
+    /// What is known of messages that are kept for others.
+    Messages,
+    /// Those messages.
+    Envelopes,
+    /// What is remembered of messages that came.
+    Seen,
 }
 
 pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -31,6 +37,9 @@ impl Table {
 
     /// Those that schema 3 added, for payments.
     const PAYMENTS: [Self; 3] = [Self::ReplayTags, Self::Tickets, Self::Ledger];
+
+    /// Those that schema 4 added, for messages.
+    const MESSAGES: [Self; 3] = [Self::Messages, Self::Envelopes, Self::Seen];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -43,6 +52,9 @@ impl Table {
             Self::ReplayTags => "replay tags",
             Self::Tickets => "tickets",
             Self::Ledger => "ledger",
+            Self::Messages => "messages",
+            Self::Envelopes => "envelopes",
+            Self::Seen => "seen",
         }
     }
 
@@ -58,7 +70,7 @@ const SCHEMA_KEY: &[u8] = b"schema";
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The n-th step leads from schema n to the next one; the first, from an empty file to schema 1.
-const STEPS: &[Step] = &[lay_out_tables, add_orders, add_payments];
+const STEPS: &[Step] = &[lay_out_tables, add_orders, add_payments, add_messages];
 
 fn lay_out_tables(tx: &WriteTransaction) -> Result<(), redb::Error> {
     for table in Table::FIRST {
@@ -74,6 +86,13 @@ fn add_orders(tx: &WriteTransaction) -> Result<(), redb::Error> {
 
 fn add_payments(tx: &WriteTransaction) -> Result<(), redb::Error> {
     for table in Table::PAYMENTS {
+        drop(tx.open_table(table.definition())?);
+    }
+    Ok(())
+}
+
+fn add_messages(tx: &WriteTransaction) -> Result<(), redb::Error> {
+    for table in Table::MESSAGES {
         drop(tx.open_table(table.definition())?);
     }
     Ok(())
@@ -198,10 +217,10 @@ mod tests {
     fn a_schema_that_is_not_known_is_refused_and_never_guessed() {
         for (schema, message) in [
             (0, "its schema is 0, which never was one"),
-            (4, "its schema is 4, this version knows none after 3: update the software"),
+            (5, "its schema is 5, this version knows none after 4: update the software"),
             (
                 u32::MAX,
-                "its schema is 4294967295, this version knows none after 3: update the software",
+                "its schema is 4294967295, this version knows none after 4: update the software",
             ),
         ] {
             let refused = settle(&of_schema(schema)).expect_err("unknown");

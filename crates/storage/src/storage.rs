@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use crate::error::{OpenError, Refusal, StoreError};
 use crate::file;
 use crate::tables::{
-    BanTable, BookTable, LedgerTable, OrderTable, ReplayTable, SeedTable, TicketTable,
+    BanTable, BookTable, LedgerTable, MessageTable, OrderTable, ReplayTable, SeedTable, TicketTable,
 };
 use crate::writer::Queue;
 
@@ -100,6 +100,11 @@ impl Storage {
     /// The ledger that this node keeps.
     pub fn ledger(&self) -> LedgerTable {
         LedgerTable(self.clone())
+    }
+
+    /// The messages that this node keeps for others, and what it remembers of those that came.
+    pub fn messages(&self) -> MessageTable {
+        MessageTable(self.clone())
     }
 
     /// What has been done so far.

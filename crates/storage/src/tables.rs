@@ -5,6 +5,7 @@ use crate::row;
 mod bans;
 mod book;
 mod ledger;
+mod messages;
 mod orders;
 mod parts;
 mod replay;
@@ -14,6 +15,7 @@ mod tickets;
 pub use self::bans::BanTable;
 pub use self::book::BookTable;
 pub use self::ledger::LedgerTable;
+pub use self::messages::MessageTable;
 pub use self::orders::OrderTable;
 pub use self::replay::ReplayTable;
 pub use self::seeds::SeedTable;
@@ -33,6 +35,9 @@ pub fn survive_as_rows(key: &[u8], value: &[u8]) -> bool {
         row::survives::<replay::Extent>,
         row::survives::<::tickets::aggregation::Row>,
         row::survives::<::tickets::ledger::Row>,
+        row::survives::<dht::Entry>,
+        row::survives::<messages::Envelope>,
+        row::survives::<messages::Seen>,
     ];
     tables.iter().all(|survives| survives(key, value).unwrap_or(true))
 }

@@ -29,6 +29,9 @@ pub(crate) const BYTES_MAX: usize = 32 << 20;
 /// be written again.
 pub(crate) const CHANGES_MAX: usize = 131_072;
 
+/// Most rows that one change removes of those below a key. The rest follows with the next one.
+const REMOVED_MAX: usize = 16_384;
+
 type Outcome<T> = Result<T, StoreError>;
 type Rows<'tx> = redb::Table<'tx, &'static [u8], &'static [u8]>;
 
@@ -376,6 +379,12 @@ impl Writer {
                 }
                 Change::Remove { key, .. } => drop(table.remove(key.as_slice())?),
                 Change::Clear { .. } => table.retain(|_, _| false)?,
+                Change::RemoveBelow { key, .. } => {
+                    let below = table.extract_from_if(..key.as_slice(), |_, _| true)?;
+                    for removed in below.take(REMOVED_MAX) {
+                        drop(removed?);
+                    }
+                }
             }
         }
         drop(open);

@@ -43,7 +43,12 @@ pub fn check(
     pool.run(check).map(|checked| checked.map_err(JobError::from)).boxed()
 }
 
-fn open(bytes: &[u8], allow_private: bool) -> Result<SignedRecord, BadRecord> {
+/// Checks one record, here and now: for whoever is on a pool already, or has none. Otherwise as
+/// [`check`].
+///
+/// # Errors
+/// [`BadRecord`].
+pub fn open(bytes: &[u8], allow_private: bool) -> Result<SignedRecord, BadRecord> {
     let record = SignedRecord::open(bytes)
         .map_err(|error| BadRecord::Forged { reason: error.to_string() })?;
     let reachable = record.addresses().iter().any(|a| admissible(a, allow_private).is_ok());

@@ -99,6 +99,7 @@ pub(crate) const LAW: Law = Law {
                     name: "relay",
                     may: May::Only(&["tickets", "ecdsa", "transport", "machine", "wire"]),
                 },
+                Row { name: "dht", may: May::Only(&["transport", "machine", "wire"]) },
             ],
         },
         Layer {
@@ -106,6 +107,7 @@ pub(crate) const LAW: Law = Law {
             rows: &[Row {
                 name: "storage",
                 may: May::Only(&[
+                    "dht",
                     "gossip",
                     "handshake",
                     "machine",
@@ -149,7 +151,9 @@ pub(crate) const LAW: Law = Law {
         },
         Foreign {
             name: "tokio",
-            only: &["transport", "handshake", "session", "relay", "node", "scenarios", "benches"],
+            only: &[
+                "transport", "handshake", "session", "relay", "dht", "node", "scenarios", "benches",
+            ],
             in_tests: false,
             reason: "a core has no tasks, no sockets and no clock",
         },

@@ -17,11 +17,14 @@ fn empty() -> Vec<u8> {
     disk.seen()
 }
 
-fn history_with_tickets(seed: u64) -> Vec<Step> {
-    let history = history(13, seed);
-    let of_tickets = history.iter().filter(|step| matches!(step, Step::Tickets(_)));
-    assert!(of_tickets.count() > 1, "seed {seed}");
-    history
+/// The first from `seed` on in which tickets and messages are kept more than once.
+fn history_with_all(seed: u64) -> Vec<Step> {
+    let count = |history: &[Step], of: fn(&Step) -> bool| history.iter().filter(|s| of(s)).count();
+    let has_all = |history: &Vec<Step>| {
+        count(history, |step| matches!(step, Step::Tickets(_))) > 1
+            && count(history, |step| matches!(step, Step::Messages(_))) > 1
+    };
+    (seed..seed + 99).map(|seed| history(13, seed)).find(has_all).expect("every few have them")
 }
 
 /// How far a history came.
@@ -108,7 +111,7 @@ fn without_a_fault_the_store_holds_what_the_model_holds() {
 /// once more while what is left is opened.
 #[test]
 fn a_power_cut_loses_nothing_acknowledged_and_keeps_nothing_by_halves() {
-    let (history, image) = (history_with_tickets(7), empty());
+    let (history, image) = (history_with_all(7), empty());
     let model = Content::after_each(&history);
     let whole = Disk::new(image.clone(), None);
     Run::of(&history, &whole);
@@ -138,7 +141,7 @@ fn a_power_cut_loses_nothing_acknowledged_and_keeps_nothing_by_halves() {
 /// One call fails, as on a disk that is full or has a bad sector, and all others work.
 #[test]
 fn after_one_error_the_store_keeps_nothing_more_and_has_lost_nothing() {
-    let (history, image) = (history_with_tickets(8), empty());
+    let (history, image) = (history_with_all(8), empty());
     let model = Content::after_each(&history);
     let whole = Disk::new(image.clone(), None);
     Run::of(&history, &whole);
@@ -156,9 +159,10 @@ fn after_one_error_the_store_keeps_nothing_more_and_has_lost_nothing() {
 /// The power goes at every call while a file of an earlier schema is opened.
 #[test]
 fn a_power_cut_while_an_old_file_is_brought_up_loses_nothing() {
-    let olds: [&[u8]; 2] = [
+    let olds: [&[u8]; 3] = [
         include_bytes!("../../tests/it/schema-1.redb"),
         include_bytes!("../../tests/it/schema-2.redb"),
+        include_bytes!("../../tests/it/schema-3.redb"),
     ];
     for old in olds.map(<[u8]>::to_vec) {
         let content = reopened(old.clone(), "no fault");

@@ -5,6 +5,9 @@ use std::mem;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
+use dht::{
+    Arrival, Change as MessageChange, Destination, Entry, MessageId, SeenRow, Store as MessageStore,
+};
 use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt};
 use gossip::{BookStore, Change, Stored};
@@ -33,6 +36,7 @@ pub(super) enum Step {
     Key([u8; 32]),
     Orders(Vec<ItemChange>),
     Tickets(Vec<TicketChange>),
+    Messages(Vec<MessageChange>),
 }
 
 /// What a store holds.
@@ -45,6 +49,8 @@ pub(super) struct Content {
     key: Option<[u8; 32]>,
     orders: BTreeMap<ItemId, Kept>,
     tickets: BTreeMap<Key, Row>,
+    messages: BTreeMap<Arrival, (Entry, Bytes)>,
+    seen: BTreeMap<(UnixTime, [u8; 16]), SeenRow>,
 }
 
 pub(super) fn peer(n: u8) -> PeerId {
@@ -63,7 +69,7 @@ fn step(rng: &mut ChaCha8Rng) -> Step {
         n if n <= 3 => Banned::Peer(peer(n)),
         n => Banned::Address([192, 0, 2, n].into()),
     };
-    match rng.random_range(0..10) {
+    match rng.random_range(0..12) {
         0 | 1 => {
             Step::Ban(Ban { banned: banned(rng), reason: "spam".to_owned(), until: millis(rng) })
         }
@@ -76,6 +82,7 @@ fn step(rng: &mut ChaCha8Rng) -> Step {
         4 | 5 => Step::Book((0..5).map(|_| book_change(rng)).collect()),
         6 => Step::Key(rng.random()),
         7 => Step::Tickets(ticket_changes(rng)),
+        8 | 9 => Step::Messages((0..5).map(|_| message_change(rng)).collect()),
         _ => Step::Orders((0..5).map(|_| order_change(rng)).collect()),
     }
 }
@@ -112,6 +119,33 @@ fn order_change(rng: &mut ChaCha8Rng) -> ItemChange {
             received: UnixTime::from_millis(rng.random()),
             pinned: rng.random(),
         }),
+    }
+}
+
+/// What is remembered of some message, under one of a few keys.
+fn seen(rng: &mut ChaCha8Rng) -> SeenRow {
+    let value = rng.random_range(5_000_000..5_000_009_u64) << 32 | u64::from(rng.random::<u32>());
+    SeenRow { key: [rng.random_range(0..9); 16], value: value.to_be_bytes() }
+}
+
+fn message_change(rng: &mut ChaCha8Rng) -> MessageChange {
+    let arrival = Arrival(rng.random_range(0..9));
+    match rng.random_range(0..6) {
+        0 => MessageChange::Drop(arrival),
+        1 | 2 => MessageChange::Seen(seen(rng)),
+        3 => MessageChange::Expired(seen(rng).expires()),
+        _ => {
+            let envelope = Bytes::from(vec![rng.random::<u8>(); rng.random_range(441..9_000)]);
+            let entry = Entry {
+                arrival,
+                id: MessageId(rng.random()),
+                recipient: Destination::from_bytes([7; 32]).unwrap(),
+                urgent: rng.random(),
+                expires: UnixTime::from_millis(rng.random()),
+                len: envelope.len(),
+            };
+            MessageChange::Keep { entry, envelope }
+        }
     }
 }
 
@@ -189,6 +223,7 @@ impl Step {
             Self::Book(changes) => storage.book().save(changes.clone()).map(said).boxed(),
             Self::Orders(changes) => storage.orders().apply(changes.clone()).map(said).boxed(),
             Self::Tickets(changes) => storage.tickets().apply(changes.clone()).map(said).boxed(),
+            Self::Messages(changes) => storage.messages().save(changes.clone()).map(said).boxed(),
             Self::Key(key) => storage.book().put_key(*key).map(said).boxed(),
         }
     }
@@ -231,6 +266,22 @@ impl Content {
                     }
                 }
             }
+            Step::Messages(changes) => {
+                for change in changes {
+                    match change {
+                        MessageChange::Keep { entry, envelope } => {
+                            self.messages.insert(entry.arrival, (entry, envelope));
+                        }
+                        MessageChange::Drop(arrival) => drop(self.messages.remove(&arrival)),
+                        MessageChange::Seen(row) => {
+                            self.seen.insert((row.expires(), row.key), row);
+                        }
+                        MessageChange::Expired(wall) => {
+                            self.seen.retain(|_, row| row.expires() > wall);
+                        }
+                    }
+                }
+            }
             Step::Orders(changes) => {
                 for change in changes {
                     match change {
@@ -252,7 +303,11 @@ impl Content {
             let bans = storage.bans().load().await.unwrap();
             let seeds = storage.seeds().load().await.unwrap();
             let book = storage.book().load().await.unwrap();
-            assert_eq!((book.unreadable, storage.stats().skipped), (0, 0));
+            let kept = storage.messages().load().await.unwrap();
+            let arrivals: Vec<_> = kept.entries.iter().map(|entry| entry.arrival).collect();
+            let envelopes = storage.messages().read(arrivals).await.unwrap();
+            let envelopes = envelopes.into_iter().map(|envelope| envelope.expect("it is kept"));
+            assert_eq!((book.unreadable, kept.unreadable, storage.stats().skipped), (0, 0, 0));
             Self {
                 bans: bans.into_iter().map(|ban| (ban.banned, ban)).collect(),
                 seeds: seeds.into_iter().map(|s| (s.seed, (s.last_success, s.failures))).collect(),
@@ -261,6 +316,13 @@ impl Content {
                 key: book.key,
                 orders: orders.into_iter().flatten().map(|kept| (kept.id, kept)).collect(),
                 tickets: tickets.into_iter().map(|row| (row.key(), row)).collect(),
+                messages: kept
+                    .entries
+                    .into_iter()
+                    .zip(envelopes)
+                    .map(|(entry, envelope)| (entry.arrival, (entry, envelope)))
+                    .collect(),
+                seen: kept.seen.into_iter().map(|row| ((row.expires(), row.key), row)).collect(),
             }
         })
     }

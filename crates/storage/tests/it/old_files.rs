@@ -25,6 +25,9 @@ const SCHEMA_1: &[u8] = include_bytes!("schema-1.redb");
 /// The same, and an order.
 const SCHEMA_2: &[u8] = include_bytes!("schema-2.redb");
 
+/// The same, a row of tickets, and the tag of a packet.
+const SCHEMA_3: &[u8] = include_bytes!("schema-3.redb");
+
 fn peer(n: u8) -> PeerId {
     Keypair::ed25519_from_bytes([n; 32]).unwrap().public().to_peer_id()
 }
@@ -95,6 +98,40 @@ fn a_file_without_tickets_is_brought_up_and_keeps_them() {
         assert_eq!(loaded(&storage.orders()), orders);
         assert_eq!(loaded_tickets(&storage.tickets()), [sums()]);
         assert_eq!(block_on(storage.replay().read(0, 9)).unwrap(), [[1; 16]]);
+    }
+}
+
+#[test]
+fn a_file_without_messages_is_brought_up_and_keeps_them() {
+    let entry = dht::Entry {
+        arrival: dht::Arrival(1),
+        id: dht::MessageId([1; 32]),
+        recipient: dht::Destination::from_bytes([2; 32]).unwrap(),
+        urgent: true,
+        expires: at(9),
+        len: 5,
+    };
+    let files = [(SCHEMA_1, vec![], vec![]), (SCHEMA_2, vec![order()], vec![])];
+    for (file, orders, tickets) in
+        files.into_iter().chain([(SCHEMA_3, vec![order()], vec![sums()])])
+    {
+        let mut place = place_with(file);
+        let storage = place.restart();
+        check(&storage);
+        assert_eq!(loaded(&storage.orders()), orders);
+        assert_eq!(loaded_tickets(&storage.tickets()), tickets);
+        let none = dht::Snapshot::default();
+        assert_eq!(block_on(dht::Store::load(&storage.messages())).unwrap(), none);
+        let envelope = Bytes::from("hello");
+        let keep = dht::Change::Keep { entry, envelope: envelope.clone() };
+        block_on(dht::Store::save(&storage.messages(), vec![keep])).unwrap();
+        let storage = place.restart();
+        check(&storage);
+        assert_eq!(loaded_tickets(&storage.tickets()), tickets);
+        let kept = block_on(dht::Store::load(&storage.messages())).unwrap();
+        assert_eq!(kept.entries, [entry]);
+        let read = block_on(dht::Store::read(&storage.messages(), vec![entry.arrival])).unwrap();
+        assert_eq!(read, [Some(envelope)]);
     }
 }
 

@@ -272,6 +272,57 @@ fn tickets_survive() {
     keeps_tickets(&mut || memory.clone());
 }
 
+fn keeps_messages<S: dht::Store>(next: Runs<'_, S>) {
+    let arrival = |n: u64| dht::Arrival(n);
+    let envelope = |n: u64| Bytes::from(vec![7; 441 + usize::try_from(n).unwrap()]);
+    let entry = |n: u64| dht::Entry {
+        arrival: arrival(n),
+        id: dht::MessageId([8; 32]),
+        recipient: dht::Destination::from_bytes([9; 32]).unwrap(),
+        urgent: n.is_multiple_of(2),
+        expires: at(n),
+        len: envelope(n).len(),
+    };
+    let keep = |n| dht::Change::Keep { entry: entry(n), envelope: envelope(n) };
+    let seen = |expires: u64, n: u8| dht::SeenRow {
+        key: [n; 16],
+        value: (expires << 32 | u64::from(n)).to_be_bytes(),
+    };
+    let store = next();
+    assert_eq!(block_on(store.load()).unwrap(), dht::Snapshot::default());
+    // More than one part of a load, and one as large as they may be.
+    let mut changes: Vec<_> = (0..600).rev().map(keep).collect();
+    changes.push(keep(67_000));
+    changes.extend((0..9).map(|n| dht::Change::Seen(seen(5_000_000 + u64::from(n), n))));
+    block_on(store.save(changes)).unwrap();
+
+    let store = next();
+    let kept = block_on(store.load()).unwrap();
+    let all: Vec<_> = (0..600).chain([67_000]).collect();
+    assert_eq!(kept.entries, all.iter().map(|n| entry(*n)).collect::<Vec<_>>());
+    assert_eq!(kept.seen, (0..9).map(|n| seen(5_000_000 + u64::from(n), n)).collect::<Vec<_>>());
+    let read = block_on(store.read(vec![arrival(67_000), arrival(600), arrival(3)])).unwrap();
+    assert_eq!(read, [Some(envelope(67_000)), None, Some(envelope(3))]);
+
+    let mut changes: Vec<_> = (1..600).map(|n| dht::Change::Drop(arrival(n))).collect();
+    changes.extend([keep(1), dht::Change::Drop(arrival(700))]);
+    changes.push(dht::Change::Expired(seen(5_000_006, 0).expires()));
+    block_on(store.save(changes)).unwrap();
+    let store = next();
+    let kept = block_on(store.load()).unwrap();
+    assert_eq!(kept.entries, [entry(0), entry(1), entry(67_000)]);
+    assert_eq!(kept.seen, [seen(5_000_007, 7), seen(5_000_008, 8)]);
+    assert_eq!(block_on(store.read(vec![arrival(2)])).unwrap(), [None]);
+}
+
+#[test]
+fn messages_survive() {
+    let mut place = Place::new();
+    keeps_messages(&mut || place.restart().messages());
+    let memory = dht::MemoryStore::default();
+    keeps_messages(&mut || memory.clone());
+}
+
 #[test]
 fn the_file_is_the_owners_alone_and_nothing_else_is_left() {
     let mut place = Place::new();

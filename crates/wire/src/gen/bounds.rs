@@ -28,6 +28,495 @@ impl Bounded for super::app::v1::AppMessage {
     );
 }
 
+impl Bounded for super::dht::v1::Carry {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "carry",
+        69_632,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "carry.number",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "carry.hops",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+            Field {
+                number: 3,
+                path: "carry.envelope",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 67_769 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Dht {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "dht",
+        262_144,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "dht.carry",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Carry as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 2,
+                path: "dht.put",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Put as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "dht.verdict",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Verdict as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 4,
+                path: "dht.returned",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Returned as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 5,
+                path: "dht.find",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Find as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 6,
+                path: "dht.nodes",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Nodes as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 7,
+                path: "dht.list",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::List as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 8,
+                path: "dht.listed",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Listed as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 9,
+                path: "dht.get",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Get as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 10,
+                path: "dht.got",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Got as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 11,
+                path: "dht.taken",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Taken as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 12,
+                path: "dht.dropped",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Dropped as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Dropped {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "dropped",
+        64,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "dropped.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "dropped.count",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Find {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "find",
+        64,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "find.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "find.target",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "find.max",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Get {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "get",
+        4_096,
+        size_of::<Self>(),
+        &[
+            Field { number: 1, path: "get.nonce", slot: 0, count_max: None, shape: Shape::Fixed64 },
+            Field {
+                number: 2,
+                path: "get.ids",
+                slot: 1,
+                count_max: Some(64),
+                shape: Shape::Bytes { len_max: 32 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Got {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "got",
+        262_000,
+        size_of::<Self>(),
+        &[
+            Field { number: 1, path: "got.nonce", slot: 0, count_max: None, shape: Shape::Fixed64 },
+            Field {
+                number: 2,
+                path: "got.envelopes",
+                slot: 1,
+                count_max: Some(64),
+                shape: Shape::Bytes { len_max: 67_769 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Introduction {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "introduction",
+        2_112,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "introduction.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "introduction.record",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 2_048 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::List {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "list",
+        128,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "list.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "list.cursor",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 3,
+                path: "list.max",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Listed {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "listed",
+        4_096,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "listed.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "listed.ids",
+                slot: 1,
+                count_max: Some(64),
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 3,
+                path: "listed.cursor",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 4,
+                path: "listed.more",
+                slot: 3,
+                count_max: None,
+                shape: Shape::Varint { max: 1, size: size_of::<bool>() },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Nodes {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "nodes",
+        41_984,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "nodes.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "nodes.records",
+                slot: 1,
+                count_max: Some(20),
+                shape: Shape::Bytes { len_max: 2_048 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Put {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "put",
+        69_632,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "put.number",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "put.envelope",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 67_769 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Returned {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "returned",
+        256,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "returned.id",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 32 },
+            },
+            Field {
+                number: 2,
+                path: "returned.stored",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Stored as Bounded>::SCHEMA),
+            },
+            Field {
+                number: 3,
+                path: "returned.stopped",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Message(<super::dht::v1::Stopped as Bounded>::SCHEMA),
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Stopped {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "stopped",
+        16,
+        size_of::<Self>(),
+        &[Field {
+            number: 1,
+            path: "stopped.code",
+            slot: 0,
+            count_max: None,
+            shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+        }],
+    );
+}
+
+impl Bounded for super::dht::v1::Stored {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "stored",
+        160,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "stored.server",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+            Field {
+                number: 2,
+                path: "stored.until_ms",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: u64::MAX, size: size_of::<u64>() },
+            },
+            Field {
+                number: 3,
+                path: "stored.signature",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Bytes { len_max: 64 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Taken {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "taken",
+        4_096,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "taken.nonce",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "taken.ids",
+                slot: 1,
+                count_max: Some(64),
+                shape: Shape::Bytes { len_max: 32 },
+            },
+        ],
+    );
+}
+
+impl Bounded for super::dht::v1::Verdict {
+    const SCHEMA: &'static Schema = &Schema::new(
+        "verdict",
+        64,
+        size_of::<Self>(),
+        &[
+            Field {
+                number: 1,
+                path: "verdict.number",
+                slot: 0,
+                count_max: None,
+                shape: Shape::Fixed64,
+            },
+            Field {
+                number: 2,
+                path: "verdict.code",
+                slot: 1,
+                count_max: None,
+                shape: Shape::Varint { max: 0x7fff_ffff, size: size_of::<i32>() },
+            },
+            Field {
+                number: 3,
+                path: "verdict.retry_after_ms",
+                slot: 2,
+                count_max: None,
+                shape: Shape::Varint { max: 0xffff_ffff, size: size_of::<u32>() },
+            },
+        ],
+    );
+}
+
 impl Bounded for super::gossip::v1::Advertise {
     const SCHEMA: &'static Schema = &Schema::new(
         "advertise",

@@ -11,6 +11,11 @@ pub mod app {
     pub mod v1;
 }
 
+/// The messages of `proto/meshwork/dht`.
+pub mod dht {
+    pub mod v1;
+}
+
 /// The messages of `proto/meshwork/gossip`.
 pub mod gossip {
     pub mod v1;

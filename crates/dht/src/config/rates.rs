@@ -1,0 +1,61 @@
+//! How much each link may bring.
+
+use serde::{Deserialize, Serialize};
+
+use super::bounds::{count, numbers};
+use crate::error::ConfigError;
+
+/// How much each link may bring: two token buckets, in messages and in bytes. What is dearer to
+/// this node weighs more in the first.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RatesConfig {
+    /// Messages per second in the long run.
+    pub messages_per_second: u32,
+    /// Messages at once after a rest.
+    pub messages_burst: u32,
+    /// Bytes per second in the long run.
+    pub bytes_per_second: u32,
+    /// Bytes at once after a rest.
+    pub bytes_burst: u32,
+    /// What a message to be carried or delivered weighs, in messages.
+    pub routed_weight: u32,
+    /// What a message to be kept for somebody weighs, in messages.
+    pub put_weight: u32,
+    /// What a message weighs that this node asked its mailbox for, in messages.
+    pub fetched_weight: u32,
+    /// Links whose allowance is remembered, after they are gone as well.
+    pub links_max: usize,
+}
+
+impl Default for RatesConfig {
+    fn default() -> Self {
+        Self {
+            messages_per_second: 100,
+            messages_burst: 500,
+            bytes_per_second: 2 << 20,
+            bytes_burst: 8 << 20,
+            routed_weight: 1,
+            put_weight: 4,
+            fetched_weight: 1,
+            links_max: 4_096,
+        }
+    }
+}
+
+impl RatesConfig {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        let burst = u64::from(self.messages_burst);
+        numbers([
+            ("rates.messages_per_second", self.messages_per_second.into(), 1, 1_000_000),
+            ("rates.messages_burst", burst, 1, 1_000_000),
+            ("rates.bytes_per_second", self.bytes_per_second.into(), 1 << 10, 1 << 30),
+            // The largest envelope has to fit.
+            ("rates.bytes_burst", self.bytes_burst.into(), 96 << 10, 1 << 30),
+            ("rates.routed_weight", self.routed_weight.into(), 1, burst),
+            ("rates.put_weight", self.put_weight.into(), 1, burst),
+            ("rates.fetched_weight", self.fetched_weight.into(), 0, burst),
+            ("rates.links_max", count(self.links_max), 16, 1_000_000),
+        ])
+    }
+}

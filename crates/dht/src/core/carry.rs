@@ -1,0 +1,468 @@
+//! Carrying: parcels on their way to the next neighbour.
+//!
+//! A parcel for a known destination goes to a peer that is strictly closer to it than this node, or
+//! to nobody: whatever the others do, it never comes back.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use libp2p_identity::PeerId;
+use machine::Instant;
+use rand::RngExt as _;
+
+use super::agenda::Due;
+use super::{Core, Message};
+use crate::code::Code;
+use crate::envelope::{Envelope, Flags, MessageId};
+use crate::inbound::Recorded;
+use crate::key::Key;
+use crate::letter::LetterId;
+use crate::messages::News;
+use crate::refusal::Refusal;
+use crate::strategy::View;
+
+/// Neighbours that the next one is chosen from, and the recipient.
+const BEST_MAX: usize = 4;
+/// Neighbours that cannot be dialled now after which it goes no further.
+const SKIPPED_MAX: usize = 16;
+
+/// An envelope on its way to the next neighbour.
+#[derive(Clone, Debug)]
+pub(super) struct Parcel {
+    pub(super) id: MessageId,
+    pub(super) envelope: Bytes,
+    pub(super) goal: Goal,
+    pub(super) origin: Origin,
+    /// What the next carrier may pass it on with.
+    pub(super) hops: u8,
+    /// Who does not get it: who had it, and who would not take it.
+    pub(super) exclude: Vec<PeerId>,
+    /// Neighbours that it was offered to.
+    pub(super) tried: usize,
+    pub(super) stage: Stage,
+    /// Why the last neighbour that had an answer would not take it.
+    pub(super) refused: Option<Code>,
+}
+
+/// Where a parcel goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Goal {
+    /// Towards a peer, and there.
+    Towards {
+        peer: PeerId,
+        key: Key,
+        /// Whether it may be kept for the peer.
+        keep: bool,
+    },
+    /// Towards a peer, and never there: it is the author.
+    Around { peer: PeerId, key: Key },
+    /// To this neighbour and no other.
+    To(PeerId),
+}
+
+/// Where a parcel is from, and who hears of it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Origin {
+    /// A link.
+    Link(PeerId),
+    /// An own message.
+    Own(LetterId),
+    /// The core's own, of whose fate nobody is told.
+    Aside,
+    /// The mailbox: the neighbour is asked to keep it.
+    Mail,
+}
+
+/// What a parcel waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Stage {
+    /// To be offered to somebody.
+    Idle,
+    /// The dial of this neighbour.
+    Dialling(PeerId),
+    /// A place with this neighbour.
+    Queued(PeerId),
+    /// The verdict of this neighbour.
+    Offered { to: PeerId, number: u64 },
+}
+
+/// All parcels.
+#[derive(Debug, Default)]
+pub(super) struct Parcels {
+    by_serial: BTreeMap<u64, Parcel>,
+    next: u64,
+    bytes: usize,
+    /// Those of the core's own for which there was no room.
+    pub(super) dropped: u64,
+}
+
+impl Parcels {
+    pub(super) fn get_mut(&mut self, serial: u64) -> Option<&mut Parcel> {
+        self.by_serial.get_mut(&serial)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_serial.len()
+    }
+
+    fn insert(&mut self, parcel: Parcel) -> u64 {
+        let serial = self.next;
+        self.next = self.next.wrapping_add(1);
+        self.bytes = self.bytes.saturating_add(parcel.envelope.len());
+        self.by_serial.insert(serial, parcel);
+        serial
+    }
+
+    fn remove(&mut self, serial: u64) -> Option<Parcel> {
+        let parcel = self.by_serial.remove(&serial)?;
+        self.bytes = self.bytes.saturating_sub(parcel.envelope.len());
+        Some(parcel)
+    }
+}
+
+impl Core {
+    /// Takes an envelope on that is for another.
+    pub(super) fn carry(&mut self, recorded: &Recorded, now: Instant) -> Result<(), Refusal> {
+        let envelope = recorded.envelope();
+        let peer = envelope.destination().ok_or(Refusal::NotForUs)?.peer();
+        let keep = envelope.flags().contains(Flags::MAILBOX);
+        let parcel = Parcel {
+            id: recorded.id(),
+            envelope: envelope.bytes().clone(),
+            goal: Goal::Towards { peer, key: Key::of(&peer), keep },
+            origin: Origin::Link(recorded.from()),
+            hops: recorded.hops().checked_sub(1).ok_or(Refusal::HopsSpent)?,
+            exclude: vec![recorded.from()],
+            tried: 0,
+            stage: Stage::Idle,
+            refused: None,
+        };
+        self.send_parcel(parcel, now)?;
+        recorded.settle();
+        Ok(())
+    }
+
+    /// Carries an announcement on, towards its author and past it.
+    pub(super) fn carry_join(
+        &mut self,
+        (from, author): (PeerId, PeerId),
+        (id, envelope): (MessageId, &Envelope),
+        hops: u8,
+        now: Instant,
+    ) {
+        let parcel = Parcel {
+            id,
+            envelope: envelope.bytes().clone(),
+            goal: Goal::Around { peer: author, key: Key::of(&author) },
+            origin: Origin::Aside,
+            hops,
+            exclude: vec![from, author],
+            tried: 0,
+            stage: Stage::Idle,
+            refused: None,
+        };
+        self.send_aside(parcel, now);
+    }
+
+    /// How many carriers an own envelope may pass.
+    pub(super) fn draw_hops(&mut self) -> u8 {
+        let routing = self.params.routing();
+        self.rng.random_range(routing.hops_min..=routing.hops_max)
+    }
+
+    /// Puts a parcel on its way.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`] when as many are on theirs as may be, [`Refusal::NotReachable`] for one of
+    /// a link that goes no further: whoever brought it knows others.
+    pub(super) fn send_parcel(&mut self, parcel: Parcel, now: Instant) -> Result<(), Refusal> {
+        self.launch(parcel, now).map(|_| ())
+    }
+
+    /// The same, saying to whom it is offered; `None` if it is kept or went no further.
+    pub(super) fn launch(
+        &mut self,
+        parcel: Parcel,
+        now: Instant,
+    ) -> Result<Option<PeerId>, Refusal> {
+        let routing = self.params.routing();
+        let bytes = self.parcels.bytes.saturating_add(parcel.envelope.len());
+        if self.parcels.len() >= routing.carried_max || bytes > routing.carried_bytes_max {
+            return Err(Refusal::Full);
+        }
+        let serial = self.parcels.insert(parcel);
+        if self.advance(serial, now) {
+            return Ok(self.parcels.by_serial.get(&serial).and_then(|parcel| match parcel.stage {
+                Stage::Idle => None,
+                Stage::Dialling(to) | Stage::Queued(to) | Stage::Offered { to, .. } => Some(to),
+            }));
+        }
+        match self.take_out(serial) {
+            Some(parcel) if self.park(&parcel, now) => Ok(None),
+            Some(parcel) if matches!(parcel.origin, Origin::Link(_)) => Err(Refusal::NotReachable),
+            Some(parcel) => {
+                self.stopped(&parcel, now);
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The same for one that nobody misses: receipts are asked for again, and announcements made
+    /// again.
+    pub(super) fn send_aside(&mut self, parcel: Parcel, now: Instant) {
+        if self.send_parcel(parcel, now).is_err() {
+            self.parcels.dropped = self.parcels.dropped.saturating_add(1);
+        }
+    }
+
+    /// The time of a parcel is up, or its neighbour is gone: on to the next.
+    pub(super) fn parcel_due(&mut self, serial: u64, now: Instant) {
+        let Some(parcel) = self.parcels.get_mut(serial) else { return };
+        let stage = std::mem::replace(&mut parcel.stage, Stage::Idle);
+        match stage {
+            Stage::Idle => {}
+            Stage::Dialling(peer) => {
+                parcel.exclude.push(peer);
+                self.dials.wait_no_more(&peer, serial);
+            }
+            Stage::Queued(peer) => {
+                parcel.exclude.push(peer);
+                if let Some(link) = self.links.get_mut(&peer) {
+                    link.waiting.retain(|waiting| *waiting != serial);
+                }
+            }
+            Stage::Offered { to, number } => {
+                parcel.exclude.push(to);
+                if let Some(link) = self.links.get_mut(&to) {
+                    link.offered.remove(&number);
+                    // It said nothing although the link stands.
+                    self.failed(&to);
+                    self.offer_next(to, now);
+                }
+            }
+        }
+        self.onward(serial, now);
+    }
+
+    /// Offers a parcel to the next neighbour, or stops it.
+    fn onward(&mut self, serial: u64, now: Instant) {
+        if self.advance(serial, now) {
+            return;
+        }
+        let Some(parcel) = self.take_out(serial) else { return };
+        if !self.park(&parcel, now) {
+            self.stopped(&parcel, now);
+        }
+    }
+
+    /// Offers a parcel to the next neighbour; false if there is none left.
+    fn advance(&mut self, serial: u64, now: Instant) -> bool {
+        let most = self.params.routing().candidates_max;
+        for _ in 0..SKIPPED_MAX {
+            let Some(parcel) = self.parcels.by_serial.get(&serial) else { return false };
+            let next = if parcel.tried < most { self.choose(serial) } else { None };
+            let Some(next) = next else { return false };
+            let offered = self.offer(serial, next, now);
+            let Some(parcel) = self.parcels.get_mut(serial) else { return false };
+            if offered {
+                parcel.tried = parcel.tried.saturating_add(1);
+                return true;
+            }
+            // Who cannot be dialled now was not tried.
+            parcel.exclude.push(next);
+        }
+        false
+    }
+
+    /// Whom to offer it to. The recipient if it is linked or known, else one of the best, mostly
+    /// the best: a message sent again takes another way, past a neighbour that drops it.
+    fn choose(&mut self, serial: u64) -> Option<PeerId> {
+        let parcel = self.parcels.by_serial.get(&serial)?;
+        let exclude = &parcel.exclude;
+        let (peer, key) = match parcel.goal {
+            Goal::To(peer) => return Some(peer).filter(|peer| !exclude.contains(peer)),
+            Goal::Towards { peer, key, .. } => {
+                let known = self.links.contains_key(&peer) || self.table.get(&peer).is_some();
+                if known && !exclude.contains(&peer) {
+                    return Some(peer);
+                }
+                (peer, key)
+            }
+            Goal::Around { peer, key } => (peer, key),
+        };
+        let view = View::new(&self.table, &self.near, self.params.routing());
+        let mut best = view.towards(&key, BEST_MAX, exclude);
+        let towards = matches!(parcel.goal, Goal::Towards { .. });
+        if best.is_empty() && towards && !matches!(parcel.origin, Origin::Link(_)) {
+            // The first step may lead away: from there on each one leads closer, so it ends.
+            best = view.closest(&key, BEST_MAX, exclude);
+        }
+        best.retain(|candidate| *candidate != peer);
+        let drawn = match self.rng.random_range(0..8_u8) {
+            0..=4 => 0,
+            5 | 6 => 1,
+            _ => 2,
+        };
+        best.get(drawn).or(best.first()).copied()
+    }
+
+    /// Offers a parcel to a neighbour: over a link, or after a dial. False if neither can be.
+    fn offer(&mut self, serial: u64, to: PeerId, now: Instant) -> bool {
+        let stage = if self.links.contains_key(&to) {
+            Stage::Queued(to)
+        } else if self.dial(to, now) {
+            Stage::Dialling(to)
+        } else {
+            return false;
+        };
+        let Some(parcel) = self.parcels.get_mut(serial) else { return false };
+        parcel.stage = stage;
+        let due = now.after(self.params.routing().verdict_timeout);
+        self.agenda.set(Due::Parcel(serial), due);
+        if let Some(link) = self.links.get_mut(&to) {
+            link.waiting.push_back(serial);
+            self.offer_next(to, now);
+        } else {
+            self.dials.wait(to, serial);
+        }
+        true
+    }
+
+    /// Sends those that wait for a place with `to`, as far as there are places.
+    pub(super) fn offer_next(&mut self, to: PeerId, now: Instant) {
+        let routing = self.params.routing();
+        let due = now.after(routing.verdict_timeout);
+        while let Some(link) = self.links.get_mut(&to) {
+            if link.offered.len() >= routing.under_way_max {
+                return;
+            }
+            let Some(serial) = link.waiting.pop_front() else { return };
+            let Some(parcel) = self.parcels.by_serial.get_mut(&serial) else { continue };
+            let number = self.rng.random();
+            link.offered.insert(number, serial);
+            link.used = now;
+            link.released = false;
+            parcel.stage = Stage::Offered { to, number };
+            let envelope = parcel.envelope.clone();
+            let message = match parcel.origin {
+                Origin::Mail => Message::Put { number, envelope },
+                Origin::Link(_) | Origin::Own(_) | Origin::Aside => {
+                    Message::Carry { number, hops: parcel.hops, envelope }
+                }
+            };
+            self.agenda.set(Due::Parcel(serial), due);
+            self.desk.send(to, message);
+        }
+    }
+
+    /// The dial of `peer` came to something: what waits for it goes over the link.
+    pub(super) fn parcel_dialled(&mut self, serial: u64, to: PeerId, now: Instant) {
+        let Some(parcel) = self.parcels.get_mut(serial) else { return };
+        if parcel.stage != Stage::Dialling(to) {
+            return;
+        }
+        parcel.stage = Stage::Queued(to);
+        if let Some(link) = self.links.get_mut(&to) {
+            link.waiting.push_back(serial);
+            self.offer_next(to, now);
+        }
+    }
+
+    /// What a neighbour says about a parcel. False if it is about none.
+    pub(super) fn parcel_verdict(
+        &mut self,
+        from: PeerId,
+        number: u64,
+        outcome: Result<(), Code>,
+        now: Instant,
+    ) -> bool {
+        let Some(link) = self.links.get_mut(&from) else { return false };
+        let Some(serial) = link.offered.remove(&number) else { return false };
+        self.offer_next(from, now);
+        match outcome {
+            Ok(()) => self.taken(serial, from, now),
+            Err(code) => {
+                if let Some(parcel) = self.parcels.get_mut(serial) {
+                    parcel.stage = Stage::Idle;
+                    parcel.exclude.push(from);
+                    parcel.refused = Some(code);
+                }
+                self.onward(serial, now);
+            }
+        }
+        true
+    }
+
+    /// An offer came back.
+    pub(super) fn parcel_undelivered(&mut self, to: PeerId, number: u64, now: Instant) {
+        let Some(link) = self.links.get_mut(&to) else { return };
+        let Some(serial) = link.offered.remove(&number) else { return };
+        // Not within this input: the next one's outbox may be full as well.
+        if let Some(parcel) = self.parcels.get_mut(serial) {
+            parcel.stage = Stage::Idle;
+            parcel.exclude.push(to);
+        }
+        self.agenda.soon(Due::Parcel(serial), now);
+    }
+
+    /// A neighbour took it on.
+    fn taken(&mut self, serial: u64, by: PeerId, now: Instant) {
+        self.agenda.clear(Due::Parcel(serial));
+        let Some(parcel) = self.parcels.remove(serial) else { return };
+        match parcel.origin {
+            Origin::Link(from) => {
+                let routing = self.params.routing();
+                let until = now.after(routing.way_back_lasts);
+                if self.links.contains_key(&from) {
+                    self.ways.note(parcel.id, from, by, until, routing.ways_back_max);
+                    self.agenda.by(Due::Ways, until);
+                }
+            }
+            Origin::Own(letter) => self.own_taken(letter, by, now),
+            Origin::Mail => self.mail_put(parcel.id, by, Ok(()), now),
+            Origin::Aside => {}
+        }
+    }
+
+    fn take_out(&mut self, serial: u64) -> Option<Parcel> {
+        self.agenda.clear(Due::Parcel(serial));
+        self.parcels.remove(serial)
+    }
+
+    /// Nobody else may be offered it: it is kept for the recipient, if it may be. False if not.
+    fn park(&mut self, parcel: &Parcel, now: Instant) -> bool {
+        let keep = matches!(parcel.goal, Goal::Towards { keep: true, .. });
+        let kept = keep && self.mail_end_of_way(parcel, now);
+        if kept && let Origin::Own(letter) = parcel.origin {
+            self.own_parked(letter, now);
+        }
+        kept
+    }
+
+    /// It goes no further.
+    fn stopped(&mut self, parcel: &Parcel, now: Instant) {
+        if let (Origin::Mail, Goal::To(server)) = (parcel.origin, parcel.goal) {
+            return self.mail_put(parcel.id, server, Err(parcel.refused), now);
+        }
+        self.tell(parcel.origin, parcel.id, News::Stopped(Code::NotReachable), now);
+    }
+
+    /// Passes news on to whoever the envelope is from.
+    pub(super) fn tell(&mut self, origin: Origin, id: MessageId, news: News, now: Instant) {
+        match origin {
+            Origin::Link(from) if self.links.contains_key(&from) => {
+                self.desk.send(from, Message::Returned { id, news });
+            }
+            Origin::Own(letter) => self.own_news(letter, id, news, now),
+            Origin::Link(_) | Origin::Aside | Origin::Mail => {}
+        }
+    }
+
+    /// Notes that a contact gave no sign of life, unless it is this node that has no network.
+    pub(super) fn failed(&mut self, peer: &PeerId) {
+        if !self.links.is_empty() {
+            self.table.failed(peer);
+        }
+    }
+}

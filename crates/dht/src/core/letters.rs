@@ -1,0 +1,357 @@
+//! Letters of the core's own: receipts, announcements, and how two peers make themselves known.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use libp2p_identity::PeerId;
+use machine::{Instant, JobError};
+use rand::RngExt as _;
+use transport::records::BadRecord;
+use wire::signed::SignedRecord;
+
+use super::agenda::Due;
+use super::carry::{Goal, Origin, Parcel, Stage};
+use super::desk::{Errand, Joining};
+use super::lookup::Aim;
+use super::{Core, Event, Fault, Job};
+use crate::envelope::{Destination, Flags, Lifetime, Terms};
+use crate::event::{DiscoverError, Done};
+use crate::inbound::{Contents, Recorded};
+use crate::key::Key;
+use crate::letter::{Kind, Letter, LetterId};
+use crate::messages::Introduction;
+use crate::outbound::{Addressed, Addressee, Dispatch};
+use crate::refusal::Refusal;
+use crate::strategy::{BroadcastStrategy, View};
+
+/// Neighbours that an announcement goes to.
+const JOIN_TO: usize = 3;
+
+/// Receipts sent lately, each of which is not sent again for a while.
+#[derive(Debug, Default)]
+pub(super) struct Receipts {
+    sent: BTreeMap<(PeerId, LetterId), Instant>,
+    order: VecDeque<(Instant, (PeerId, LetterId))>,
+}
+
+impl Receipts {
+    /// Notes one unless it was sent lately.
+    fn note(&mut self, to: PeerId, letter: LetterId, until: Instant, max: usize) -> bool {
+        if self.sent.contains_key(&(to, letter)) {
+            return false;
+        }
+        while self.order.len() >= max {
+            let Some((_, oldest)) = self.order.pop_front() else { break };
+            self.sent.remove(&oldest);
+        }
+        self.sent.insert((to, letter), until);
+        self.order.push_back((until, (to, letter)));
+        true
+    }
+
+    /// Forgets those whose time is over, and says when the next one's is.
+    pub(super) fn expire(&mut self, now: Instant) -> Option<Instant> {
+        while let Some((until, receipt)) = self.order.front().copied() {
+            if until > now {
+                return Some(until);
+            }
+            self.order.pop_front();
+            self.sent.remove(&receipt);
+        }
+        None
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.sent.len()
+    }
+}
+
+/// The search for one peer.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// Commands that wait for its end.
+    asked: usize,
+    nonce: u64,
+    /// The letter that asks for it, once one does.
+    letter: Option<LetterId>,
+}
+
+/// All searches.
+#[derive(Debug, Default)]
+pub(super) struct Searches {
+    by_peer: BTreeMap<PeerId, Search>,
+}
+
+impl Searches {
+    pub(super) fn len(&self) -> usize {
+        self.by_peer.len()
+    }
+
+    fn commands(&self) -> usize {
+        self.by_peer.values().map(|search| search.asked).sum()
+    }
+}
+
+impl Core {
+    /// A letter for this node, or for whoever carries it, that is not the application's.
+    pub(super) fn hear(&mut self, recorded: Recorded, now: Instant) -> Result<(), Refusal> {
+        let (from, hops, id) = (recorded.from(), recorded.hops(), recorded.id());
+        recorded.settle();
+        let envelope = recorded.envelope().clone();
+        let opened = match recorded.into_contents() {
+            Contents::Mine(opened) | Contents::Clear(opened) => opened,
+            Contents::Others | Contents::Unreadable => return Err(Refusal::NotForUs),
+        };
+        let (sender, letter) = (opened.sender, opened.letter);
+        match letter.kind {
+            Kind::Receipt => {
+                if let Ok(letter) = letter.payload.as_ref().try_into() {
+                    self.on_receipt(LetterId(letter), sender);
+                }
+            }
+            Kind::Discover => self.on_introduction(sender, letter.payload, true),
+            Kind::DiscoverResponse => self.on_introduction(sender, letter.payload, false),
+            Kind::Join if sender != self.local => {
+                let records = vec![letter.payload];
+                let hops = hops.saturating_sub(1);
+                let joining = Joining { from, author: sender, id, envelope, hops };
+                self.desk.start(Errand::Join(Box::new(joining)), Job::Verify { records });
+            }
+            Kind::Join | Kind::Domain => {}
+        }
+        self.plan(now);
+        Ok(())
+    }
+
+    /// The record of an announcement is checked: only if it is its author's own it goes on.
+    pub(super) fn on_join_checked(
+        &mut self,
+        joining: &Joining,
+        outcome: Result<Done, JobError>,
+        now: Instant,
+    ) {
+        let Ok(Done::Verified(mut records)) = outcome else { return };
+        match records.pop() {
+            Some(Ok(record)) if record.peer() == joining.author => {
+                self.offer_record(&Arc::new(record), now);
+                if joining.hops > 0 {
+                    let way = (joining.from, joining.author);
+                    self.carry_join(way, (joining.id, &joining.envelope), joining.hops, now);
+                }
+            }
+            Some(Err(BadRecord::Unreachable)) | None => {}
+            // Every carrier checks it before it passes it on.
+            Some(Ok(_) | Err(BadRecord::Forged { .. })) => {
+                self.desk.report(joining.from, Fault::ForeignJoin);
+            }
+        }
+    }
+
+    fn on_introduction(&mut self, sender: PeerId, payload: Bytes, asks: bool) {
+        let Ok(Introduction { nonce, record }) = Introduction::decode(payload) else { return };
+        let awaited = self.searches.by_peer.get(&sender).is_some_and(|s| s.nonce == nonce);
+        if asks || awaited {
+            let errand = Errand::Introduced { sender, nonce, asks };
+            self.desk.start(errand, Job::Verify { records: vec![record] });
+        }
+    }
+
+    /// The record of an introduction is checked.
+    pub(super) fn on_introduced(
+        &mut self,
+        (sender, nonce, asks): (PeerId, u64, bool),
+        outcome: Result<Done, JobError>,
+        now: Instant,
+    ) {
+        let Ok(Done::Verified(mut records)) = outcome else { return };
+        let Some(Ok(record)) = records.pop() else { return };
+        if record.peer() != sender {
+            return;
+        }
+        let record = Arc::new(record);
+        self.offer_record(&record, now);
+        if asks {
+            let Some(own) = &self.record else { return };
+            let introduction = Introduction { nonce, record: own.encoded().clone() };
+            let kind = Kind::DiscoverResponse;
+            self.write(sender, kind, introduction.encode(), self.params.delivery().lifetime, now);
+        } else if self.searches.by_peer.get(&sender).is_some_and(|s| s.nonce == nonce) {
+            self.discovered(sender, &Ok(record));
+        }
+    }
+
+    /// Tells a sender that its letter is delivered.
+    pub(super) fn receipt(&mut self, to: PeerId, letter: LetterId, now: Instant) {
+        let delivery = self.params.delivery();
+        let (until, max) = (now.after(delivery.receipt_gap), delivery.messages_max);
+        if !delivery.receipts || !self.receipts.note(to, letter, until, max) {
+            return;
+        }
+        let lifetime = delivery.lifetime_mailbox;
+        self.agenda.by(Due::Receipts, until);
+        self.write(to, Kind::Receipt, Bytes::copy_from_slice(&letter.0), lifetime, now);
+    }
+
+    /// Has a letter of the core's own sealed for one peer, to be kept for it if need be.
+    fn write(
+        &mut self,
+        to: PeerId,
+        kind: Kind,
+        payload: Bytes,
+        lifetime: std::time::Duration,
+        now: Instant,
+    ) {
+        if let Some(addressed) = self.address(to, kind, payload, lifetime, now) {
+            self.desk.start(Errand::Aside, Job::Seal(Box::new(addressed)));
+        }
+    }
+
+    fn address(
+        &mut self,
+        to: PeerId,
+        kind: Kind,
+        payload: Bytes,
+        lifetime: std::time::Duration,
+        now: Instant,
+    ) -> Option<Addressed> {
+        let destination = Destination::of(&to).ok()?;
+        let created = self.wall_at(now)?;
+        let lifetime = Lifetime::at_least(lifetime).unwrap_or_default();
+        let letter = Letter { id: LetterId(self.rng.random()), kind, payload };
+        let (addressee, flags) = if kind == Kind::Join {
+            (Addressee::Clear(Some(destination)), Flags::NONE)
+        } else {
+            (Addressee::Sealed(destination), Flags::MAILBOX)
+        };
+        let strategy = BroadcastStrategy::DirectOrClosest { peer: to, n: 1, exclude: Vec::new() };
+        let terms = Terms { flags, created, lifetime };
+        Some(Addressed { strategy, addressee, letter, terms })
+    }
+
+    /// A letter of the core's own is sealed: off it goes.
+    pub(super) fn on_aside(&mut self, outcome: Result<Done, JobError>, now: Instant) {
+        let Ok(Done::Sealed(Ok(dispatch))) = outcome else { return };
+        if dispatch.addressed.letter.kind == Kind::Join {
+            return self.send_join(&dispatch, now);
+        }
+        if dispatch.addressed.letter.kind == Kind::Discover {
+            // Sent again until the search ends, without a word to the application.
+            let letter = Some(dispatch.addressed.letter.id);
+            if self.searches.by_peer.values().any(|search| search.letter == letter) {
+                self.dispatch(*dispatch, false, now);
+            }
+            return;
+        }
+        let Addressee::Sealed(destination) = dispatch.addressed.addressee else { return };
+        let (peer, id) = (destination.peer(), dispatch.identified.id);
+        let envelope = dispatch.envelope.bytes().clone();
+        let goal = Goal::Towards { peer, key: Key::of(&peer), keep: true };
+        let hops = self.draw_hops();
+        let origin = Origin::Aside;
+        let (exclude, stage) = (Vec::new(), Stage::Idle);
+        let parcel =
+            Parcel { id, envelope, goal, origin, hops, exclude, tried: 0, stage, refused: None };
+        self.send_aside(parcel, now);
+    }
+
+    /// Announces this node to those near it, now and then.
+    pub(super) fn announce(&mut self, now: Instant) {
+        let discovery = self.params.discovery();
+        let rests = self.announced.is_some_and(|at| now.since(at) < discovery.join_gap);
+        let Some(record) = self.record.clone().filter(|_| discovery.join && !rests) else { return };
+        let (payload, lifetime) = (record.encoded().clone(), self.params.delivery().lifetime);
+        if let Some(addressed) = self.address(self.local, Kind::Join, payload, lifetime, now) {
+            self.announced = Some(now);
+            self.desk.start(Errand::Aside, Job::Seal(Box::new(addressed)));
+        }
+    }
+
+    fn send_join(&mut self, dispatch: &Dispatch, now: Instant) {
+        let view = View::new(&self.table, &self.near, self.params.routing());
+        let near = view.closest(self.table.own(), JOIN_TO, &[]);
+        let hops = self.draw_hops();
+        for peer in near {
+            let parcel = Parcel {
+                id: dispatch.identified.id,
+                envelope: dispatch.envelope.bytes().clone(),
+                goal: Goal::To(peer),
+                origin: Origin::Aside,
+                hops,
+                exclude: Vec::new(),
+                tried: 0,
+                stage: Stage::Idle,
+                refused: None,
+            };
+            self.send_aside(parcel, now);
+        }
+    }
+
+    /// The application wants to know where a peer is.
+    pub(super) fn discover(&mut self, peer: PeerId, now: Instant) {
+        if peer == self.local {
+            let outcome = Err(DiscoverError::Oneself);
+            return self.desk.emit(Event::Discovered { peer, outcome });
+        }
+        if let Some(contact) = self.table.get(&peer) {
+            let outcome = Ok(Arc::clone(contact.record()));
+            return self.desk.emit(Event::Discovered { peer, outcome });
+        }
+        let discovery = self.params.discovery();
+        let max = discovery.discoveries_max;
+        if self.searches.commands() >= max {
+            let outcome = Err(DiscoverError::Busy { max });
+            return self.desk.emit(Event::Discovered { peer, outcome });
+        }
+        if let Some(search) = self.searches.by_peer.get_mut(&peer) {
+            search.asked = search.asked.saturating_add(1);
+            return;
+        }
+        let search = Search { asked: 1, nonce: self.rng.random(), letter: None };
+        let due = now.after(discovery.discover_timeout);
+        self.searches.by_peer.insert(peer, search);
+        self.agenda.set(Due::Search(peer), due);
+        if self.look_up(Key::of(&peer), Aim::Search(peer), now).is_err() {
+            self.searched(peer, now);
+        }
+    }
+
+    /// The look-up for a peer ended: either its record is known now, or it is asked by letter.
+    pub(super) fn searched(&mut self, peer: PeerId, now: Instant) {
+        let Some(search) = self.searches.by_peer.get(&peer) else { return };
+        if let Some(contact) = self.table.get(&peer) {
+            let record = Arc::clone(contact.record());
+            return self.discovered(peer, &Ok(record));
+        }
+        let nonce = search.nonce;
+        let Some(own) = &self.record else {
+            return self.discovered(peer, &Err(DiscoverError::Unannounced));
+        };
+        let introduction = Introduction { nonce, record: own.encoded().clone() };
+        let lifetime = self.params.discovery().discover_timeout;
+        let payload = introduction.encode();
+        let Some(addressed) = self.address(peer, Kind::Discover, payload, lifetime, now) else {
+            return self.discovered(peer, &Err(DiscoverError::Recipient));
+        };
+        if let Some(search) = self.searches.by_peer.get_mut(&peer) {
+            search.letter = Some(addressed.letter.id);
+        }
+        self.desk.start(Errand::Aside, Job::Seal(Box::new(addressed)));
+    }
+
+    /// The end of the search for a peer.
+    pub(super) fn discovered(
+        &mut self,
+        peer: PeerId,
+        outcome: &Result<Arc<SignedRecord>, DiscoverError>,
+    ) {
+        let Some(search) = self.searches.by_peer.remove(&peer) else { return };
+        self.agenda.clear(Due::Search(peer));
+        if let Some(letter) = search.letter {
+            self.own_drop(&letter);
+        }
+        for _ in 0..search.asked {
+            self.desk.emit(Event::Discovered { peer, outcome: outcome.clone() });
+        }
+    }
+}

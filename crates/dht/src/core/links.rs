@@ -1,0 +1,284 @@
+//! Links: how much of each is under way, and how much it may bring.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use libp2p_identity::PeerId;
+use machine::Instant;
+
+use super::agenda::Due;
+use super::{Core, Event, Fault, Message};
+use crate::envelope::MessageId;
+use crate::inbound::{Carriage, Disposition, InboundMessage, Ticket};
+use crate::messages::News;
+use crate::refusal::Refusal;
+use crate::table::Alive;
+
+/// Questions for contacts that a link may ask at once, and how many more each second.
+const FINDS_BURST: u32 = 32;
+const FINDS_PER_SECOND: u32 = 4;
+
+/// A link.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// Whether it was opened for the core.
+    pub(super) opened: bool,
+    /// Whether the core has said that it has no more use for it.
+    pub(super) released: bool,
+    /// When it was last of use.
+    pub(super) used: Instant,
+    /// Envelopes that it brought and that are in the pipeline, and their bytes.
+    under_way: usize,
+    under_way_bytes: usize,
+    /// Parcels that it was offered and has said nothing about.
+    pub(super) offered: BTreeMap<u64, u64>,
+    /// Parcels that wait to be offered to it.
+    pub(super) waiting: VecDeque<u64>,
+    /// Questions that it may ask still, and when that was counted.
+    finds: (u32, Instant),
+}
+
+/// An envelope in the pipeline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct UnderWay {
+    pub(super) from: PeerId,
+    pub(super) carriage: Carriage,
+    /// What the verdict repeats.
+    pub(super) number: u64,
+    len: usize,
+}
+
+impl Link {
+    fn new(now: Instant) -> Self {
+        Self {
+            opened: false,
+            released: false,
+            used: now,
+            under_way: 0,
+            under_way_bytes: 0,
+            offered: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            finds: (FINDS_BURST, now),
+        }
+    }
+
+    /// Whether nothing is under way over it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way == 0 && self.offered.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether it may ask for contacts now.
+    pub(super) fn may_ask(&mut self, now: Instant) -> bool {
+        let (left, since) = self.finds;
+        let seconds = u32::try_from(now.since(since).as_secs()).unwrap_or(u32::MAX);
+        let (left, since) = if seconds == 0 {
+            (left, since)
+        } else {
+            let more = seconds.saturating_mul(FINDS_PER_SECOND);
+            (left.saturating_add(more).min(FINDS_BURST), now)
+        };
+        self.finds = (left.saturating_sub(1), since);
+        left > 0
+    }
+}
+
+impl Core {
+    pub(super) fn on_joined(&mut self, peer: PeerId, now: Instant) {
+        let mut link = Link::new(now);
+        if self.dials.brings(&peer) {
+            link.opened = true;
+            self.agenda.set(Due::Idle(peer), now.after(self.params.routing().link_idle));
+        }
+        let first = self.links.is_empty();
+        self.links.insert(peer, link);
+        self.near.join(peer);
+        self.saw(peer, now);
+        self.dialled_through(peer, now);
+        if first {
+            self.agenda.soon(Due::Explore, now);
+        }
+        self.mail_joined(peer, now);
+    }
+
+    pub(super) fn on_left(&mut self, peer: PeerId, now: Instant) {
+        let Some(link) = self.links.remove(&peer) else { return };
+        self.near.leave(&peer);
+        self.agenda.clear(Due::Idle(peer));
+        // Those that it was offered go elsewhere, but not all within this input.
+        for serial in link.offered.into_values().chain(link.waiting) {
+            self.agenda.soon(Due::Parcel(serial), now);
+        }
+        self.under_way.retain(|_, under_way| under_way.from != peer);
+        self.ways.forget(&peer);
+        self.lookups_lost(peer, now);
+        self.mail_left(peer, now);
+        self.dial_next(now);
+    }
+
+    /// Notes a sign of life.
+    pub(super) fn saw(&mut self, peer: PeerId, now: Instant) {
+        if let Some(link) = self.links.get_mut(&peer) {
+            link.used = now;
+            link.released = false;
+        }
+        match self.table.alive(&peer, now) {
+            Alive::Entered => self.mail_entered(peer, now),
+            Alive::Waits { probe: Some(probe) } => self.probe(probe, now),
+            Alive::Waits { probe: None } | Alive::Unknown | Alive::Known | Alive::Crowded => {}
+        }
+        self.plan(now);
+    }
+
+    /// Sees whether a contact is still there.
+    fn probe(&mut self, peer: PeerId, now: Instant) {
+        if self.links.contains_key(&peer) {
+            self.table.alive(&peer, now);
+        } else if !self.dial(peer, now) {
+            // As long as it rests it did fail; for want of room nothing is known of it.
+            if self.dials.rests(&peer, now) {
+                self.table.failed(&peer);
+            }
+        }
+    }
+
+    /// Hands an envelope that a link brought to the pipeline, if it may have another under way.
+    pub(super) fn arrive(
+        &mut self,
+        from: PeerId,
+        (carriage, number): (Carriage, u64),
+        hops: u8,
+        envelope: Bytes,
+        now: Instant,
+    ) -> Result<Ticket, Refusal> {
+        let routing = self.params.routing();
+        let link = self.links.get_mut(&from).ok_or(Refusal::Busy)?;
+        let len = envelope.len();
+        let bytes = link.under_way_bytes.saturating_add(len);
+        if link.under_way >= routing.under_way_max || bytes > routing.under_way_bytes_max {
+            return Err(Refusal::Busy);
+        }
+        link.under_way = link.under_way.saturating_add(1);
+        link.under_way_bytes = bytes;
+        link.used = now;
+        link.released = false;
+        let ticket = Ticket::new(self.tickets);
+        self.tickets = self.tickets.wrapping_add(1);
+        self.under_way.insert(ticket, UnderWay { from, carriage, number, len });
+        let arrived = InboundMessage { from, ticket, hops, carriage, envelope };
+        self.desk.emit(Event::Arrived(arrived));
+        Ok(ticket)
+    }
+
+    pub(super) fn on_carry(
+        &mut self,
+        from: PeerId,
+        (carriage, number): (Carriage, u64),
+        hops: u8,
+        envelope: Bytes,
+        now: Instant,
+    ) {
+        if let Err(refusal) = self.arrive(from, (carriage, number), hops, envelope, now) {
+            self.answer(from, number, Err(refusal));
+        }
+    }
+
+    /// What the pipeline made of an arrival.
+    pub(super) fn on_settled(
+        &mut self,
+        ticket: Ticket,
+        outcome: Result<Disposition, Refusal>,
+        now: Instant,
+    ) {
+        if !self.under_way.contains_key(&ticket) {
+            // Its link is gone. What it brought is as good as before.
+            outcome.and_then(|disposition| self.dispose(disposition, now)).unwrap_or_default();
+            self.desk.emit(Event::Freed { ticket });
+            return;
+        }
+        let outcome = match outcome {
+            Ok(Disposition::Keep(recorded)) => return self.mail_keep(ticket, recorded, now),
+            Ok(disposition) => self.dispose(disposition, now),
+            Err(refusal) => Err(refusal),
+        };
+        self.settle(ticket, outcome, now);
+    }
+
+    /// Gives the verdict on an arrival and frees its place.
+    pub(super) fn settle(&mut self, ticket: Ticket, outcome: Result<(), Refusal>, now: Instant) {
+        self.desk.emit(Event::Freed { ticket });
+        let Some(under_way) = self.under_way.remove(&ticket) else { return };
+        let UnderWay { from, carriage, number, len } = under_way;
+        if let Some(link) = self.links.get_mut(&from) {
+            link.under_way = link.under_way.saturating_sub(1);
+            link.under_way_bytes = link.under_way_bytes.saturating_sub(len);
+        }
+        if let Err(refusal) = outcome
+            && refusal.verdict().is_some()
+        {
+            self.desk.report(from, Fault::Envelope(refusal));
+        }
+        match carriage {
+            Carriage::Routed | Carriage::Put => self.answer(from, number, outcome),
+            Carriage::Fetched => self.mail_settled(from, ticket, outcome, now),
+        }
+    }
+
+    fn answer(&mut self, to: PeerId, number: u64, outcome: Result<(), Refusal>) {
+        let retry_after = outcome.err().map(|refusal| refusal.retry_after()).unwrap_or_default();
+        let outcome = outcome.map_err(|refusal| refusal.code());
+        self.desk.send(to, Message::Verdict { number, outcome, retry_after });
+    }
+
+    /// Does what the pipeline left to do.
+    fn dispose(&mut self, disposition: Disposition, now: Instant) -> Result<(), Refusal> {
+        match disposition {
+            Disposition::Carry(recorded) => self.carry(&recorded, now),
+            Disposition::Hear(recorded) => self.hear(recorded, now),
+            Disposition::Delivered { sender, letter, sealed } => {
+                if sealed {
+                    self.receipt(sender, letter, now);
+                }
+                Ok(())
+            }
+            Disposition::Again { sender, letter } => {
+                self.receipt(sender, letter, now);
+                Ok(())
+            }
+            // A Put whose link is gone: nobody waits for the word that it is kept.
+            Disposition::Keep(_) | Disposition::Unreadable => Ok(()),
+        }
+    }
+
+    /// A link that was opened for the core: is it used?
+    pub(super) fn idle(&mut self, peer: PeerId, now: Instant) {
+        let idle = self.params.routing().link_idle;
+        let Some(link) = self.links.get_mut(&peer) else { return };
+        let until = link.used.after(idle);
+        if until > now || !link.is_idle() {
+            let again = if until > now { until } else { now.after(idle) };
+            self.agenda.set(Due::Idle(peer), again);
+            return;
+        }
+        link.released = true;
+        self.agenda.set(Due::Idle(peer), now.after(idle));
+        self.desk.emit(Event::Release { peer });
+        self.dial_next(now);
+    }
+
+    /// News of an envelope that went out over us.
+    pub(super) fn on_returned(&mut self, peer: PeerId, id: MessageId, news: News, now: Instant) {
+        if let Some(letter) = self.owns.letter_of(&id) {
+            return self.own_news(letter, id, news, now);
+        }
+        if self.mail_returned(peer, id, news, now) {
+            return;
+        }
+        match self.ways.back(&id, &peer) {
+            Some(to) if self.links.contains_key(&to) => {
+                self.desk.send(to, Message::Returned { id, news });
+            }
+            Some(_) => {}
+            None => self.desk.report(peer, Fault::Unsolicited("returned")),
+        }
+    }
+}

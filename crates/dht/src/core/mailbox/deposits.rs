@@ -1,0 +1,250 @@
+//! The end of the way: an envelope whose recipient is away is put to those closest to it.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use libp2p_identity::PeerId;
+use machine::Instant;
+
+use super::super::Core;
+use super::super::carry::{Goal, Origin, Parcel, Stage};
+use crate::code::Code;
+use crate::config::RoutingConfig;
+use crate::envelope::{Envelope, MessageId};
+use crate::key::Key;
+use crate::messages::News;
+use crate::strategy::View;
+
+/// Envelopes that are being put, and a while after.
+#[derive(Debug, Default)]
+pub(super) struct Deposits {
+    /// Bounded as the parcels are.
+    by_id: BTreeMap<MessageId, Deposit>,
+    /// In the order in which they are forgotten.
+    order: VecDeque<(Instant, MessageId)>,
+}
+
+#[derive(Debug)]
+struct Deposit {
+    /// Empty when nobody else will be asked.
+    envelope: Bytes,
+    origin: Origin,
+    /// Whom to ask next, the closest first.
+    left: VecDeque<PeerId>,
+    servers: BTreeMap<PeerId, Asked>,
+    /// Copies that are there or may come to be.
+    hoped: usize,
+    kept: usize,
+    refused: Option<Code>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asked {
+    /// It has not said whether it keeps it.
+    Open,
+    /// It keeps it; its signature has not come.
+    Keeps,
+    /// Nothing more is expected of it.
+    Over,
+}
+
+impl Deposits {
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is room for an envelope of `len` bytes.
+    fn have_room(&self, len: usize, routing: &RoutingConfig) -> bool {
+        let held = self.by_id.values().map(|deposit| deposit.envelope.len());
+        let bytes = held.fold(len, usize::saturating_add);
+        self.by_id.len() < routing.carried_max && bytes <= routing.carried_bytes_max
+    }
+
+    pub(super) fn next_due(&self) -> Option<Instant> {
+        self.order.front().map(|(until, _)| *until)
+    }
+
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((until, id)) = self.order.front().copied() {
+            if until > now {
+                break;
+            }
+            self.order.pop_front();
+            self.by_id.remove(&id);
+        }
+    }
+}
+
+impl Core {
+    /// A parcel that may be kept found nobody closer: puts copies to those closest to its
+    /// recipient. False if there is nobody; then it stops.
+    pub(in super::super) fn mail_end_of_way(&mut self, parcel: &Parcel, now: Instant) -> bool {
+        let Goal::Towards { peer, key, .. } = parcel.goal else { return false };
+        let deposits = &self.mail.deposits;
+        if deposits.by_id.contains_key(&parcel.id) {
+            return true;
+        }
+        let Ok(envelope) = Envelope::parse(parcel.envelope.clone()) else { return false };
+        if !deposits.have_room(envelope.bytes().len(), self.params.routing()) {
+            return false;
+        }
+        let (mut left, own) = self.closest_servers(&peer, &key);
+        let own = own && self.params.mailbox().serve;
+        left.truncate(self.params.mailbox().region);
+        if left.is_empty() && !own {
+            return false;
+        }
+        let deposit = Deposit {
+            envelope: parcel.envelope.clone(),
+            origin: parcel.origin,
+            left,
+            servers: BTreeMap::new(),
+            hoped: own.into(),
+            kept: 0,
+            refused: None,
+        };
+        // Puts take as long as verdicts do, and news a while.
+        let routing = self.params.routing();
+        let rounds = u32::try_from(self.params.mailbox().region).unwrap_or(u32::MAX);
+        let until = now.after(routing.verdict_timeout.saturating_mul(rounds));
+        let until = until.after(routing.way_back_lasts);
+        self.mail.deposits.by_id.insert(parcel.id, deposit);
+        self.mail.deposits.order.push_back((until, parcel.id));
+        if own && !self.keep_own(&envelope, parcel.id, parcel.origin, now) {
+            self.deposit_own(parcel.id, false, now);
+        }
+        self.deposit_next(parcel.id, now);
+        self.mail_plan(now);
+        true
+    }
+
+    /// Those closest to `key` but its owner, the best first; and whether this node is one of the
+    /// first few.
+    pub(super) fn closest_servers(&self, owner: &PeerId, key: &Key) -> (VecDeque<PeerId>, bool) {
+        let config = self.params.mailbox();
+        let view = View::new(&self.table, &self.near, self.params.routing());
+        let closest = view.closest(key, config.region, &[*owner]);
+        let own = self.table.own().distance(key);
+        let place = closest.iter().take_while(|peer| Key::of(peer).distance(key) < own).count();
+        (closest.into(), place < config.copies && owner != &self.local)
+    }
+
+    /// Asks more, as far as there are too few copies in sight.
+    fn deposit_next(&mut self, id: MessageId, now: Instant) {
+        let copies = self.params.mailbox().copies;
+        while let Some(deposit) = self.mail.deposits.by_id.get_mut(&id) {
+            if deposit.hoped >= copies {
+                return;
+            }
+            let Some(server) = deposit.left.pop_front() else {
+                return self.deposit_end(id, now);
+            };
+            deposit.servers.insert(server, Asked::Open);
+            deposit.hoped = deposit.hoped.saturating_add(1);
+            let envelope = deposit.envelope.clone();
+            self.put(id, envelope, server, now);
+        }
+    }
+
+    /// Asks a node to keep an envelope.
+    pub(super) fn put(&mut self, id: MessageId, envelope: Bytes, to: PeerId, now: Instant) {
+        let parcel = Parcel {
+            id,
+            envelope,
+            goal: Goal::To(to),
+            origin: Origin::Mail,
+            hops: 0,
+            exclude: Vec::new(),
+            tried: 0,
+            stage: Stage::Idle,
+            refused: None,
+        };
+        if let Err(refusal) = self.send_parcel(parcel, now) {
+            self.mail_put(id, to, Err(Some(refusal.code())), now);
+        }
+    }
+
+    /// What became of a Put.
+    pub(in super::super) fn mail_put(
+        &mut self,
+        id: MessageId,
+        server: PeerId,
+        outcome: Result<(), Option<Code>>,
+        now: Instant,
+    ) {
+        let Some(deposit) = self.mail.deposits.by_id.get_mut(&id) else {
+            return self.copied(id, server, outcome);
+        };
+        let Some(asked) = deposit.servers.get_mut(&server) else { return };
+        match outcome {
+            Ok(()) => {
+                *asked = Asked::Keeps;
+                deposit.kept = deposit.kept.saturating_add(1);
+                self.deposit_end(id, now);
+            }
+            Err(code) => {
+                *asked = Asked::Over;
+                deposit.refused = code.or(deposit.refused);
+                deposit.hoped = deposit.hoped.saturating_sub(1);
+                self.deposit_next(id, now);
+            }
+        }
+        self.mail_plan(now);
+    }
+
+    /// This node keeps it itself, or cannot.
+    pub(super) fn deposit_own(&mut self, id: MessageId, kept: bool, now: Instant) {
+        let Some(deposit) = self.mail.deposits.by_id.get_mut(&id) else { return };
+        if kept {
+            deposit.kept = deposit.kept.saturating_add(1);
+            self.deposit_end(id, now);
+        } else {
+            deposit.refused = Some(Code::Full);
+            deposit.hoped = deposit.hoped.saturating_sub(1);
+            self.deposit_next(id, now);
+        }
+    }
+
+    /// Once nobody is being asked: if nobody keeps it, it goes no further.
+    fn deposit_end(&mut self, id: MessageId, now: Instant) {
+        let copies = self.params.mailbox().copies;
+        let Some(deposit) = self.mail.deposits.by_id.get_mut(&id) else { return };
+        let Deposit { hoped, kept, origin, refused, .. } = *deposit;
+        if kept >= copies || deposit.left.is_empty() && hoped <= kept {
+            // It is not needed any more; the news are still to come.
+            deposit.envelope = Bytes::new();
+            deposit.left.clear();
+        }
+        if hoped == 0 && deposit.left.is_empty() {
+            self.mail.deposits.by_id.remove(&id);
+            self.mail.deposits.order.retain(|(_, other)| *other != id);
+            let code = refused.unwrap_or(Code::NotReachable);
+            self.tell(origin, id, News::Stopped(code), now);
+        }
+    }
+
+    /// News of an envelope that was put to `from`. False if it was not.
+    pub(super) fn deposit_news(
+        &mut self,
+        from: PeerId,
+        id: MessageId,
+        news: News,
+        now: Instant,
+    ) -> bool {
+        let deposit = self.mail.deposits.by_id.get_mut(&id);
+        let Some((deposit, asked)) = deposit.and_then(|deposit| {
+            let asked = deposit.servers.get(&from).copied()?;
+            Some((deposit, asked))
+        }) else {
+            return false;
+        };
+        // Each says once that it keeps it; whether its own signature is on that, the sender sees.
+        let stored = matches!(news, News::Stored(_));
+        if stored && asked != Asked::Over {
+            let origin = deposit.origin;
+            deposit.servers.insert(from, Asked::Over);
+            self.tell(origin, id, news, now);
+        }
+        true
+    }
+}

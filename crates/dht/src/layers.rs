@@ -1,0 +1,17 @@
+//! The stages of both pipelines as tower layers.
+
+mod handler;
+mod inbound;
+mod outbound;
+mod settle;
+
+pub use self::handler::{DhtHandler, DhtHandlerLayer};
+pub use self::inbound::{
+    DecryptLayer, DedupLayer, DeserializeLayer, ForwardLayer, InboundLayer, InboundService,
+    Opening, RateLimitLayer, RecordLayer, Screening, StoreLayer, ValidateLayer, VerifyLayer,
+};
+pub use self::outbound::{
+    Broadcast, BroadcastLayer, EncryptLayer, OutboundLayer, OutboundService, Replying,
+    SerializeLayer,
+};
+pub use self::settle::{Settle, SettleLayer, Settlement, Settling};

@@ -1,0 +1,295 @@
+//! The entries, and the rules by which they come and go.
+
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, VecDeque};
+use std::hash::BuildHasher as _;
+use std::task::{Context, Poll, Waker};
+
+use libp2p_identity::PeerId;
+use machine::UnixTime;
+
+use super::SeenGauges;
+use super::entry::{Entry, Expiry, Key, Link, Mark};
+use super::room::Room;
+use super::row::SeenRow;
+use super::wheel::Wheel;
+use crate::clock::Moment;
+use crate::config::SeenConfig;
+use crate::refusal::Refusal;
+
+/// Entries forgotten at most for each that comes: the table shrinks faster than it grows, and
+/// nobody waits for a quantum's worth of entries to go.
+const SWEPT_AT_ONCE: usize = 64;
+
+/// All that is remembered. Looked up and never listed, so that nothing depends on how its keys are
+/// hashed.
+#[derive(Debug)]
+pub(super) struct Memory {
+    entries: HashMap<Key, Entry>,
+    wheel: Wheel,
+    messages: Room,
+    letters: Room,
+    /// Rows that are not written yet; `None` if nobody writes them.
+    journal: Option<VecDeque<SeenRow>>,
+    unwritten_max: usize,
+    /// Woken when there is one.
+    writer: Option<Waker>,
+    /// Of which links' quotas are counted.
+    links: RandomState,
+}
+
+/// What somebody wants to reserve.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) message: Key,
+    pub(super) mark: Mark,
+    pub(super) letter: Option<Key>,
+    pub(super) short: bool,
+    pub(super) expires: UnixTime,
+}
+
+/// What is reserved, and by nobody else.
+#[derive(Debug)]
+pub(super) struct Held {
+    message: Key,
+    /// What was known of the message, if a short copy came before.
+    before: Option<Entry>,
+    letter: Letter,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Letter {
+    /// None that the application is to have.
+    None,
+    /// One that it has.
+    Known(Key),
+    /// One that it is to have.
+    New(Key),
+}
+
+impl Held {
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self.letter, Letter::Known(_))
+    }
+}
+
+impl Memory {
+    pub(super) fn new(config: &SeenConfig) -> Self {
+        let room = |max| Room::new(max, config.entries_per_link_max);
+        Self {
+            entries: HashMap::new(),
+            wheel: Wheel::default(),
+            messages: room(config.entries_max),
+            letters: room(config.letters_max),
+            journal: None,
+            unwritten_max: config.unwritten_max,
+            writer: None,
+            links: RandomState::new(),
+        }
+    }
+
+    pub(super) fn restored(
+        config: &SeenConfig,
+        rows: impl IntoIterator<Item = SeenRow>,
+        moment: Moment,
+    ) -> Self {
+        let mut memory = Self::new(config);
+        for row in rows {
+            memory.insert(row.key(), row.entry(), moment);
+        }
+        memory.journal = Some(VecDeque::new());
+        memory
+    }
+
+    pub(super) fn check(&self, key: &Key, mark: Mark, short: bool) -> Result<(), Refusal> {
+        match self.entries.get(key) {
+            // Another signature: whether it holds is to be seen.
+            Some(entry) if entry.mark == mark => admit(entry, short),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Reserves message and letter, or neither.
+    pub(super) fn claim(
+        &mut self,
+        link: &PeerId,
+        wanted: &Wanted,
+        moment: Moment,
+    ) -> Result<Held, Refusal> {
+        self.sweep(moment);
+        let link = Link(self.links.hash_one(link).max(1));
+        let before = self.entries.get(&wanted.message).copied();
+        before.map_or(Ok(()), |entry| admit(&entry, wanted.short))?;
+        let letter = self.find_letter(wanted.letter)?;
+        let is_room = before.is_some() || self.messages.is_there(link);
+        let is_room_for_letter = !matches!(letter, Letter::New(_)) || self.letters.is_there(link);
+        if !is_room || !is_room_for_letter || self.is_journal_full() {
+            return Err(Refusal::Full);
+        }
+        let expires = Expiry::of(wanted.expires);
+        let &Wanted { mark, short, .. } = wanted;
+        let entry = Entry { mark, expires, link, reserved: true, short };
+        match self.entries.get_mut(&wanted.message) {
+            Some(known) => *known = Entry { link: known.link, expires: known.expires, ..entry },
+            None => self.insert(wanted.message, entry, moment),
+        }
+        match letter {
+            Letter::None => {}
+            Letter::Known(key) => self.prolong(key, expires, moment),
+            Letter::New(key) => {
+                self.insert(key, Entry { mark: Mark::NONE, short: false, ..entry }, moment);
+            }
+        }
+        Ok(Held { message: wanted.message, before, letter })
+    }
+
+    /// Remembers what was reserved.
+    pub(super) fn settle(&mut self, held: &Held) {
+        self.settle_one(held.message);
+        if let Letter::New(key) = held.letter {
+            self.settle_one(key);
+        }
+    }
+
+    /// Forgets what was reserved.
+    pub(super) fn release(&mut self, held: &Held) {
+        match (held.before, self.entries.get_mut(&held.message)) {
+            // Its place on the wheel may be another by now.
+            (Some(before), Some(entry)) => *entry = Entry { expires: entry.expires, ..before },
+            (_, _) => self.remove(held.message),
+        }
+        if let Letter::New(key) = held.letter {
+            self.remove(key);
+        }
+    }
+
+    /// Enters an own message.
+    pub(super) fn enter(&mut self, key: Key, mark: Mark, expires: UnixTime, moment: Moment) {
+        self.sweep(moment);
+        let expires = Expiry::of(expires);
+        let entry = Entry { mark, expires, link: Link::NONE, reserved: false, short: false };
+        let is_room = self.messages.is_there(Link::NONE) && !self.is_journal_full();
+        if is_room && !self.entries.contains_key(&key) {
+            self.insert(key, entry, moment);
+            self.write(key);
+        }
+    }
+
+    pub(super) fn changes(&mut self, max: usize) -> Vec<SeenRow> {
+        let Some(journal) = &mut self.journal else { return Vec::new() };
+        let len = journal.len().min(max);
+        journal.drain(..len).collect()
+    }
+
+    pub(super) fn give_back(&mut self, rows: Vec<SeenRow>) {
+        if let Some(journal) = &mut self.journal {
+            rows.into_iter().rev().for_each(|row| journal.push_front(row));
+        }
+    }
+
+    pub(super) fn poll_unwritten(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.journal.as_ref().is_some_and(|journal| !journal.is_empty()) {
+            return Poll::Ready(());
+        }
+        self.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(super) fn gauges(&self) -> SeenGauges {
+        SeenGauges {
+            messages: self.messages.used(),
+            letters: self.letters.used(),
+            links: self.messages.links(),
+            unwritten: self.journal.as_ref().map_or(0, VecDeque::len),
+        }
+    }
+
+    fn find_letter(&self, key: Option<Key>) -> Result<Letter, Refusal> {
+        let Some(key) = key else { return Ok(Letter::None) };
+        match self.entries.get(&key) {
+            None => Ok(Letter::New(key)),
+            Some(entry) if entry.reserved => Err(Refusal::UnderWay),
+            Some(_) => Ok(Letter::Known(key)),
+        }
+    }
+
+    fn is_journal_full(&self) -> bool {
+        self.journal.as_ref().is_some_and(|journal| journal.len() >= self.unwritten_max)
+    }
+
+    fn room(&mut self, key: Key) -> &mut Room {
+        if key.is_letter() { &mut self.letters } else { &mut self.messages }
+    }
+
+    fn insert(&mut self, key: Key, entry: Entry, moment: Moment) {
+        self.wheel.add(key, entry.expires, moment);
+        self.room(key).take(entry.link);
+        if let Some(old) = self.entries.insert(key, entry) {
+            self.room(key).give_back(old.link);
+        }
+    }
+
+    fn remove(&mut self, key: Key) {
+        if let Some(entry) = self.entries.remove(&key) {
+            self.room(key).give_back(entry.link);
+        }
+    }
+
+    fn settle_one(&mut self, key: Key) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.reserved = false;
+            self.write(key);
+        }
+    }
+
+    /// A letter is known for as long as the last envelope with it can come.
+    fn prolong(&mut self, key: Key, expires: Expiry, moment: Moment) {
+        match self.entries.get_mut(&key) {
+            Some(entry) if entry.expires < expires => entry.expires = expires,
+            Some(_) | None => return,
+        }
+        self.wheel.add(key, expires, moment);
+        self.write(key);
+    }
+
+    fn write(&mut self, key: Key) {
+        if let (Some(journal), Some(entry)) = (&mut self.journal, self.entries.get(&key)) {
+            journal.push_back(SeenRow::new(key, entry));
+            if let Some(writer) = self.writer.take() {
+                writer.wake();
+            }
+        }
+    }
+
+    fn sweep(&mut self, moment: Moment) {
+        for _ in 0..SWEPT_AT_ONCE {
+            let Some((key, expires)) = self.wheel.take(moment) else { return };
+            match self.entries.get_mut(&key) {
+                None => {}
+                // Found again where it was moved to.
+                Some(entry) if entry.expires > expires => {}
+                // Nobody else is to have a copy until it is settled.
+                Some(entry) if entry.reserved => {
+                    let later = Expiry::of(moment.wall).later();
+                    entry.expires = later;
+                    self.wheel.add(key, later, moment);
+                }
+                Some(_) => self.remove(key),
+            }
+        }
+    }
+}
+
+/// Whether another copy may come.
+fn admit(entry: &Entry, short: bool) -> Result<(), Refusal> {
+    if entry.reserved {
+        Err(Refusal::UnderWay)
+    } else if entry.short && !short {
+        Ok(())
+    } else {
+        Err(Refusal::Duplicate)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,90 @@
+//! A peer in the table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p_identity::PeerId;
+use machine::Instant;
+use wire::signed::SignedRecord;
+
+use super::subnet::Subnet;
+use crate::key::Key;
+
+/// A peer that messages may go over, or that may become one.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    record: Arc<SignedRecord>,
+    key: Key,
+    subnets: Vec<Subnet>,
+    seen: Option<Instant>,
+    verified: bool,
+    failures: u8,
+}
+
+impl Contact {
+    /// One that is only heard of.
+    pub(super) const fn new(record: Arc<SignedRecord>, key: Key, subnets: Vec<Subnet>) -> Self {
+        Self { record, key, subnets, seen: None, verified: false, failures: 0 }
+    }
+
+    /// Who it is.
+    pub fn peer(&self) -> PeerId {
+        self.record.peer()
+    }
+
+    /// Where it sits.
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Where it says that it can be reached.
+    pub const fn record(&self) -> &Arc<SignedRecord> {
+        &self.record
+    }
+
+    /// Whether this node had a link with it since it has this record.
+    pub const fn is_verified(&self) -> bool {
+        self.verified
+    }
+
+    /// When it last gave a sign of life; `None` when it is only heard of.
+    pub const fn seen(&self) -> Option<Instant> {
+        self.seen
+    }
+
+    /// Failures in a row.
+    pub const fn failures(&self) -> u8 {
+        self.failures
+    }
+
+    /// The subnets that it counts in.
+    pub(super) fn subnets(&self) -> &[Subnet] {
+        &self.subnets
+    }
+
+    /// Whether it gave no sign of life for as long as `fresh`.
+    pub(super) fn is_stale(&self, fresh: Duration, now: Instant) -> bool {
+        self.seen.is_none_or(|seen| now.since(seen) >= fresh)
+    }
+
+    /// Notes a sign of life.
+    pub(super) const fn saw(&mut self, now: Instant) {
+        self.seen = Some(now);
+        self.verified = true;
+        self.failures = 0;
+    }
+
+    /// Notes a failure and says how many there are in a row.
+    pub(super) const fn fail(&mut self) -> u8 {
+        self.failures = self.failures.saturating_add(1);
+        self.failures
+    }
+
+    /// Takes over a newer record and gives back the subnets of the older one. Whether the peer is
+    /// where the new one says is unknown.
+    pub(super) fn renew(&mut self, record: Arc<SignedRecord>, subnets: Vec<Subnet>) -> Vec<Subnet> {
+        self.record = record;
+        self.verified = false;
+        std::mem::replace(&mut self.subnets, subnets)
+    }
+}

@@ -1,0 +1,11 @@
+//! What the crate does as a whole.
+
+mod core;
+mod counting;
+mod dht;
+mod envelope;
+mod inbound;
+mod mailbox;
+mod pipeline;
+mod settings;
+mod table;
