@@ -154,7 +154,12 @@ impl Machine for Actor {
     }
 }
 
-fn to_core(input: Input<Actor>) -> Input<Core> {
+/// What is put to an actor, as it is put to what is in it.
+pub(crate) fn to_core<A, C>(input: Input<A>) -> Input<C>
+where
+    A: Machine,
+    C: Machine<Message = A::Message, Command = A::Command, Done = A::Done>,
+{
     match input {
         Input::Joined { peer, name } => Input::Joined { peer, name },
         Input::Left { peer } => Input::Left { peer },
@@ -166,7 +171,12 @@ fn to_core(input: Input<Actor>) -> Input<Core> {
     }
 }
 
-fn from_core(effect: Effect<Core>) -> Effect<Actor> {
+/// What something in an actor wants, as the actor wants it.
+pub(crate) fn from_core<A, C>(effect: Effect<C>) -> Effect<A>
+where
+    A: Machine,
+    C: Machine<Message = A::Message, Event = A::Event, Fault = A::Fault, Job = A::Job>,
+{
     match effect {
         Effect::Send { peer, message } => Effect::Send { peer, message },
         Effect::Report { peer, fault } => Effect::Report { peer, fault },

@@ -11,12 +11,13 @@ use transport::clock::Clock;
 use crate::console::{Progress, say};
 use crate::figures;
 use crate::hostile::{Orders, Plan};
+use crate::post::Dht;
 use crate::report::{Report, Wall};
 use crate::scenario::{Attack, Scenario, Start};
 use crate::town::Ordersync;
 use crate::world::{Settings, Survey, Wiring};
 
-/// Simulates networks of the cores of gossip and ordersync in virtual time.
+/// Simulates networks of the cores of gossip, ordersync and the DHT in virtual time.
 #[derive(Debug, Parser)]
 #[command(name = "meshwork-sim", version, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -30,6 +31,8 @@ enum Command {
     Topology(Box<Topology>),
     /// Run a town of nodes that bring their orders together, and print what each period brought.
     Ordersync(Ordersync),
+    /// Run a network of nodes that send each other messages, and print what became of them.
+    Dht(Dht),
     /// Run every scenario that has a figure to reach, and print what was asked and what was
     /// reached. The exit code is 1 if one is missed.
     Figures(figures::Args),
@@ -145,6 +148,7 @@ pub(crate) fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Topology(topology) => topology.run(),
         Command::Ordersync(town) => town.run(),
+        Command::Dht(network) => network.run(),
         Command::Figures(args) => figures::run(args),
     }
 }

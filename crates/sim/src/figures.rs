@@ -2,6 +2,7 @@
 
 mod attacks;
 mod growth;
+mod messages;
 mod ring;
 
 use std::path::{Path, PathBuf};
@@ -48,11 +49,13 @@ enum Group {
     Vanish,
     /// Ten thousand nodes.
     Scale,
+    /// Messages of the DHT.
+    Messages,
 }
 
 /// One figure.
 #[derive(Clone, Debug)]
-struct Figure {
+pub(crate) struct Figure {
     what: &'static str,
     asked: String,
     reached: String,
@@ -60,27 +63,31 @@ struct Figure {
 }
 
 impl Figure {
-    fn at_most(what: &'static str, limit: f64, reached: f64) -> Self {
+    pub(crate) fn at_most(what: &'static str, limit: f64, reached: f64) -> Self {
         let (asked, met) = (format!("≤ {}", short(limit)), reached <= limit);
         Self { what, asked, reached: short(reached), met }
     }
 
-    fn at_least(what: &'static str, limit: f64, reached: f64) -> Self {
+    pub(crate) fn at_least(what: &'static str, limit: f64, reached: f64) -> Self {
         let (asked, met) = (format!("≥ {}", short(limit)), reached >= limit);
         Self { what, asked, reached: short(reached), met }
     }
 
     /// A line that says what the next ones are about.
-    fn title(what: &'static str) -> Self {
+    pub(crate) fn title(what: &'static str) -> Self {
         Self { what, asked: String::new(), reached: String::new(), met: true }
     }
 
     /// What is told and not judged.
-    fn noted(what: &'static str, reached: f64) -> Self {
+    pub(crate) fn noted(what: &'static str, reached: f64) -> Self {
         Self { reached: short(reached), ..Self::title(what) }
     }
 
-    fn exactly(what: &'static str, asked: u64, reached: u64) -> Self {
+    pub(crate) fn is_met(&self) -> bool {
+        self.met
+    }
+
+    pub(crate) fn exactly(what: &'static str, asked: u64, reached: u64) -> Self {
         let met = asked == reached;
         Self { what, asked: asked.to_string(), reached: reached.to_string(), met }
     }
@@ -117,7 +124,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     bench.add(Figure::exactly("protected links lost to an exchange, in any run", 0, lost));
     bench.add(Figure::exactly("exchanges half done, in any run", 0, half));
     bench.add(Figure::exactly("honest nodes charged, in any run", 0, charged));
-    say(bench.table());
+    say(table(&bench.figures));
     let met = bench.figures.iter().all(|figure| figure.met);
     Ok(if met { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -144,6 +151,7 @@ impl<'a> Bench<'a> {
             Group::Boot => growth::boot(self),
             Group::Vanish => growth::vanish(self),
             Group::Scale => growth::scale(self),
+            Group::Messages => messages::show(self),
         }
     }
 
@@ -182,21 +190,21 @@ impl<'a> Bench<'a> {
         }
         Ok(wall)
     }
+}
 
-    /// As Markdown, so that it can be shown as it is.
-    fn table(&self) -> String {
-        let mut table = "| figure | asked | reached | |\n|---|---|---|---|".to_owned();
-        for Figure { what, asked, reached, met } in &self.figures {
-            let word = match met {
-                true if asked.is_empty() => "",
-                true => "met",
-                false => "MISSED",
-            };
-            let row = ["", what, asked.as_str(), reached.as_str(), word, ""].join(" | ");
-            table = table + "\n" + row.trim();
-        }
-        table
+/// As Markdown, so that it can be shown as it is.
+pub(crate) fn table(figures: &[Figure]) -> String {
+    let mut table = "| figure | asked | reached | |\n|---|---|---|---|".to_owned();
+    for Figure { what, asked, reached, met } in figures {
+        let word = match met {
+            true if asked.is_empty() => "",
+            true => "met",
+            false => "MISSED",
+        };
+        let row = ["", what, asked.as_str(), reached.as_str(), word, ""].join(" | ");
+        table = table + "\n" + row.trim();
     }
+    table
 }
 
 /// A number with as many digits as it is worth.

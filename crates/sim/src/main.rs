@@ -1,6 +1,6 @@
 //! Whole networks in virtual time: `topology` runs one of the gossip core, `figures` shows whether
 //! the figures asked for are reached, `ordersync` runs a town of nodes that bring their orders
-//! together. How to read the results: `docs/simulation.md`.
+//! together, `dht` a network of nodes that send each other messages. How to read the results: `docs/simulation.md`.
 
 mod actor;
 mod cli;
@@ -9,6 +9,7 @@ mod figures;
 mod graph;
 mod hostile;
 mod population;
+mod post;
 mod report;
 mod scenario;
 mod town;

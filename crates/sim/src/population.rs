@@ -32,6 +32,7 @@ pub(crate) enum Camp {
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     pub(crate) peer: PeerId,
+    pub(crate) keys: Keypair,
     pub(crate) camp: Camp,
     /// The one address that it listens on.
     pub(crate) address: Multiaddr,
@@ -64,17 +65,17 @@ impl Population {
     /// Adds somebody in a network group, with a key of its own and a record of its address and of
     /// `more` addresses beside it.
     pub(crate) fn add(&mut self, camp: Camp, group: usize, reachable: bool, more: usize) -> usize {
-        let key = Keypair::ed25519_from_bytes(self.keys.random::<[u8; 32]>());
-        let key = key.expect("any 32 bytes are an Ed25519 secret");
+        let keys = Keypair::ed25519_from_bytes(self.keys.random::<[u8; 32]>());
+        let keys = keys.expect("any 32 bytes are an Ed25519 secret");
         let number = self.members.len();
         let addresses: Vec<_> = (0..=more).map(|it| address(group, number, it)).collect();
         let address = addresses[0].clone();
-        let record = SignedRecord::seal(&key, 1, addresses);
+        let record = SignedRecord::seal(&keys, 1, addresses);
         let record = Arc::new(record.expect("a few different short addresses can be signed"));
         let peer = record.peer();
         self.records.insert(record.encoded().clone(), Arc::clone(&record));
         self.by_peer.insert(peer, number);
-        self.members.push(Member { peer, camp, address, group, reachable, record });
+        self.members.push(Member { peer, keys, camp, address, group, reachable, record });
         number
     }
 

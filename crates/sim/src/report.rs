@@ -257,7 +257,11 @@ impl Cost {
 
 impl Wall {
     pub(crate) fn of(world: &World, span: Duration) -> Self {
-        let events = world.events();
+        Self::with(world.events(), span)
+    }
+
+    /// Of a run of so many inputs and ticks.
+    pub(crate) fn with(events: u64, span: Duration) -> Self {
         let microseconds_per_event = span.as_secs_f64() * 1e6 / number(events.max(1));
         let peak_memory_mib = peak_memory_mib();
         let (seconds, processor_seconds) = (span.as_secs_f64(), processor_seconds());

@@ -152,7 +152,14 @@ pub(crate) const LAW: Law = Law {
         Foreign {
             name: "tokio",
             only: &[
-                "transport", "handshake", "session", "relay", "dht", "node", "scenarios", "benches",
+                "transport",
+                "handshake",
+                "session",
+                "relay",
+                "dht",
+                "node",
+                "scenarios",
+                "benches",
             ],
             in_tests: false,
             reason: "a core has no tasks, no sockets and no clock",
