@@ -39,7 +39,7 @@ impl Bounded for super::dht::v1::Carry {
                 path: "carry.number",
                 slot: 0,
                 count_max: None,
-                shape: Shape::Fixed64,
+                shape: Shape::Fixed32,
             },
             Field {
                 number: 2,
@@ -372,7 +372,7 @@ impl Bounded for super::dht::v1::Put {
                 path: "put.number",
                 slot: 0,
                 count_max: None,
-                shape: Shape::Fixed64,
+                shape: Shape::Fixed32,
             },
             Field {
                 number: 2,
@@ -497,7 +497,7 @@ impl Bounded for super::dht::v1::Verdict {
                 path: "verdict.number",
                 slot: 0,
                 count_max: None,
-                shape: Shape::Fixed64,
+                shape: Shape::Fixed32,
             },
             Field {
                 number: 2,

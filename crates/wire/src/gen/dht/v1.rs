@@ -67,8 +67,8 @@ impl ::prost::Name for Dht {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Carry {
     /// Number drawn by the sender, which the Verdict repeats.
-    #[prost(fixed64, tag = "1")]
-    pub number: u64,
+    #[prost(fixed32, tag = "1")]
+    pub number: u32,
     /// How many more carriers it may pass, the receiver included.
     #[prost(uint32, tag = "2")]
     pub hops: u32,
@@ -90,8 +90,8 @@ impl ::prost::Name for Carry {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Put {
     /// Number drawn by the sender, which the Verdict repeats.
-    #[prost(fixed64, tag = "1")]
-    pub number: u64,
+    #[prost(fixed32, tag = "1")]
+    pub number: u32,
     /// The envelope. At most 67769 bytes.
     #[prost(bytes = "bytes", tag = "2")]
     pub envelope: ::prost::bytes::Bytes,
@@ -110,8 +110,8 @@ impl ::prost::Name for Put {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Verdict {
     /// That of the Carry or Put.
-    #[prost(fixed64, tag = "1")]
-    pub number: u64,
+    #[prost(fixed32, tag = "1")]
+    pub number: u32,
     /// What becomes of the envelope.
     #[prost(enumeration = "Code", tag = "2")]
     pub code: i32,
