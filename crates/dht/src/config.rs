@@ -31,12 +31,13 @@
 //! | `routing.redial_max` | time | 10m | 100ms to 1h |
 //! | `seen.entries_max` | messages | 1,048,576 | 16 to 16,777,216 |
 //! | `seen.entries_per_link_max` | messages | 131,072 | 1 to entries_max |
-//! | `seen.letters_max` | letters | 65,536 | 16 to 16,777,216 |
+//! | `seen.letters_max` | letters | 1,048,576 | 16 to 16,777,216 |
 //! | `seen.unwritten_max` | rows | 65,536 | 16 to 16,777,216 |
 //! | `rates.messages_per_second` | messages | 100 | 1 to 1,000,000 |
 //! | `rates.messages_burst` | messages | 500 | 1 to 1,000,000 |
 //! | `rates.bytes_per_second` | bytes | 2 MiB | 1 KiB to 1 GiB |
 //! | `rates.bytes_burst` | bytes | 8 MiB | 96 KiB to 1 GiB |
+//! | `rates.lasting_max` | messages | 65,536 | 1 to 16,777,216 |
 //! | `rates.routed_weight` | messages | 1 | 1 to messages_burst |
 //! | `rates.put_weight` | messages | 4 | 1 to messages_burst |
 //! | `rates.fetched_weight` | messages | 1 | 0 to messages_burst |
@@ -46,13 +47,13 @@
 //! | `mailbox.redundancy` | nodes | 3 | 1 to copies |
 //! | `mailbox.region` | nodes | 10 | copies to 64 |
 //! | `mailbox.recipient_bytes_max` | bytes | 4 MiB | 96 KiB to bytes_max |
-//! | `mailbox.recipient_messages_max` | messages | 256 | 1 to 65,536 |
+//! | `mailbox.recipient_messages_max` | messages | 4,096 | 1 to 65,536 |
 //! | `mailbox.link_bytes_max` | bytes | 16 MiB | 96 KiB to bytes_max |
 //! | `mailbox.bytes_max` | bytes | 256 MiB | 96 KiB to 1 TiB |
 //! | `mailbox.messages_max` | messages | 65,536 | 1 to 16,777,216 |
 //! | `mailbox.page_max` | messages | 64 | 1 to 64 |
 //! | `mailbox.republish_period` | time | 10m | 1s to 1day |
-//! | `mailbox.republish_max` | messages | 1,024 | 1 to 65,536 |
+//! | `mailbox.republish_max` | copies | 1,024 | copies to 65,536 |
 //! | `mailbox.fetch_period` | time | 3m | 1s to 1day |
 //! | `mailbox.answer_timeout` | time | 10s | 100ms to 1m |
 //! | `discovery.enabled` | switch | true | |
@@ -77,7 +78,10 @@
 //! | `delivery.attempt_timeout_max` | time | 10m | 100ms to 1h |
 //! | `delivery.stops_max` | ways | 3 | 1 to 100 |
 //! | `delivery.stored_retry` | time | 10m | 1s to 1day |
+//! | `delivery.sent_lasts` | time | 7days | 1s to 30days |
+//! | `delivery.sent_max` | messages | 4,096 | 1 to 32,768 |
 //! | `delivery.receipts` | switch | true | |
+//! | `delivery.receipt_delay` | time | 1s | 0s to 1m |
 //! | `delivery.receipt_gap` | time | 1m | 1s to 1day |
 
 mod bounds;

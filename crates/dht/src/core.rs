@@ -11,13 +11,22 @@
 //! | neighbours that cannot be dialled, after which a parcel goes no further | peers | 16 |
 //! | news that pass back of one envelope | messages | 21 |
 //! | envelopes of one own message whose news are listened to | envelopes | 4 |
-//! | signatures of servers checked at once for one own message | jobs | 8 |
+//! | signatures of servers checked at once, for one own message and for all | jobs | 8, 32 |
 //! | attempts after which a way that ended is not followed by another at once | attempts | 3 |
-//! | peers that wait for a dial | peers | 32 |
+//! | parcels of one link, and those left for own messages | share of the settings | 1/8 each |
+//! | the longest that a parcel waits for a neighbour that asks for a moment | seconds | 1, once |
+//! | peers that wait for a dial, and those of them not found before | peers | 32, 16 |
+//! | dials of peers that were not found before, but for own messages | share of the dials | 1/2 |
 //! | peers whose failed dials are remembered | peers | 1,024 |
-//! | peers in view of a look-up | peers | 60 |
+//! | peers in view of a look-up, and those of it that failed | peers | 60 each |
+//! | peers named by one teller that have not answered, beyond as many as have | peers | 4 |
+//! | what was said to a neighbour and may be answered late | messages of one link | 128, for 5 minutes |
 //! | questions for contacts that a link may ask | messages | 32 at once, 4 a second |
 //! | neighbours that an announcement is given to | peers | 3 |
+//! | records of announcements, and of those who ask for ours, checked at once | jobs | 8 each |
+//! | questions for our record that one link brings | letters | 1 a second |
+//! | receipts sealed at once | jobs | 16 |
+//! | receipts that others may be asked to keep | letters | 256 at once, 1 each 20 seconds |
 //! | entries dealt with in one tick | entries | 64 |
 
 mod agenda;
@@ -29,6 +38,11 @@ mod links;
 mod lookup;
 mod mailbox;
 mod own;
+mod parcels;
+mod past;
+mod queue;
+mod receipts;
+mod room;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -41,14 +55,16 @@ use rand_chacha::ChaCha8Rng;
 use wire::signed::SignedRecord;
 
 use self::agenda::{Agenda, Due};
-use self::carry::Parcels;
 use self::desk::{Desk, Errand};
 use self::dials::Dials;
-use self::letters::{Receipts, Searches};
+use self::letters::Searches;
 use self::links::{Link, UnderWay};
 use self::lookup::{Aim, LookUps};
 use self::mailbox::Mail;
 use self::own::Owns;
+use self::parcels::Parcels;
+use self::past::Asked;
+use self::receipts::Receipts;
 use self::ways::Ways;
 use crate::config::Params;
 use crate::event::{Command, DiscoverError, Done, Event, Job};
@@ -120,7 +136,8 @@ impl Core {
     /// The core of a node that has no link yet.
     #[must_use]
     pub fn new(params: Params, setup: Setup, seed: [u8; 32]) -> Self {
-        let Setup { local, network, record, contacts, kept } = setup;
+        let Setup { local, network, record, contacts, mut kept } = setup;
+        let (sent, letters) = (std::mem::take(&mut kept.sent), std::mem::take(&mut kept.letters));
         let mut rng = ChaCha8Rng::from_seed(seed);
         let mail = Mail::new(&params, network, kept, rng.random());
         let mut table = Table::new(&local, &params);
@@ -142,7 +159,7 @@ impl Core {
             tickets: 0,
             parcels: Parcels::default(),
             ways: Ways::default(),
-            owns: Owns::default(),
+            owns: Owns::restored(sent, letters),
             lookups: LookUps::default(),
             searches: Searches::default(),
             receipts: Receipts::default(),
@@ -185,6 +202,13 @@ impl Core {
         self.mail.gauges()
     }
 
+    /// Whether a link is of use: something is under way over it, or it was opened for the core, which
+    /// has not given it up.
+    pub fn needs(&self, peer: &PeerId) -> bool {
+        let link = self.links.get(peer);
+        link.is_some_and(|link| !link.is_idle() || (link.opened && !link.released))
+    }
+
     /// Entries about single peers and messages that are not meant to last.
     pub fn passing_entries(&self) -> usize {
         let messages = self.parcels.len().saturating_add(self.ways.len());
@@ -200,7 +224,9 @@ impl Core {
     pub fn entries(&self) -> usize {
         let table = self.table.gauges();
         let known = table.contacts.saturating_add(table.waiting);
-        self.passing_entries().saturating_add(known).saturating_add(self.mail.len())
+        let known = known.saturating_add(self.dials.resting());
+        let kept = self.mail.len().saturating_add(self.owns.remembered());
+        self.passing_entries().saturating_add(known).saturating_add(kept)
     }
 
     /// The wall clock's reading at `now`, if it was ever told.
@@ -242,6 +268,9 @@ impl Core {
     }
 
     fn on_received(&mut self, from: PeerId, message: Message, now: Instant) {
+        if let Some(link) = self.links.get_mut(&from) {
+            link.heard = now;
+        }
         match message {
             Message::Carry { number, hops, envelope } => {
                 self.on_carry(from, (Carriage::Routed, number), hops, envelope, now);
@@ -249,9 +278,9 @@ impl Core {
             Message::Put { number, envelope } => {
                 self.on_carry(from, (Carriage::Put, number), 0, envelope, now);
             }
-            Message::Verdict { number, outcome, .. } => {
-                if !self.parcel_verdict(from, number, outcome, now) {
-                    return self.desk.report(from, Fault::Unsolicited("verdict"));
+            Message::Verdict { number, outcome, retry_after } => {
+                if !self.parcel_verdict(from, number, (outcome, retry_after), now) {
+                    return self.unasked((from, "verdict"), Asked::Offer(number), now);
                 }
                 self.saw(from, now);
             }
@@ -286,16 +315,20 @@ impl Core {
 
     fn on_done(&mut self, id: JobId, outcome: Result<Done, JobError>, now: Instant) {
         match self.desk.end(id) {
-            Some(Errand::Dial(peer)) => self.on_dialled(peer, &outcome, now),
+            Some(Errand::Dial { peer, seq }) => self.on_dialled((peer, seq), &outcome, now),
             Some(Errand::Told { lookup, peer }) => self.on_told((lookup, peer), outcome, now),
             Some(Errand::Join(joining)) => self.on_join_checked(&joining, outcome, now),
             Some(Errand::Introduced { sender, nonce, asks }) => {
                 self.on_introduced((sender, nonce, asks), outcome, now);
             }
+            Some(Errand::Rows(written)) => self.on_rows_written(written, &outcome, now),
             Some(Errand::Again(letter)) => self.on_again(letter, outcome, now),
+            Some(Errand::Receipt { to, letter }) => {
+                self.on_receipt_sealed((to, letter), outcome, now);
+            }
             Some(Errand::Aside) => self.on_aside(outcome, now),
-            Some(Errand::Stored { letter, server }) => {
-                self.on_checked((letter, server), &outcome, now);
+            Some(Errand::Stored { letter, id, server, from }) => {
+                self.on_checked((letter, id), (server, from), &outcome, now);
             }
             Some(Errand::Mail(errand)) => self.mail_done(errand, outcome, now),
             None => {}
@@ -307,6 +340,8 @@ impl Core {
         match due {
             Due::Parcel(serial) => self.parcel_due(serial, now),
             Due::Own(letter) => self.own_due(letter, now),
+            Due::Rows => self.rows_due(now),
+            Due::Rested(peer) => self.link_rested(peer, now),
             Due::LookUp(number) => self.lookup_due(number, now),
             Due::Search(peer) => self.discovered(peer, &Err(DiscoverError::Unanswered)),
             Due::Ways => {
@@ -314,13 +349,9 @@ impl Core {
                     self.agenda.set(Due::Ways, at);
                 }
             }
-            Due::Receipts => {
-                if let Some(at) = self.receipts.expire(now) {
-                    self.agenda.set(Due::Receipts, at);
-                }
-            }
+            Due::Receipts => self.receipts_due(now),
             Due::Idle(peer) => self.idle(peer, now),
-            Due::Rest(peer) => self.rested(&peer),
+            Due::Rest(peer) => self.rested(peer, now),
             Due::Explore => self.explore(now),
             Due::Mail => self.mail_due(now),
         }
@@ -364,7 +395,10 @@ impl Machine for Core {
             Input::Undelivered { peer, message, .. } => self.on_undelivered(peer, &message, now),
             Input::Command(command) => self.on_command(command, now),
             Input::Done { id, outcome } => self.on_done(id, outcome, now),
-            Input::Wall(wall) => self.wall = Some((now, wall)),
+            Input::Wall(wall) => {
+                self.wall = Some((now, wall));
+                self.own_resume(now);
+            }
         }
     }
 

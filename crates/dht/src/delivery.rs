@@ -7,7 +7,7 @@ use bytes::Bytes;
 use libp2p_identity::PeerId;
 
 use crate::envelope::{MessageId, Opened};
-use crate::inbound::{Carriage, Contents, Disposition, Recorded};
+use crate::inbound::{Carriage, Contents, Disposition, Recorded, Ticket};
 use crate::letter::{Kind, LetterId};
 use crate::refusal::Refusal;
 
@@ -28,6 +28,23 @@ pub struct DhtInboundMessage {
     pub carriage: Carriage,
 }
 
+/// What an application makes of a letter: what its service responds with. `()` is that it took it.
+///
+/// An error says that it does not take it now: then the letter comes again, as long as it lives.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reception {
+    /// It has it, and its sender is told so.
+    Taken,
+    /// It never wants it: the letter does not come again, and its sender is told nothing.
+    Unwanted,
+}
+
+impl From<()> for Reception {
+    fn from((): ()) -> Self {
+        Self::Taken
+    }
+}
+
 /// A message that this node is not to keep for another.
 #[derive(Debug)]
 pub struct Unstored(Recorded);
@@ -38,7 +55,8 @@ pub struct Local(Recorded);
 
 /// A letter on its way to the application.
 ///
-/// Dropped before [`delivered`](Self::delivered), the message may come again.
+/// Dropped before [`delivered`](Self::delivered) or [`unwanted`](Self::unwanted), the message may
+/// come again.
 #[derive(Debug)]
 pub struct Delivery {
     recorded: Recorded,
@@ -56,6 +74,22 @@ impl Delivery {
         self.recorded.settle();
         let DhtInboundMessage { sender, letter, sealed, .. } = self.message;
         Disposition::Delivered { sender, letter, sealed }
+    }
+
+    /// The application never wants it: it does not come again.
+    pub fn unwanted(self) -> Disposition {
+        self.recorded.settle_unwanted();
+        Disposition::Unwanted
+    }
+
+    /// Who brought it.
+    pub fn from(&self) -> PeerId {
+        self.recorded.from()
+    }
+
+    /// The place that it takes up.
+    pub fn ticket(&self) -> Ticket {
+        self.recorded.ticket()
     }
 }
 
@@ -114,6 +148,10 @@ pub fn handle(Local(recorded): Local) -> ControlFlow<Result<Disposition, Refusal
         sealed,
         carriage: recorded.carriage(),
     };
+    if recorded.is_unwanted() {
+        recorded.settle();
+        return ControlFlow::Break(Ok(Disposition::Unwanted));
+    }
     if recorded.is_known() {
         recorded.settle();
         let again = Disposition::Again { sender, letter: message.letter };

@@ -24,7 +24,7 @@ use crate::layers::{InboundLayer, OutboundLayer, SettleLayer};
 use crate::metrics::{Counts, Metrics};
 use crate::outbound::{DhtOutboundRequest, Dispatch};
 use crate::pipeline::SinkMiddleware;
-use crate::requester::{DhtDiscoveryRequester, DhtRequester, OutboundMessageRequester};
+use crate::requester::{DhtDiscoveryRequester, DhtRequester, OutboundMessageRequester, Restored};
 use crate::work::Worker;
 
 /// The DHT of one node.
@@ -41,6 +41,7 @@ use crate::work::Worker;
 #[derive(Debug)]
 pub struct Dht {
     local: PeerId,
+    restored: Vec<Restored>,
     inbound: InboundLayer,
     outbound: OutboundLayer,
     sink: PollSender<Dispatch>,
@@ -95,6 +96,12 @@ impl Dht {
     /// The end of the outbound pipeline: into the core.
     pub fn sink(&self) -> SinkMiddleware<PollSender<Dispatch>> {
         SinkMiddleware::new(self.sink.clone())
+    }
+
+    /// Own messages of before a restart, the oldest first; nothing the second time. Those without an
+    /// end go on by themselves.
+    pub fn restored(&mut self) -> Vec<Restored> {
+        std::mem::take(&mut self.restored)
     }
 
     /// Sends messages.

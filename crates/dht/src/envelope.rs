@@ -136,8 +136,13 @@ impl Envelope {
     pub fn identify(&self, network: &Network) -> Identified {
         let (unsigned, signature) = self.parts();
         let id = MessageId::of(unsigned, network);
-        let fingerprint = Fingerprint::of(&id, signature, network);
-        Identified { id, fingerprint }
+        Identified { id, fingerprint: Fingerprint::of(&id, signature, network) }
+    }
+
+    /// The same, for whoever knows its id: without a pass over it.
+    pub(crate) fn identify_as(&self, id: MessageId, network: &Network) -> Identified {
+        let (_, signature) = self.parts();
+        Identified { id, fingerprint: Fingerprint::of(&id, signature, network) }
     }
 
     /// Whether the author signed it, `id` being what [`identify`](Self::identify) says.

@@ -62,8 +62,9 @@ pub enum Command {
 /// What the application and the pipelines are told.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// An envelope came, for the inbound pipeline. To be answered by exactly one
-    /// [`Command::Settled`]; until then it takes a place of its link.
+    /// An envelope came, for the inbound pipeline. To be answered by a [`Command::Settled`]; until
+    /// then it takes a place of its link. A letter that is given back its place while the
+    /// application has it in hand is answered by another when that is done with it.
     Arrived(InboundMessage),
     /// The end of [`Command::Settled`].
     Freed {
@@ -198,6 +199,9 @@ pub enum SendError {
     /// It could not be sealed anew.
     #[error("cannot be sealed: {0}")]
     Seal(#[source] SealError),
+    /// It could not be written down, so it was not sent.
+    #[error("cannot be written down")]
+    Unwritten,
 }
 
 /// Why nothing was looked up.
@@ -252,6 +256,9 @@ pub enum DialError {
     /// No room for a connection here. Later is better.
     #[error("no room for a connection")]
     NoRoom,
+    /// It is linked already: nothing was dialled, and nothing shows where it is.
+    #[error("linked already")]
+    Linked,
 }
 
 /// Slow work.

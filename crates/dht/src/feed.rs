@@ -55,6 +55,17 @@ impl Waiting {
         (Listening { waiting: self.clone(), letter: Some(letter) }, history)
     }
 
+    /// Listens to the further outcomes of a letter of before a restart.
+    pub(crate) fn resume(
+        &self,
+        letter: LetterId,
+        before: Vec<Outcome>,
+    ) -> watch::Receiver<Vec<Outcome>> {
+        let (news, history) = watch::channel(before);
+        self.lock().sending.insert(letter, news);
+        history
+    }
+
     pub(crate) fn look_up(
         &self,
         target: Key,

@@ -15,8 +15,8 @@ pub use self::arrival::{Carriage, InboundMessage, Ticket};
 pub use self::recorded::{Contents, Disposition, Recorded};
 pub use self::rules::Rules;
 pub use self::stages::{
-    Admitted, Decrypted, Fresh, Parsed, Valid, Verified, decrypt, deserialize, rate_limit, record,
-    seen, validate, verify,
+    Admitted, Decrypted, Fresh, Parsed, Valid, Verified, Weighed, decrypt, deserialize, rate_limit,
+    record, seen, validate, verify, weigh,
 };
 
 use crate::clock::Moment;
@@ -69,7 +69,8 @@ impl Gate {
 /// The first [`Refusal`].
 pub fn pass(gate: &Gate, message: InboundMessage, moment: Moment) -> Result<Recorded, Refusal> {
     let parsed = deserialize(&gate.rules, message)?;
-    let fresh = seen(&gate.seen, parsed)?;
+    let weighed = weigh(&gate.rates, parsed, moment.now)?;
+    let fresh = seen(&gate.seen, weighed)?;
     let valid = validate(&gate.rules, fresh, moment.wall)?;
     let admitted = rate_limit(&gate.rates, valid, moment.now)?;
     let verified = verify(admitted)?;

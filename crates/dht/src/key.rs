@@ -101,6 +101,17 @@ impl Distance {
         let (byte, place) = self.0.iter().zip(places()).find(|(byte, _)| **byte != 0)?;
         u8::try_from(byte.ilog2()).ok().map(|bit| place | bit)
     }
+
+    /// A fourth of it, rounded down.
+    #[must_use]
+    pub fn quarter(&self) -> Self {
+        let mut before = 0;
+        Self(self.0.map(|byte| {
+            let shifted = byte >> 2 | before << 6;
+            before = byte;
+            shifted
+        }))
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +138,18 @@ mod tests {
         assert_eq!(zero.distance(&zero), Distance::ZERO);
         assert_eq!(Distance::ZERO.bucket(), None);
         assert_eq!(Distance::MAX.bucket(), Some(255));
+    }
+
+    #[test]
+    fn a_quarter_has_its_first_bit_two_places_below() {
+        let mut bytes = [0; LEN];
+        (bytes[0], bytes[1], bytes[LEN - 1]) = (0b0000_0110, 0b1000_0001, 0b0000_0111);
+        let mut quarter = [0; LEN];
+        (quarter[0], quarter[1], quarter[2]) = (0b0000_0001, 0b1010_0000, 0b0100_0000);
+        quarter[LEN - 1] = 0b0000_0001;
+        assert_eq!(Distance(bytes).quarter(), Distance(quarter));
+        assert_eq!(Distance::MAX.quarter().bucket(), Some(253));
+        assert_eq!(Distance::ZERO.quarter(), Distance::ZERO);
     }
 
     #[test]

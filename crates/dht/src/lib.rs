@@ -20,6 +20,7 @@
 //! | [`QUANTUM`] | time, in which lives are counted | 5 min | |
 //! | [`Lifetime`] | quanta | | 1 to 288 |
 //! | [`ServicePipeline::bounded`] | messages in a pipeline at once | 4,096 | 1 or more |
+//! | [`DhtHandler`] | letters that the application has in hand | | 256 |
 //! | [`Sending::history`] | news of one message | | 256 and the end |
 //! | [`Config`] | all else | see there | see there |
 //!
@@ -150,6 +151,7 @@ mod rates;
 mod refusal;
 mod requester;
 mod seen;
+mod sent;
 mod store;
 mod strategy;
 mod table;
@@ -163,7 +165,7 @@ pub use self::config::{
 };
 pub use self::core::{Core, CoreGauges, Setup};
 pub use self::delivery::{
-    Delivery, DhtInboundMessage, Local, Unstored, decide, forward, handle, store,
+    Delivery, DhtInboundMessage, Local, Reception, Unstored, decide, forward, handle, store,
 };
 pub use self::dht::{
     Arrivals, Dht, DhtBuilder, DhtInitializationError, FromWire, Monitor, Requests, ToWire,
@@ -182,8 +184,8 @@ pub use self::fault::Fault;
 pub use self::front::Front;
 pub use self::inbound::{
     Admitted, Carriage, Contents, Decrypted, Disposition, Fresh, Gate, InboundMessage, Parsed,
-    Recorded, Rules, Ticket, Valid, Verified, decrypt, deserialize, pass, rate_limit, record, seen,
-    validate, verify,
+    Recorded, Rules, Ticket, Valid, Verified, Weighed, decrypt, deserialize, pass, rate_limit,
+    record, seen, validate, verify, weigh,
 };
 pub use self::journal::Journal;
 pub use self::key::{Distance, Key};
@@ -192,7 +194,7 @@ pub use self::layers::{
     DhtHandlerLayer, EncryptLayer, ForwardLayer, InboundLayer, InboundService, Opening,
     OutboundLayer, OutboundService, RateLimitLayer, RecordLayer, Replying, Screening,
     SerializeLayer, Settle, SettleLayer, Settlement, Settling, StoreLayer, ValidateLayer,
-    VerifyLayer,
+    VerifyLayer, WeighLayer,
 };
 pub use self::letter::{Kind, Letter, LetterId, PAYLOAD_MAX};
 pub use self::mailbox::{
@@ -212,9 +214,10 @@ pub use self::pipeline::{
 pub use self::rates::Rates;
 pub use self::refusal::Refusal;
 pub use self::requester::{
-    DhtActorError, DhtDiscoveryRequester, DhtRequester, OutboundMessageRequester, Sending,
+    DhtActorError, DhtDiscoveryRequester, DhtRequester, OutboundMessageRequester, Restored, Sending,
 };
 pub use self::seen::{Seen, SeenGauges, SeenRow};
+pub use self::sent::Sent;
 pub use self::store::{Change, MemoryStore, Snapshot, Store, StoreError};
 pub use self::strategy::{BroadcastStrategy, View, select};
 pub use self::table::{Alive, Contact, Failed, Gauges, Links, NotTaken, Offered, Table};

@@ -37,7 +37,7 @@ pub enum Message {
     /// Hands an envelope on, towards its destination.
     Carry {
         /// Drawn by the sender; the verdict repeats it.
-        number: u64,
+        number: u32,
         /// How many more carriers it may pass, the receiver included.
         hops: u8,
         /// At most [`ENVELOPE_MAX`](crate::ENVELOPE_MAX) bytes.
@@ -46,14 +46,14 @@ pub enum Message {
     /// Asks to keep an envelope for its recipient.
     Put {
         /// Drawn by the sender; the verdict repeats it.
-        number: u64,
+        number: u32,
         /// At most [`ENVELOPE_MAX`](crate::ENVELOPE_MAX) bytes.
         envelope: Bytes,
     },
     /// Answers a [`Message::Carry`] or [`Message::Put`].
     Verdict {
         /// That of the question.
-        number: u64,
+        number: u32,
         /// Whether it is taken on.
         outcome: Result<(), Code>,
         /// When to try again at the earliest. Whole milliseconds, at most 49 days.
@@ -355,8 +355,8 @@ mod tests {
         let ids = vec![MessageId([7; 32]); IDS_MAX];
         let cursor = Bytes::from(vec![7; CURSOR_MAX]);
         for message in [
-            Message::Carry { number: u64::MAX, hops: u8::MAX, envelope: envelope.clone() },
-            Message::Put { number: u64::MAX, envelope: envelope.clone() },
+            Message::Carry { number: u32::MAX, hops: u8::MAX, envelope: envelope.clone() },
+            Message::Put { number: u32::MAX, envelope: envelope.clone() },
             Message::Nodes { nonce: u64::MAX, records: vec![record; RECORDS_MAX] },
             Message::Listed { nonce: u64::MAX, ids: ids.clone(), cursor, more: true },
             Message::Got {

@@ -162,6 +162,7 @@ impl Addressed {
 pub struct Sealed {
     addressed: Addressed,
     envelope: Envelope,
+    id: MessageId,
 }
 
 impl Sealed {
@@ -263,17 +264,18 @@ pub fn encrypt(
     rng: &mut impl CryptoRng,
 ) -> Result<Sealed, SealError> {
     let Addressed { letter, terms, .. } = &addressed;
-    let envelope = match &addressed.addressee {
-        Addressee::Sealed(to) => sealer.seal(to, letter, *terms, rng)?,
-        Addressee::Clear(to) => sealer.clear(*to, letter, *terms)?,
+    let (envelope, id) = match &addressed.addressee {
+        Addressee::Sealed(to) => sealer.seal_named(to, letter, *terms, rng)?,
+        Addressee::Clear(to) => sealer.clear_named(*to, letter, *terms)?,
     };
-    Ok(Sealed { addressed, envelope })
+    Ok(Sealed { addressed, envelope, id })
 }
 
-/// Says what the envelope is known by on its way.
+/// Says what the envelope is known by on its way. Nothing is hashed twice: its id was computed when
+/// it was signed.
 pub fn serialize(network: &Network, sealed: Sealed) -> Dispatch {
-    let Sealed { addressed, envelope } = sealed;
-    let identified = envelope.identify(network);
+    let Sealed { addressed, envelope, id } = sealed;
+    let identified = envelope.identify_as(id, network);
     Dispatch { addressed, envelope, identified }
 }
 

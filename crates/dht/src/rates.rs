@@ -9,10 +9,16 @@ use libp2p_identity::PeerId;
 use machine::Instant;
 
 use crate::config::{Params, RatesConfig};
+use crate::envelope::Lifetime;
 use crate::inbound::Carriage;
 use crate::refusal::Refusal;
 
-/// Two allowances for each link, in messages and in bytes. Clones share them.
+/// What lives shorter counts as if it lived so long, and so much of what is to be remembered may
+/// come at once. With more, a link would fill its share of the memory with what lives an hour.
+const LASTS: Duration = Duration::from_hours(1);
+
+/// Allowances for each link, in bytes, in messages, and in what has to be remembered. Clones share
+/// them.
 ///
 /// An allowance is the peer's and outlasts the link: who comes back finds it as it was.
 ///
@@ -31,7 +37,20 @@ impl Rates {
         Self { limits: Limits::new(params.rates()), links: Arc::default() }
     }
 
-    /// Takes a message of `len` bytes off what `link` may bring; all of it or nothing.
+    /// Takes `len` bytes off what `link` may bring.
+    ///
+    /// # Errors
+    /// [`Refusal::TooOften`].
+    pub(crate) fn take_bytes(
+        &self,
+        link: &PeerId,
+        len: usize,
+        now: Instant,
+    ) -> Result<(), Refusal> {
+        self.of(link, now, |allowance, limits| allowance.take_bytes(limits, len, now))
+    }
+
+    /// Takes a message that lives so long off what `link` may bring; all of it or nothing.
     ///
     /// # Errors
     /// [`Refusal::TooOften`].
@@ -39,17 +58,27 @@ impl Rates {
         &self,
         link: &PeerId,
         carriage: Carriage,
-        len: usize,
+        lifetime: Lifetime,
         now: Instant,
     ) -> Result<(), Refusal> {
+        let life = lifetime.duration().max(LASTS).as_secs();
+        self.of(link, now, |allowance, limits| allowance.take(limits, carriage, life, now))
+    }
+
+    fn of<T>(
+        &self,
+        link: &PeerId,
+        now: Instant,
+        take: impl FnOnce(&mut Allowance, &Limits) -> T,
+    ) -> T {
         let mut links = self.lock();
         if let Some(allowance) = links.get_mut(link) {
-            return allowance.take(&self.limits, carriage, len, now);
+            return take(allowance, &self.limits);
         }
         if links.len() >= self.limits.links_max {
             make_room(&mut links, now);
         }
-        links.entry(*link).or_default().take(&self.limits, carriage, len, now)
+        take(links.entry(*link).or_default(), &self.limits)
     }
 
     /// Peers whose allowance is remembered.
@@ -84,6 +113,8 @@ fn make_room(links: &mut BTreeMap<PeerId, Allowance>, now: Instant) {
 struct Limits {
     messages: Limit,
     bytes: Limit,
+    /// In seconds of life.
+    lasting: Limit,
     routed_weight: u32,
     put_weight: u32,
     fetched_weight: u32,
@@ -95,6 +126,7 @@ impl Limits {
         Self {
             messages: Limit::new(config.messages_per_second, config.messages_burst),
             bytes: Limit::new(config.bytes_per_second, config.bytes_burst),
+            lasting: Limit { per_second: config.lasting_max.max(1).into(), burst: LASTS },
             routed_weight: config.routed_weight,
             put_weight: config.put_weight,
             fetched_weight: config.fetched_weight,
@@ -142,38 +174,45 @@ fn time(tokens: u64, per_second: u64) -> Duration {
     Duration::from_nanos(tokens.saturating_mul(NANOS).checked_div(per_second).unwrap_or(u64::MAX))
 }
 
-/// Two token buckets, each kept as the time at which it is full.
+/// Token buckets, each kept as the time at which it is full.
 #[derive(Clone, Copy, Debug, Default)]
 struct Allowance {
     messages: Instant,
     bytes: Instant,
+    lasting: Instant,
 }
 
 impl Allowance {
+    fn take_bytes(&mut self, limits: &Limits, len: usize, now: Instant) -> Result<(), Refusal> {
+        let len = u64::try_from(len).unwrap_or(u64::MAX);
+        let taken = limits.bytes.take(self.bytes, len, now);
+        self.bytes = taken.map_err(|retry_after| Refusal::TooOften { retry_after })?;
+        Ok(())
+    }
+
     fn take(
         &mut self,
         limits: &Limits,
         carriage: Carriage,
-        len: usize,
+        life: u64,
         now: Instant,
     ) -> Result<(), Refusal> {
-        let len = u64::try_from(len).unwrap_or(u64::MAX);
         let messages = limits.messages.take(self.messages, limits.weight(carriage).into(), now);
-        let bytes = limits.bytes.take(self.bytes, len, now);
-        match (messages, bytes) {
-            (Ok(messages), Ok(bytes)) => {
-                *self = Self { messages, bytes };
+        let lasting = limits.lasting.take(self.lasting, life, now);
+        match (messages, lasting) {
+            (Ok(messages), Ok(lasting)) => {
+                *self = Self { messages, lasting, ..*self };
                 Ok(())
             }
-            (messages, bytes) => {
+            (messages, lasting) => {
                 let wait = |taken: Result<_, Duration>| taken.err().unwrap_or_default();
-                Err(Refusal::TooOften { retry_after: wait(messages).max(wait(bytes)) })
+                Err(Refusal::TooOften { retry_after: wait(messages).max(wait(lasting)) })
             }
         }
     }
 
     /// When nothing of it is missing.
     fn whole_at(&self) -> Instant {
-        self.messages.max(self.bytes)
+        self.messages.max(self.bytes).max(self.lasting)
     }
 }

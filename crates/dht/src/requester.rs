@@ -13,6 +13,7 @@ use crate::feed::Waiting;
 use crate::key::Key;
 use crate::letter::LetterId;
 use crate::outbound::{DhtOutboundError, DhtOutboundRequest, SendOptions};
+use crate::sent::Sent;
 use crate::strategy::BroadcastStrategy;
 
 /// Why the DHT did not do what it was asked.
@@ -86,13 +87,34 @@ impl OutboundMessageRequester {
 
 /// A message on its way.
 ///
-/// Dropped, the message goes on.
-#[derive(Debug)]
+/// Dropped, the message goes on. A clone is told what the original has not been told yet.
+#[derive(Clone, Debug)]
 pub struct Sending {
     letter: LetterId,
     history: watch::Receiver<Vec<Outcome>>,
     /// How much of the history was told.
     told: usize,
+}
+
+/// An own message of before a restart.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// What is known of it.
+    pub sent: Sent,
+    /// What follows; `None` if it has its end. Its history begins with what was before.
+    pub sending: Option<Sending>,
+}
+
+impl Restored {
+    pub(crate) fn new(sent: Sent, waiting: &Waiting) -> Self {
+        let (letter, before) = (sent.letter, sent.outcomes());
+        let goes_on = sent.end().is_none();
+        let sending = goes_on.then(|| {
+            let told = before.len();
+            Sending { letter, history: waiting.resume(letter, before), told }
+        });
+        Self { sent, sending }
+    }
 }
 
 impl Sending {

@@ -8,8 +8,10 @@ use futures::future::{BoxFuture, FutureExt as _, ready};
 use machine::UnixTime;
 use thiserror::Error;
 
+use crate::letter::LetterId;
 use crate::mailbox::{Arrival, Entry};
 use crate::seen::SeenRow;
+use crate::sent::Sent;
 
 /// One change of what is kept.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -27,6 +29,23 @@ pub enum Change {
     Seen(SeenRow),
     /// Forget the messages that came and have [expired](SeenRow::expires) by then.
     Expired(UnixTime),
+    /// Keep an own message until it has its end.
+    Send {
+        /// What is known of it.
+        sent: Sent,
+        /// What it says.
+        payload: Bytes,
+    },
+    /// What is known of an own message by now. Once it has its [end](Sent::end), what it says is
+    /// forgotten.
+    Sent(Sent),
+    /// Forget an own message.
+    Unsent {
+        /// When it was taken on.
+        at: UnixTime,
+        /// Which.
+        letter: LetterId,
+    },
 }
 
 /// All that is kept, but for the envelopes themselves.
@@ -36,6 +55,10 @@ pub struct Snapshot {
     pub entries: Vec<Entry>,
     /// Messages that came; some may have [expired](SeenRow::expires).
     pub seen: Vec<SeenRow>,
+    /// Own messages, the oldest first.
+    pub sent: Vec<Sent>,
+    /// What those of them say that have no end.
+    pub letters: BTreeMap<LetterId, Bytes>,
     /// Rows that could not be read.
     pub unreadable: usize,
 }
@@ -48,10 +71,12 @@ pub struct StoreError {
     pub message: String,
 }
 
-/// Keeps messages over restarts. A future that ends well means that the change is durable.
+/// Keeps messages over restarts. A future that ends well means that the change is durable; one that
+/// ends in an error, that it is not made and will not be.
 ///
 /// # Security
-/// No row says who brought a message.
+/// No row says who brought a message. Those of own messages say whom they are for and what they
+/// say, as long as they have no end: whoever reads the disk of a sender reads them.
 pub trait Store: Send + Sync + 'static {
     /// All that is kept.
     fn load(&self) -> BoxFuture<'static, Result<Snapshot, StoreError>>;
@@ -75,6 +100,8 @@ struct Kept {
     mail: BTreeMap<Arrival, (Entry, Bytes)>,
     /// The first to expire first.
     seen: BTreeMap<(UnixTime, [u8; 16]), SeenRow>,
+    sent: BTreeMap<(UnixTime, LetterId), Sent>,
+    letters: BTreeMap<LetterId, Bytes>,
 }
 
 impl MemoryStore {
@@ -96,6 +123,20 @@ impl MemoryStore {
                 Change::Expired(wall) => {
                     kept.seen = kept.seen.split_off(&(wall, [u8::MAX; 16]));
                 }
+                Change::Send { sent, payload } => {
+                    kept.letters.insert(sent.letter, payload);
+                    kept.sent.insert((sent.at, sent.letter), sent);
+                }
+                Change::Sent(sent) => {
+                    if sent.end().is_some() {
+                        kept.letters.remove(&sent.letter);
+                    }
+                    kept.sent.insert((sent.at, sent.letter), sent);
+                }
+                Change::Unsent { at, letter } => {
+                    kept.letters.remove(&letter);
+                    kept.sent.remove(&(at, letter));
+                }
             }
         }
     }
@@ -104,7 +145,13 @@ impl MemoryStore {
     pub fn snapshot(&self) -> Snapshot {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let entries = kept.mail.values().map(|(entry, _)| *entry).collect();
-        Snapshot { entries, seen: kept.seen.values().copied().collect(), unreadable: 0 }
+        Snapshot {
+            entries,
+            seen: kept.seen.values().copied().collect(),
+            sent: kept.sent.values().cloned().collect(),
+            letters: kept.letters.clone(),
+            unreadable: 0,
+        }
     }
 
     /// Envelopes, at once.

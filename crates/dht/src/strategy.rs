@@ -10,6 +10,9 @@ use crate::config::RoutingConfig;
 use crate::key::{Distance, Key};
 use crate::table::{Contact, Links, Table};
 
+/// The part of those chosen that may be strangers: one of so many.
+const STRANGERS: usize = 4;
+
 /// To whom a message goes.
 ///
 /// *Towards* a key means to peers that are strictly closer to it than this node, or to nobody. The
@@ -110,7 +113,7 @@ impl<'a> View<'a> {
     }
 
     /// The `n` peers of table and links closest to `key` that are strictly closer than this node,
-    /// best first; if `key` is its own, just the closest. None of `exclude`, and not this node.
+    /// best first, of whom a quarter may be linked without being contacts; if `key` is its own, just the closest. None of `exclude`, and not this node.
     pub fn towards(&self, key: &Key, n: usize, exclude: &[PeerId]) -> Vec<PeerId> {
         let own = self.table.own();
         if key == own {
@@ -125,16 +128,25 @@ impl<'a> View<'a> {
         self.within(Distance::MAX, key, n, exclude)
     }
 
+    /// The same up to `limit`. Whoever is linked and no contact gets one place in
+    /// [`STRANGERS`] while there are contacts for the others: anybody may dial in, with as many keys
+    /// as it likes and wherever they are of use to it.
     fn within(&self, limit: Distance, key: &Key, n: usize, exclude: &[PeerId]) -> Vec<PeerId> {
+        let may_be =
+            |distance: &Distance, peer: &PeerId| *distance < limit && !exclude.contains(peer);
         // Enough that those excluded leave n.
         let contacts = self.table.closest(key, n.saturating_add(exclude.len()));
-        let contacts = contacts.into_iter().map(|contact| (*contact.key(), contact.peer()));
-        let links = self.links.iter().map(|(peer, at)| (*at, *peer));
-        let others = contacts.chain(links).filter(|(at, _)| at != self.table.own());
-        let chosen: BTreeSet<(Distance, PeerId)> = others
-            .map(|(at, peer)| (at.distance(key), peer))
-            .filter(|(distance, peer)| *distance < limit && !exclude.contains(peer))
+        let contacts = contacts.into_iter().map(|it| (it.key().distance(key), it.peer()));
+        let mut chosen: BTreeSet<(Distance, PeerId)> =
+            contacts.filter(|(distance, peer)| may_be(distance, peer)).take(n).collect();
+        let links = self.links.iter().filter(|(_, at)| *at != self.table.own());
+        let strangers: BTreeSet<(Distance, PeerId)> = links
+            .map(|(peer, at)| (at.distance(key), *peer))
+            .filter(|(distance, peer)| may_be(distance, peer))
+            .filter(|stranger| !chosen.contains(stranger))
             .collect();
+        let places = n.div_ceil(STRANGERS).max(n.saturating_sub(chosen.len()));
+        chosen.extend(strangers.into_iter().take(places));
         chosen.into_iter().take(n).map(|(_, peer)| peer).collect()
     }
 

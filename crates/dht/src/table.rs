@@ -2,7 +2,8 @@
 //!
 //! A record that somebody sent makes a peer *wait*. Once this node has a link with it, it becomes a
 //! *contact*, if its bucket and its subnets have a place; messages go over contacts only, so that a
-//! record with false addresses attracts none. A contact leaves only when it fails to give a sign of
+//! record with false addresses attracts none. Whoever dialled in has shown that it has its key, and not
+//! where it is: until this node has dialled it, it is *unproven*, and only a few contacts are. A contact leaves only when it fails to give a sign of
 //! life: the one least recently seen is asked for one when somebody waits.
 //!
 //! | quantity | unit | default | bound |
@@ -11,6 +12,7 @@
 //! | [`waiting_max`](RoutingConfig::waiting_max) | waiting at one bucket | 20 | 64 |
 //! | [`subnet_per_bucket_max`](RoutingConfig::subnet_per_bucket_max) | contacts of one subnet in a bucket | 2 | 20 |
 //! | [`subnet_total_max`](RoutingConfig::subnet_total_max) | contacts of one subnet in all | 10 | 5,120 |
+//! | unproven | contacts that this node never dialled, of one bucket and in all | | a quarter of `bucket_max`, and `bucket_max` |
 //! | probes | contacts asked for a sign of life | | 1 at one bucket |
 
 mod bucket;
@@ -170,7 +172,7 @@ impl Table {
             verified: self.contacts().filter(|contact| contact.is_verified()).count(),
             waiting: self.buckets.values().map(|bucket| bucket.waiting().len()).sum(),
             buckets: self.buckets.len(),
-            subnets: self.subnets.len(),
+            subnets: self.subnets.keys().filter(|it| **it != Subnet::Unproven).count(),
         }
     }
 
@@ -184,11 +186,13 @@ impl Table {
         let Some(place) = self.own.distance(&key).bucket() else {
             return Offered::Refused(NotTaken::Own);
         };
-        let known = self.find(&key).map(|known| known.record().seq());
+        let known = self.find(&key);
+        let reached = known.is_some_and(|known| known.is_reached_at(record));
+        let known = known.map(|known| known.record().seq());
         if known >= Some(record.seq()) {
             return Offered::Known;
         }
-        let Some(subnets) = Subnet::of_record(record, self.config.allow_private) else {
+        let Some(subnets) = Subnet::of_peer(record, reached, self.config.allow_private) else {
             return Offered::Refused(NotTaken::Unreachable);
         };
         let taken = match known {
@@ -224,6 +228,20 @@ impl Table {
             return Alive::Crowded;
         }
         Alive::Waits { probe: bucket.probe(self.config.fresh, now).map(Contact::peer) }
+    }
+
+    /// Notes that this node dialled `peer` and found it where its record with this `seq` says. From
+    /// then on it does not count as one of those that nobody has found anywhere.
+    pub fn reached(&mut self, peer: &PeerId, seq: u64) {
+        let key = Key::of(peer);
+        let Some(place) = self.own.distance(&key).bucket() else { return };
+        let Some(bucket) = self.buckets.get_mut(&place) else { return };
+        let is_it = |contact: &&mut Contact| contact.record().seq() == seq;
+        if let Some(contact) = bucket.waiting_mut(&key).filter(is_it) {
+            contact.reach();
+        } else if bucket.contact_mut(&key).filter(is_it).is_some_and(Contact::reach) {
+            self.uncount(&[Subnet::Unproven]);
+        }
     }
 
     /// Notes that `peer` gave no sign of life, or could not be dialled. A contact gives way to

@@ -38,8 +38,16 @@ pub struct DeliveryConfig {
     /// A message that is stored and not delivered is tried again after this long.
     #[serde(with = "humantime_serde")]
     pub stored_retry: Duration,
+    /// How long it is remembered what became of a message that ended.
+    #[serde(with = "humantime_serde")]
+    pub sent_lasts: Duration,
+    /// Messages that ended of which it is remembered.
+    pub sent_max: usize,
     /// Whether the sender is told that its letter was taken.
     pub receipts: bool,
+    /// The longest that a receipt is held back, each for a random time.
+    #[serde(with = "humantime_serde")]
+    pub receipt_delay: Duration,
     /// Shortest time between two receipts for one letter.
     #[serde(with = "humantime_serde")]
     pub receipt_gap: Duration,
@@ -58,7 +66,10 @@ impl Default for DeliveryConfig {
             attempt_timeout_max: Duration::from_mins(10),
             stops_max: 3,
             stored_retry: Duration::from_mins(10),
+            sent_lasts: Duration::from_hours(7 * 24),
+            sent_max: 4_096,
             receipts: true,
+            receipt_delay: Duration::from_secs(1),
             receipt_gap: Duration::from_mins(1),
         }
     }
@@ -70,6 +81,7 @@ impl DeliveryConfig {
             attempt_timeout: Duration::from_secs(1),
             attempt_timeout_max: Duration::from_secs(5),
             stored_retry: Duration::from_secs(5),
+            receipt_delay: Duration::from_millis(100),
             receipt_gap: Duration::from_secs(2),
             ..Self::default()
         }
@@ -78,12 +90,14 @@ impl DeliveryConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         const SHORT: Duration = Duration::from_millis(100);
         const SECOND: Duration = Duration::from_secs(1);
+        const MINUTE: Duration = Duration::from_mins(1);
         const QUANTUM: Duration = Duration::from_mins(5);
         const HOUR: Duration = Duration::from_hours(1);
         const DAY: Duration = Duration::from_hours(24);
         numbers([
             ("delivery.messages_max", count(self.messages_max), 1, 65_536),
             ("delivery.bytes_max", count(self.bytes_max), 96 << 10, 4 << 30),
+            ("delivery.sent_max", count(self.sent_max), 1, 32_768),
             ("delivery.stops_max", self.stops_max.into(), 1, 100),
         ])?;
         times([
@@ -94,6 +108,8 @@ impl DeliveryConfig {
             ("delivery.attempt_timeout_max", self.attempt_timeout_max, SHORT, HOUR),
             ("delivery.attempt_timeout", self.attempt_timeout, SHORT, self.attempt_timeout_max),
             ("delivery.stored_retry", self.stored_retry, SECOND, DAY),
+            ("delivery.sent_lasts", self.sent_lasts, SECOND, DAY.saturating_mul(30)),
+            ("delivery.receipt_delay", self.receipt_delay, Duration::ZERO, MINUTE),
             ("delivery.receipt_gap", self.receipt_gap, SECOND, DAY),
         ])
     }

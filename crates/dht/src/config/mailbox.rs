@@ -34,7 +34,7 @@ pub struct MailboxConfig {
     /// Nodes closer than before get copies once in this time.
     #[serde(with = "humantime_serde")]
     pub republish_period: Duration,
-    /// Copies sent in one such round.
+    /// Copies sent in one such time.
     pub republish_max: usize,
     /// Own mail is asked for once in this time.
     #[serde(with = "humantime_serde")]
@@ -52,7 +52,7 @@ impl Default for MailboxConfig {
             redundancy: 3,
             region: 10,
             recipient_bytes_max: 4 << 20,
-            recipient_messages_max: 256,
+            recipient_messages_max: 4_096,
             link_bytes_max: 16 << 20,
             bytes_max: 256 << 20,
             messages_max: 65_536,
@@ -91,7 +91,7 @@ impl MailboxConfig {
             ("mailbox.link_bytes_max", count(self.link_bytes_max), 96 << 10, bytes),
             ("mailbox.messages_max", count(self.messages_max), 1, 16_777_216),
             ("mailbox.page_max", count(self.page_max), 1, 64),
-            ("mailbox.republish_max", count(self.republish_max), 1, 65_536),
+            ("mailbox.republish_max", count(self.republish_max), copies, 65_536),
         ])?;
         times([
             ("mailbox.republish_period", self.republish_period, SECOND, DAY),

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{count, numbers};
 use crate::error::ConfigError;
 
-/// How much each link may bring: two token buckets, in messages and in bytes. What is dearer to
-/// this node weighs more in the first.
+/// How much each link may bring: token buckets, in messages, in bytes, and in what has to be
+/// remembered. What is dearer to this node weighs more in the first.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RatesConfig {
@@ -18,6 +18,11 @@ pub struct RatesConfig {
     pub bytes_per_second: u32,
     /// Bytes at once after a rest.
     pub bytes_burst: u32,
+    /// Messages of one link that are remembered in the long run: those that live a day are let in so
+    /// many in a day, and so on. An hour's worth may come at once. Half of
+    /// `seen.entries_per_link_max` or less: no link is then shut out for as long as its messages
+    /// live, whatever it brings.
+    pub lasting_max: u32,
     /// What a message to be carried or delivered weighs, in messages.
     pub routed_weight: u32,
     /// What a message to be kept for somebody weighs, in messages.
@@ -35,6 +40,7 @@ impl Default for RatesConfig {
             messages_burst: 500,
             bytes_per_second: 2 << 20,
             bytes_burst: 8 << 20,
+            lasting_max: 65_536,
             routed_weight: 1,
             put_weight: 4,
             fetched_weight: 1,
@@ -52,6 +58,7 @@ impl RatesConfig {
             ("rates.bytes_per_second", self.bytes_per_second.into(), 1 << 10, 1 << 30),
             // The largest envelope has to fit.
             ("rates.bytes_burst", self.bytes_burst.into(), 96 << 10, 1 << 30),
+            ("rates.lasting_max", self.lasting_max.into(), 1, 16_777_216),
             ("rates.routed_weight", self.routed_weight.into(), 1, burst),
             ("rates.put_weight", self.put_weight.into(), 1, burst),
             ("rates.fetched_weight", self.fetched_weight.into(), 0, burst),

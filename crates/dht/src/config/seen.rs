@@ -14,7 +14,8 @@ pub struct SeenConfig {
     /// Messages remembered that one link brought first, and letters likewise; beyond that its new
     /// ones are refused, and nobody else's.
     pub entries_per_link_max: usize,
-    /// Delivered letters remembered, so that the application gets none twice.
+    /// Delivered letters remembered, so that the application gets none twice. As many as
+    /// messages: a letter is remembered for up to a day, and 12 a second fill this.
     pub letters_max: usize,
     /// Changes that wait to be written to the store; beyond that every new message is refused.
     pub unwritten_max: usize,
@@ -25,7 +26,7 @@ impl Default for SeenConfig {
         Self {
             entries_max: 1_048_576,
             entries_per_link_max: 131_072,
-            letters_max: 65_536,
+            letters_max: 1_048_576,
             unwritten_max: 65_536,
         }
     }

@@ -21,13 +21,17 @@ pub(super) enum Due {
     Parcel(u64),
     /// An own message: another attempt, or its end.
     Own(LetterId),
+    /// Rows of own messages: a store that failed may be tried again, or one is forgotten.
+    Rows,
+    /// A link that asked for a rest may be offered parcels again.
+    Rested(PeerId),
     /// A look-up: a question without an answer, or its end.
     LookUp(u64),
     /// The search for a peer ends.
     Search(PeerId),
     /// Ways back that are forgotten.
     Ways,
-    /// Receipts that may be sent again.
+    /// Receipts: one leaves, or may be sent again.
     Receipts,
     /// A link that was opened for the core, perhaps unused.
     Idle(PeerId),

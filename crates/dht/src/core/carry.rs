@@ -3,14 +3,15 @@
 //! A parcel for a known destination goes to a peer that is strictly closer to it than this node, or
 //! to nobody: whatever the others do, it never comes back.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::Instant;
 use rand::RngExt as _;
 
 use super::agenda::Due;
+use super::parcels::{Goal, Origin, Parcel, Stage};
+use super::past::Asked;
 use super::{Core, Message};
 use crate::code::Code;
 use crate::envelope::{Envelope, Flags, MessageId};
@@ -25,100 +26,10 @@ use crate::strategy::View;
 const BEST_MAX: usize = 4;
 /// Neighbours that cannot be dialled now after which it goes no further.
 const SKIPPED_MAX: usize = 16;
-
-/// An envelope on its way to the next neighbour.
-#[derive(Clone, Debug)]
-pub(super) struct Parcel {
-    pub(super) id: MessageId,
-    pub(super) envelope: Bytes,
-    pub(super) goal: Goal,
-    pub(super) origin: Origin,
-    /// What the next carrier may pass it on with.
-    pub(super) hops: u8,
-    /// Who does not get it: who had it, and who would not take it.
-    pub(super) exclude: Vec<PeerId>,
-    /// Neighbours that it was offered to.
-    pub(super) tried: usize,
-    pub(super) stage: Stage,
-    /// Why the last neighbour that had an answer would not take it.
-    pub(super) refused: Option<Code>,
-}
-
-/// Where a parcel goes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Goal {
-    /// Towards a peer, and there.
-    Towards {
-        peer: PeerId,
-        key: Key,
-        /// Whether it may be kept for the peer.
-        keep: bool,
-    },
-    /// Towards a peer, and never there: it is the author.
-    Around { peer: PeerId, key: Key },
-    /// To this neighbour and no other.
-    To(PeerId),
-}
-
-/// Where a parcel is from, and who hears of it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Origin {
-    /// A link.
-    Link(PeerId),
-    /// An own message.
-    Own(LetterId),
-    /// The core's own, of whose fate nobody is told.
-    Aside,
-    /// The mailbox: the neighbour is asked to keep it.
-    Mail,
-}
-
-/// What a parcel waits for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Stage {
-    /// To be offered to somebody.
-    Idle,
-    /// The dial of this neighbour.
-    Dialling(PeerId),
-    /// A place with this neighbour.
-    Queued(PeerId),
-    /// The verdict of this neighbour.
-    Offered { to: PeerId, number: u64 },
-}
-
-/// All parcels.
-#[derive(Debug, Default)]
-pub(super) struct Parcels {
-    by_serial: BTreeMap<u64, Parcel>,
-    next: u64,
-    bytes: usize,
-    /// Those of the core's own for which there was no room.
-    pub(super) dropped: u64,
-}
-
-impl Parcels {
-    pub(super) fn get_mut(&mut self, serial: u64) -> Option<&mut Parcel> {
-        self.by_serial.get_mut(&serial)
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.by_serial.len()
-    }
-
-    fn insert(&mut self, parcel: Parcel) -> u64 {
-        let serial = self.next;
-        self.next = self.next.wrapping_add(1);
-        self.bytes = self.bytes.saturating_add(parcel.envelope.len());
-        self.by_serial.insert(serial, parcel);
-        serial
-    }
-
-    fn remove(&mut self, serial: u64) -> Option<Parcel> {
-        let parcel = self.by_serial.remove(&serial)?;
-        self.bytes = self.bytes.saturating_sub(parcel.envelope.len());
-        Some(parcel)
-    }
-}
+/// The longest that a parcel waits for a neighbour which says when to try again.
+const SOON: Duration = Duration::from_secs(1);
+/// The longest that a neighbour is left alone which says when to try again.
+const REST_MAX: Duration = Duration::from_mins(1);
 
 impl Core {
     /// Takes an envelope on that is for another.
@@ -131,7 +42,7 @@ impl Core {
             envelope: envelope.bytes().clone(),
             goal: Goal::Towards { peer, key: Key::of(&peer), keep },
             origin: Origin::Link(recorded.from()),
-            hops: recorded.hops().checked_sub(1).ok_or(Refusal::HopsSpent)?,
+            hops: self.fewer_hops(recorded.hops()).ok_or(Refusal::HopsSpent)?,
             exclude: vec![recorded.from()],
             tried: 0,
             stage: Stage::Idle,
@@ -164,10 +75,23 @@ impl Core {
         self.send_aside(parcel, now);
     }
 
-    /// How many carriers an own envelope may pass.
-    pub(super) fn draw_hops(&mut self) -> u8 {
+    /// How many carriers an own envelope may pass: the same for each of one letter, so that several
+    /// tell no more than one does.
+    pub(super) fn hops_of(&self, letter: &LetterId) -> u8 {
         let routing = self.params.routing();
-        self.rng.random_range(routing.hops_min..=routing.hops_max)
+        let many = u128::from(routing.hops_max.saturating_sub(routing.hops_min)).saturating_add(1);
+        let drawn = u128::from_be_bytes(letter.0).checked_rem(many).unwrap_or(0);
+        let more = u8::try_from(drawn).unwrap_or(0);
+        routing.hops_min.saturating_add(more)
+    }
+
+    /// With how many an envelope is passed on that came with `hops`. The most is left as it is every
+    /// other time: it does not show that the neighbour wrote what it brings.
+    fn fewer_hops(&mut self, hops: u8) -> Option<u8> {
+        if hops >= self.params.routing().hops_max && self.rng.random() {
+            return Some(hops);
+        }
+        hops.checked_sub(1)
     }
 
     /// Puts a parcel on its way.
@@ -185,14 +109,10 @@ impl Core {
         parcel: Parcel,
         now: Instant,
     ) -> Result<Option<PeerId>, Refusal> {
-        let routing = self.params.routing();
-        let bytes = self.parcels.bytes.saturating_add(parcel.envelope.len());
-        if self.parcels.len() >= routing.carried_max || bytes > routing.carried_bytes_max {
-            return Err(Refusal::Full);
-        }
-        let serial = self.parcels.insert(parcel);
+        let inserted = self.parcels.insert(parcel, self.params.routing());
+        let serial = inserted.ok_or(Refusal::Full)?;
         if self.advance(serial, now) {
-            return Ok(self.parcels.by_serial.get(&serial).and_then(|parcel| match parcel.stage {
+            return Ok(self.parcels.get(serial).and_then(|parcel| match parcel.stage {
                 Stage::Idle => None,
                 Stage::Dialling(to) | Stage::Queued(to) | Stage::Offered { to, .. } => Some(to),
             }));
@@ -229,15 +149,24 @@ impl Core {
             Stage::Queued(peer) => {
                 parcel.exclude.push(peer);
                 if let Some(link) = self.links.get_mut(&peer) {
-                    link.waiting.retain(|waiting| *waiting != serial);
+                    link.waiting.remove(serial);
                 }
             }
             Stage::Offered { to, number } => {
                 parcel.exclude.push(to);
+                let id = parcel.id;
+                if let Origin::Own(letter) = parcel.origin {
+                    self.own_unsure(letter);
+                }
+                self.may_answer(&to, Asked::Offer(number), now);
+                self.may_answer(&to, Asked::Envelope(id), now);
+                let patience = self.params.routing().verdict_timeout;
                 if let Some(link) = self.links.get_mut(&to) {
                     link.offered.remove(&number);
-                    // It said nothing although the link stands.
-                    self.failed(&to);
+                    // It said nothing at all although the link stands.
+                    if now.since(link.heard) >= patience {
+                        self.failed(&to);
+                    }
                     self.offer_next(to, now);
                 }
             }
@@ -260,7 +189,7 @@ impl Core {
     fn advance(&mut self, serial: u64, now: Instant) -> bool {
         let most = self.params.routing().candidates_max;
         for _ in 0..SKIPPED_MAX {
-            let Some(parcel) = self.parcels.by_serial.get(&serial) else { return false };
+            let Some(parcel) = self.parcels.get(serial) else { return false };
             let next = if parcel.tried < most { self.choose(serial) } else { None };
             let Some(next) = next else { return false };
             let offered = self.offer(serial, next, now);
@@ -278,7 +207,7 @@ impl Core {
     /// Whom to offer it to. The recipient if it is linked or known, else one of the best, mostly
     /// the best: a message sent again takes another way, past a neighbour that drops it.
     fn choose(&mut self, serial: u64) -> Option<PeerId> {
-        let parcel = self.parcels.by_serial.get(&serial)?;
+        let parcel = self.parcels.get_mut(serial)?;
         let exclude = &parcel.exclude;
         let (peer, key) = match parcel.goal {
             Goal::To(peer) => return Some(peer).filter(|peer| !exclude.contains(peer)),
@@ -293,10 +222,17 @@ impl Core {
         };
         let view = View::new(&self.table, &self.near, self.params.routing());
         let mut best = view.towards(&key, BEST_MAX, exclude);
-        let towards = matches!(parcel.goal, Goal::Towards { .. });
-        if best.is_empty() && towards && !matches!(parcel.origin, Origin::Link(_)) {
-            // The first step may lead away: from there on each one leads closer, so it ends.
-            best = view.closest(&key, BEST_MAX, exclude);
+        if best.is_empty() && matches!(parcel.goal, Goal::Towards { .. }) {
+            // While it has about the most hops, a step may lead away, whoever wrote it: what looks
+            // the same tells nobody who did. Each but the few with the most costs a hop, so it ends.
+            let most = self.params.routing().hops_max;
+            let first = most.saturating_sub(1).max(1);
+            if !matches!(parcel.origin, Origin::Link(_)) {
+                parcel.hops = parcel.hops.max(first);
+                best = view.closest(&key, BEST_MAX, exclude);
+            } else if parcel.hops >= first && self.rng.random() {
+                best = view.closest(&key, BEST_MAX, exclude);
+            }
         }
         best.retain(|candidate| *candidate != peer);
         let drawn = match self.rng.random_range(0..8_u8) {
@@ -309,19 +245,26 @@ impl Core {
 
     /// Offers a parcel to a neighbour: over a link, or after a dial. False if neither can be.
     fn offer(&mut self, serial: u64, to: PeerId, now: Instant) -> bool {
-        let stage = if self.links.contains_key(&to) {
+        let stage = if let Some(link) = self.links.get(&to) {
+            if link.rests(now) {
+                return false;
+            }
             Stage::Queued(to)
-        } else if self.dial(to, now) {
-            Stage::Dialling(to)
         } else {
-            return false;
+            let own = self.parcels.get(serial).is_some_and(Parcel::is_own);
+            let dialled = if own { self.dial_first(to, now) } else { self.dial(to, now) };
+            if !dialled {
+                return false;
+            }
+            Stage::Dialling(to)
         };
         let Some(parcel) = self.parcels.get_mut(serial) else { return false };
         parcel.stage = stage;
+        let origin = parcel.origin;
         let due = now.after(self.params.routing().verdict_timeout);
         self.agenda.set(Due::Parcel(serial), due);
         if let Some(link) = self.links.get_mut(&to) {
-            link.waiting.push_back(serial);
+            link.waiting.push(origin, serial);
             self.offer_next(to, now);
         } else {
             self.dials.wait(to, serial);
@@ -334,11 +277,11 @@ impl Core {
         let routing = self.params.routing();
         let due = now.after(routing.verdict_timeout);
         while let Some(link) = self.links.get_mut(&to) {
-            if link.offered.len() >= routing.under_way_max {
+            if link.offered.len() >= routing.under_way_max || link.rests(now) {
                 return;
             }
-            let Some(serial) = link.waiting.pop_front() else { return };
-            let Some(parcel) = self.parcels.by_serial.get_mut(&serial) else { continue };
+            let Some(serial) = link.waiting.pop() else { return };
+            let Some(parcel) = self.parcels.get_mut(serial) else { continue };
             let number = self.rng.random();
             link.offered.insert(number, serial);
             link.used = now;
@@ -363,8 +306,9 @@ impl Core {
             return;
         }
         parcel.stage = Stage::Queued(to);
+        let origin = parcel.origin;
         if let Some(link) = self.links.get_mut(&to) {
-            link.waiting.push_back(serial);
+            link.waiting.push(origin, serial);
             self.offer_next(to, now);
         }
     }
@@ -373,12 +317,31 @@ impl Core {
     pub(super) fn parcel_verdict(
         &mut self,
         from: PeerId,
-        number: u64,
-        outcome: Result<(), Code>,
+        number: u32,
+        (outcome, retry_after): (Result<(), Code>, Duration),
         now: Instant,
     ) -> bool {
         let Some(link) = self.links.get_mut(&from) else { return false };
         let Some(serial) = link.offered.remove(&number) else { return false };
+        if outcome.is_err() && !retry_after.is_zero() {
+            let until = link.rest(now.after(retry_after.min(REST_MAX)));
+            self.agenda.set(Due::Rested(from), until);
+        }
+        if let Err(code) = outcome
+            && !retry_after.is_zero()
+            && retry_after <= SOON
+            && let Some(parcel) = self.parcels.get_mut(serial)
+            && parcel.refused.is_none()
+        {
+            // It takes it in a moment: once, that is waited for.
+            parcel.refused = Some(code);
+            parcel.stage = Stage::Queued(from);
+            link.waiting.push(parcel.origin, serial);
+            let due = now.after(self.params.routing().verdict_timeout);
+            self.agenda.set(Due::Parcel(serial), due.after(retry_after));
+            self.offer_next(from, now);
+            return true;
+        }
         self.offer_next(from, now);
         match outcome {
             Ok(()) => self.taken(serial, from, now),
@@ -395,7 +358,7 @@ impl Core {
     }
 
     /// An offer came back.
-    pub(super) fn parcel_undelivered(&mut self, to: PeerId, number: u64, now: Instant) {
+    pub(super) fn parcel_undelivered(&mut self, to: PeerId, number: u32, now: Instant) {
         let Some(link) = self.links.get_mut(&to) else { return };
         let Some(serial) = link.offered.remove(&number) else { return };
         // Not within this input: the next one's outbox may be full as well.
@@ -410,6 +373,7 @@ impl Core {
     fn taken(&mut self, serial: u64, by: PeerId, now: Instant) {
         self.agenda.clear(Due::Parcel(serial));
         let Some(parcel) = self.parcels.remove(serial) else { return };
+        self.may_answer(&by, Asked::Envelope(parcel.id), now);
         match parcel.origin {
             Origin::Link(from) => {
                 let routing = self.params.routing();
@@ -419,7 +383,7 @@ impl Core {
                     self.agenda.by(Due::Ways, until);
                 }
             }
-            Origin::Own(letter) => self.own_taken(letter, by, now),
+            Origin::Own(letter) => self.own_taken(letter, parcel.id, by, now),
             Origin::Mail => self.mail_put(parcel.id, by, Ok(()), now),
             Origin::Aside => {}
         }
@@ -445,7 +409,10 @@ impl Core {
         if let (Origin::Mail, Goal::To(server)) = (parcel.origin, parcel.goal) {
             return self.mail_put(parcel.id, server, Err(parcel.refused), now);
         }
-        self.tell(parcel.origin, parcel.id, News::Stopped(Code::NotReachable), now);
+        // The author is told what its own neighbours said; a carrier's are nobody's business.
+        let own = matches!(parcel.origin, Origin::Own(_));
+        let code = parcel.refused.filter(|_| own).unwrap_or(Code::NotReachable);
+        self.tell(parcel.origin, parcel.id, News::Stopped(code), now);
     }
 
     /// Passes news on to whoever the envelope is from.

@@ -7,6 +7,7 @@ use machine::{Effect, Effects, JobId, JobIds};
 
 use super::Core;
 use super::mailbox::MailErrand;
+use super::own::Written;
 use crate::envelope::{Envelope, MessageId};
 use crate::event::{Event, Job};
 use crate::fault::Fault;
@@ -25,8 +26,13 @@ pub(super) struct Desk {
 /// Whom the answer to a job is for.
 #[derive(Clone, Debug)]
 pub(super) enum Errand {
-    /// The dial of this peer.
-    Dial(PeerId),
+    /// The dial of a peer.
+    Dial {
+        /// Which peer.
+        peer: PeerId,
+        /// That of the record whose addresses are dialled.
+        seq: u64,
+    },
     /// Records that a peer answered a look-up with.
     Told {
         /// Which look-up.
@@ -45,16 +51,29 @@ pub(super) enum Errand {
         /// Whether it asks.
         asks: bool,
     },
+    /// Rows of own messages are written.
+    Rows(Written),
     /// Another envelope for an own message.
     Again(LetterId),
-    /// A letter of the core's own, of whose fate nobody is told.
+    /// A receipt.
+    Receipt {
+        /// For whom.
+        to: PeerId,
+        /// Of which letter.
+        letter: LetterId,
+    },
+    /// Another letter of the core's own, of whose fate nobody is told.
     Aside,
     /// The signature of whoever keeps an own message.
     Stored {
         /// Which message.
         letter: LetterId,
+        /// In which envelope.
+        id: MessageId,
         /// Who says that it does.
         server: PeerId,
+        /// Which neighbour passed that on; none if this node asked the server itself.
+        from: Option<PeerId>,
     },
     /// The mailbox's.
     Mail(MailErrand),
@@ -82,6 +101,11 @@ impl Desk {
 
     pub(super) fn end(&mut self, id: JobId) -> Option<Errand> {
         self.under_way.remove(&id)
+    }
+
+    /// How many jobs are of this kind.
+    pub(super) fn count(&self, is: impl Fn(&Errand) -> bool) -> usize {
+        self.under_way.values().filter(|errand| is(errand)).count()
     }
 
     pub(super) fn jobs(&self) -> usize {

@@ -12,19 +12,34 @@ use crate::event::{DialError, Done};
 
 /// Peers that wait for a dial. Twice as many wait longer than anybody waits for them.
 const QUEUE_MAX: usize = 32;
+/// What is dialled without need, to peers that may not be where they say, is at most a half: of the
+/// dials, and of those that wait.
+const HALF: usize = 2;
 /// Peers whose failures are remembered. Of one more nothing is remembered.
 const RESTS_MAX: usize = 1_024;
 
 /// Dials under way and waiting, and who rests after a failure.
 #[derive(Debug, Default)]
 pub(super) struct Dials {
-    active: Vec<PeerId>,
-    queue: VecDeque<PeerId>,
+    /// Those under way, and whether each goes first.
+    active: BTreeMap<PeerId, bool>,
+    /// Those that wait.
+    queue: VecDeque<Wish>,
     /// Parcels that wait for each.
     waiting: BTreeMap<PeerId, Vec<u64>>,
     rests: BTreeMap<PeerId, Rest>,
     /// Dialled well, and the link is not ready yet.
     expected: BTreeSet<PeerId>,
+}
+
+/// A dial that waits for a place.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    peer: PeerId,
+    since: Instant,
+    /// Whether it goes before the others: its peer was found where it says before, or an own message
+    /// is for it.
+    first: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +51,28 @@ struct Rest {
 impl Dials {
     /// Whether a link with `peer` that comes now was opened for the core.
     pub(super) fn brings(&self, peer: &PeerId) -> bool {
-        self.active.contains(peer) || self.expected.contains(peer)
+        self.active.contains_key(peer) || self.expected.contains(peer)
+    }
+
+    fn wish(&mut self, peer: &PeerId) -> Option<&mut Wish> {
+        self.queue.iter_mut().find(|wish| wish.peer == *peer)
+    }
+
+    /// Whose turn it is, taken out: whoever goes first, or else the others as long as they have no
+    /// more than their part.
+    fn next(&mut self, dials_max: usize) -> Option<Wish> {
+        let others = self.active.values().filter(|first| !**first).count();
+        let may_be_other = others < dials_max.div_ceil(HALF);
+        let place = self.queue.iter().position(|wish| wish.first);
+        self.queue.remove(place.or(may_be_other.then_some(0))?)
+    }
+
+    /// Takes out those that wait since before `since`.
+    fn take_late(&mut self, since: Instant) -> Vec<PeerId> {
+        let late = |wish: &Wish| wish.since < since;
+        let peers = self.queue.iter().filter(|wish| late(wish)).map(|wish| wish.peer).collect();
+        self.queue.retain(|wish| !late(wish));
+        peers
     }
 
     pub(super) fn rests(&self, peer: &PeerId, now: Instant) -> bool {
@@ -56,10 +92,16 @@ impl Dials {
         }
     }
 
+    /// Dials under way, and what waits for one.
     pub(super) fn len(&self) -> usize {
-        let rests = self.rests.len().saturating_add(self.expected.len());
+        let dialled = self.active.len().saturating_add(self.expected.len());
         let waiting = self.queue.len().saturating_add(self.waiting.len());
-        rests.saturating_add(waiting).saturating_add(self.active.len())
+        dialled.saturating_add(waiting)
+    }
+
+    /// Peers whose failures are remembered for a time.
+    pub(super) fn resting(&self) -> usize {
+        self.rests.len()
     }
 }
 
@@ -67,50 +109,73 @@ impl Core {
     /// Sees to it that `peer` is dialled, now or soon. False if it is not known where it is, if it
     /// rests, or if there is no room.
     pub(super) fn dial(&mut self, peer: PeerId, now: Instant) -> bool {
-        if self.dials.brings(&peer) || self.dials.queue.contains(&peer) {
+        self.dial_in_turn(peer, false, now)
+    }
+
+    /// The same for an own message: before what others have this node dial.
+    pub(super) fn dial_first(&mut self, peer: PeerId, now: Instant) -> bool {
+        self.dial_in_turn(peer, true, now)
+    }
+
+    fn dial_in_turn(&mut self, peer: PeerId, first: bool, now: Instant) -> bool {
+        if self.dials.brings(&peer) {
             return true;
         }
-        let known = self.table.get(&peer).is_some();
-        if !known || peer == self.local || self.dials.rests(&peer, now) {
+        if let Some(wish) = self.dials.wish(&peer) {
+            wish.first |= first;
+            return true;
+        }
+        let Some(contact) = self.table.get(&peer) else { return false };
+        let first = first || contact.is_reached();
+        if peer == self.local || self.dials.rests(&peer, now) {
             return false;
         }
-        if self.dials.queue.len() >= QUEUE_MAX {
+        let others = self.dials.queue.iter().filter(|wish| !wish.first).count();
+        let full = self.dials.queue.len() >= QUEUE_MAX || (!first && others >= QUEUE_MAX / HALF);
+        if full {
             return false;
         }
-        self.dials.queue.push_back(peer);
+        self.dials.queue.push_back(Wish { peer, since: now, first });
         self.dial_next(now);
         true
     }
 
     /// Starts the dials that wait, as far as there is room.
     pub(super) fn dial_next(&mut self, now: Instant) {
-        let routing = self.params.routing();
+        let (routing, discovery) = (self.params.routing(), self.params.discovery());
         let (dials_max, links_max) = (routing.dials_max, routing.links_max);
+        // Nobody waits for them any more.
+        let patience = routing.verdict_timeout.max(discovery.answer_timeout);
+        let since = now.elapsed().checked_sub(patience).map(Instant::at);
+        for peer in since.map(|since| self.dials.take_late(since)).unwrap_or_default() {
+            self.dial_failed(peer, now);
+        }
         while self.dials.active.len() < dials_max {
-            let Some(peer) = self.dials.queue.front().copied() else { return };
+            let Some(wish) = self.dials.next(dials_max) else { return };
             let opened = self.links.values().filter(|link| link.opened && !link.released).count();
             if opened.saturating_add(self.dials.active.len()) >= links_max
                 && !self.give_up_link(now)
             {
-                return;
+                return self.dials.queue.push_front(wish);
             }
-            self.dials.queue.pop_front();
+            let Wish { peer, first, .. } = wish;
             let Some(contact) = self.table.get(&peer) else {
                 self.dial_failed(peer, now);
                 continue;
             };
-            let addresses = contact.record().addresses().to_vec();
-            self.dials.active.push(peer);
-            self.desk.start(Errand::Dial(peer), Job::Dial { peer, addresses });
+            let (addresses, seq) = (contact.record().addresses().to_vec(), contact.record().seq());
+            self.dials.active.insert(peer, first);
+            self.desk.start(Errand::Dial { peer, seq }, Job::Dial { peer, addresses });
         }
     }
 
-    /// Gives up the link that was of no use for longest; false if all are of use.
+    /// Gives up the link that was of no use for longest; false if all are of use. What its peer has
+    /// under way does not count: otherwise it could hold the place.
     fn give_up_link(&mut self, now: Instant) -> bool {
         let idle = self
             .links
             .iter_mut()
-            .filter(|(_, link)| link.opened && !link.released && link.is_idle())
+            .filter(|(_, link)| link.opened && !link.released && link.is_unused())
             .min_by_key(|(_, link)| link.used);
         let Some((peer, link)) = idle else { return false };
         link.released = true;
@@ -123,16 +188,21 @@ impl Core {
     /// A dial ended.
     pub(super) fn on_dialled(
         &mut self,
-        peer: PeerId,
+        (peer, seq): (PeerId, u64),
         outcome: &Result<Done, JobError>,
         now: Instant,
     ) {
-        self.dials.active.retain(|active| *active != peer);
+        self.dials.active.remove(&peer);
+        if matches!(outcome, Ok(Done::Dialled(Ok(())))) {
+            self.table.reached(&peer, seq);
+        }
         match outcome {
-            Ok(Done::Dialled(Ok(()))) => {
+            Ok(Done::Dialled(Ok(()) | Err(DialError::Linked))) => {
                 self.dials.rests.remove(&peer);
                 self.agenda.clear(Due::Rest(peer));
-                if !self.links.contains_key(&peer) {
+                if self.links.contains_key(&peer) {
+                    self.saw(peer, now);
+                } else {
                     // Those that wait do so until their time is up.
                     self.dials.expected.insert(peer);
                     let due = now.after(self.params.routing().link_idle);
@@ -168,10 +238,16 @@ impl Core {
         self.agenda.set(Due::Rest(peer), until.after(span));
     }
 
-    /// The failures of `peer` are long ago.
-    pub(super) fn rested(&mut self, peer: &PeerId) {
-        self.dials.rests.remove(peer);
-        self.dials.expected.remove(peer);
+    /// The failures of `peer` are long ago, or it was dialled well and says nothing: it does not take
+    /// part, and is no contact.
+    pub(super) fn rested(&mut self, peer: PeerId, now: Instant) {
+        self.dials.rests.remove(&peer);
+        if self.dials.expected.remove(&peer) {
+            self.rest(peer, now);
+            self.failed(&peer);
+            self.dial_failed(peer, now);
+            self.dial_next(now);
+        }
     }
 
     /// Those that wait for `peer` go elsewhere.
@@ -180,11 +256,12 @@ impl Core {
             self.agenda.soon(Due::Parcel(serial), now);
         }
         self.lookups_lost(peer, now);
+        self.collect_unreached(&peer);
     }
 
     /// There is a link with `peer`: what waits for it goes over it.
     pub(super) fn dialled_through(&mut self, peer: PeerId, now: Instant) {
-        self.dials.queue.retain(|queued| *queued != peer);
+        self.dials.queue.retain(|wish| wish.peer != peer);
         self.dials.rests.remove(&peer);
         self.dials.expected.remove(&peer);
         self.agenda.clear(Due::Rest(peer));

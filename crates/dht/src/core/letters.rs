@@ -1,7 +1,8 @@
-//! Letters of the core's own: receipts, announcements, and how two peers make themselves known.
+//! Letters of the core's own: announcements, and how two peers make themselves known.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p_identity::PeerId;
@@ -11,9 +12,9 @@ use transport::records::BadRecord;
 use wire::signed::SignedRecord;
 
 use super::agenda::Due;
-use super::carry::{Goal, Origin, Parcel, Stage};
 use super::desk::{Errand, Joining};
 use super::lookup::Aim;
+use super::parcels::{Goal, Origin, Parcel, Stage};
 use super::{Core, Event, Fault, Job};
 use crate::envelope::{Destination, Flags, Lifetime, Terms};
 use crate::event::{DiscoverError, Done};
@@ -28,44 +29,11 @@ use crate::strategy::{BroadcastStrategy, View};
 /// Neighbours that an announcement goes to.
 const JOIN_TO: usize = 3;
 
-/// Receipts sent lately, each of which is not sent again for a while.
-#[derive(Debug, Default)]
-pub(super) struct Receipts {
-    sent: BTreeMap<(PeerId, LetterId), Instant>,
-    order: VecDeque<(Instant, (PeerId, LetterId))>,
-}
-
-impl Receipts {
-    /// Notes one unless it was sent lately.
-    fn note(&mut self, to: PeerId, letter: LetterId, until: Instant, max: usize) -> bool {
-        if self.sent.contains_key(&(to, letter)) {
-            return false;
-        }
-        while self.order.len() >= max {
-            let Some((_, oldest)) = self.order.pop_front() else { break };
-            self.sent.remove(&oldest);
-        }
-        self.sent.insert((to, letter), until);
-        self.order.push_back((until, (to, letter)));
-        true
-    }
-
-    /// Forgets those whose time is over, and says when the next one's is.
-    pub(super) fn expire(&mut self, now: Instant) -> Option<Instant> {
-        while let Some((until, receipt)) = self.order.front().copied() {
-            if until > now {
-                return Some(until);
-            }
-            self.order.pop_front();
-            self.sent.remove(&receipt);
-        }
-        None
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.sent.len()
-    }
-}
+/// Records of announcements, and of those who ask for ours, that are checked at once.
+const CHECKS_MAX: usize = 8;
+/// How long a link that brought a question for our record brings none that is answered. The one who
+/// asks does so again, over another way.
+const QUESTION_GAP: Duration = Duration::from_secs(1);
 
 /// The search for one peer.
 #[derive(Debug)]
@@ -81,11 +49,21 @@ pub(super) struct Search {
 #[derive(Debug, Default)]
 pub(super) struct Searches {
     by_peer: BTreeMap<PeerId, Search>,
+    /// Links that brought a question of somebody else lately.
+    questions: BTreeMap<PeerId, Instant>,
 }
 
 impl Searches {
     pub(super) fn len(&self) -> usize {
         self.by_peer.len()
+    }
+
+    /// Whether what a link brings of somebody who asks for our record is answered.
+    fn may_ask(&mut self, link: PeerId, now: Instant) -> bool {
+        self.questions.retain(|_, at| now.since(*at) < QUESTION_GAP);
+        let new = !self.questions.contains_key(&link);
+        self.questions.entry(link).or_insert(now);
+        new
     }
 
     fn commands(&self) -> usize {
@@ -97,6 +75,12 @@ impl Core {
     /// A letter for this node, or for whoever carries it, that is not the application's.
     pub(super) fn hear(&mut self, recorded: Recorded, now: Instant) -> Result<(), Refusal> {
         let (from, hops, id) = (recorded.from(), recorded.hops(), recorded.id());
+        let joining = self.desk.count(|errand| matches!(errand, Errand::Join(_)));
+        let is_join =
+            matches!(recorded.contents(), Contents::Clear(it) if it.letter.kind == Kind::Join);
+        if is_join && joining >= CHECKS_MAX {
+            return Err(Refusal::Busy);
+        }
         recorded.settle();
         let envelope = recorded.envelope().clone();
         let opened = match recorded.into_contents() {
@@ -107,10 +91,12 @@ impl Core {
         match letter.kind {
             Kind::Receipt => {
                 if let Ok(letter) = letter.payload.as_ref().try_into() {
-                    self.on_receipt(LetterId(letter), sender);
+                    self.on_receipt(LetterId(letter), sender, now);
                 }
             }
-            Kind::Discover => self.on_introduction(sender, letter.payload, true),
+            Kind::Discover if self.searches.may_ask(from, now) => {
+                self.on_introduction(sender, letter.payload, true);
+            }
             Kind::DiscoverResponse => self.on_introduction(sender, letter.payload, false),
             Kind::Join if sender != self.local => {
                 let records = vec![letter.payload];
@@ -118,7 +104,7 @@ impl Core {
                 let joining = Joining { from, author: sender, id, envelope, hops };
                 self.desk.start(Errand::Join(Box::new(joining)), Job::Verify { records });
             }
-            Kind::Join | Kind::Domain => {}
+            Kind::Discover | Kind::Join | Kind::Domain => {}
         }
         self.plan(now);
         Ok(())
@@ -151,7 +137,8 @@ impl Core {
     fn on_introduction(&mut self, sender: PeerId, payload: Bytes, asks: bool) {
         let Ok(Introduction { nonce, record }) = Introduction::decode(payload) else { return };
         let awaited = self.searches.by_peer.get(&sender).is_some_and(|s| s.nonce == nonce);
-        if asks || awaited {
+        let checks = self.desk.count(|errand| matches!(errand, Errand::Introduced { .. }));
+        if checks < CHECKS_MAX && (asks || awaited) {
             let errand = Errand::Introduced { sender, nonce, asks };
             self.desk.start(errand, Job::Verify { records: vec![record] });
         }
@@ -174,55 +161,40 @@ impl Core {
         if asks {
             let Some(own) = &self.record else { return };
             let introduction = Introduction { nonce, record: own.encoded().clone() };
-            let kind = Kind::DiscoverResponse;
-            self.write(sender, kind, introduction.encode(), self.params.delivery().lifetime, now);
+            let (kind, payload) = (Kind::DiscoverResponse, introduction.encode());
+            // Who asks waits for minutes: nobody need keep the question or the answer.
+            if let Some(addressed) = self.address(sender, kind, false, payload, now) {
+                self.desk.start(Errand::Aside, Job::Seal(Box::new(addressed)));
+            }
         } else if self.searches.by_peer.get(&sender).is_some_and(|s| s.nonce == nonce) {
             self.discovered(sender, &Ok(record));
         }
     }
 
-    /// Tells a sender that its letter is delivered.
-    pub(super) fn receipt(&mut self, to: PeerId, letter: LetterId, now: Instant) {
-        let delivery = self.params.delivery();
-        let (until, max) = (now.after(delivery.receipt_gap), delivery.messages_max);
-        if !delivery.receipts || !self.receipts.note(to, letter, until, max) {
-            return;
-        }
-        let lifetime = delivery.lifetime_mailbox;
-        self.agenda.by(Due::Receipts, until);
-        self.write(to, Kind::Receipt, Bytes::copy_from_slice(&letter.0), lifetime, now);
-    }
-
-    /// Has a letter of the core's own sealed for one peer, to be kept for it if need be.
-    fn write(
+    /// A letter of the core's own for one peer. It lives as long as an application's does by default,
+    /// or its header would show what it is.
+    pub(super) fn address(
         &mut self,
         to: PeerId,
         kind: Kind,
+        keep: bool,
         payload: Bytes,
-        lifetime: std::time::Duration,
-        now: Instant,
-    ) {
-        if let Some(addressed) = self.address(to, kind, payload, lifetime, now) {
-            self.desk.start(Errand::Aside, Job::Seal(Box::new(addressed)));
-        }
-    }
-
-    fn address(
-        &mut self,
-        to: PeerId,
-        kind: Kind,
-        payload: Bytes,
-        lifetime: std::time::Duration,
         now: Instant,
     ) -> Option<Addressed> {
         let destination = Destination::of(&to).ok()?;
         let created = self.wall_at(now)?;
+        let delivery = self.params.delivery();
+        let (flags, lifetime) = if keep {
+            (Flags::MAILBOX, delivery.lifetime_mailbox)
+        } else {
+            (Flags::NONE, delivery.lifetime)
+        };
         let lifetime = Lifetime::at_least(lifetime).unwrap_or_default();
         let letter = Letter { id: LetterId(self.rng.random()), kind, payload };
-        let (addressee, flags) = if kind == Kind::Join {
-            (Addressee::Clear(Some(destination)), Flags::NONE)
+        let addressee = if kind == Kind::Join {
+            Addressee::Clear(Some(destination))
         } else {
-            (Addressee::Sealed(destination), Flags::MAILBOX)
+            Addressee::Sealed(destination)
         };
         let strategy = BroadcastStrategy::DirectOrClosest { peer: to, n: 1, exclude: Vec::new() };
         let terms = Terms { flags, created, lifetime };
@@ -246,8 +218,9 @@ impl Core {
         let Addressee::Sealed(destination) = dispatch.addressed.addressee else { return };
         let (peer, id) = (destination.peer(), dispatch.identified.id);
         let envelope = dispatch.envelope.bytes().clone();
-        let goal = Goal::Towards { peer, key: Key::of(&peer), keep: true };
-        let hops = self.draw_hops();
+        let keep = dispatch.envelope.flags().contains(Flags::MAILBOX);
+        let goal = Goal::Towards { peer, key: Key::of(&peer), keep };
+        let hops = self.hops_of(&dispatch.addressed.letter.id);
         let origin = Origin::Aside;
         let (exclude, stage) = (Vec::new(), Stage::Idle);
         let parcel =
@@ -260,8 +233,8 @@ impl Core {
         let discovery = self.params.discovery();
         let rests = self.announced.is_some_and(|at| now.since(at) < discovery.join_gap);
         let Some(record) = self.record.clone().filter(|_| discovery.join && !rests) else { return };
-        let (payload, lifetime) = (record.encoded().clone(), self.params.delivery().lifetime);
-        if let Some(addressed) = self.address(self.local, Kind::Join, payload, lifetime, now) {
+        let payload = record.encoded().clone();
+        if let Some(addressed) = self.address(self.local, Kind::Join, false, payload, now) {
             self.announced = Some(now);
             self.desk.start(Errand::Aside, Job::Seal(Box::new(addressed)));
         }
@@ -270,7 +243,7 @@ impl Core {
     fn send_join(&mut self, dispatch: &Dispatch, now: Instant) {
         let view = View::new(&self.table, &self.near, self.params.routing());
         let near = view.closest(self.table.own(), JOIN_TO, &[]);
-        let hops = self.draw_hops();
+        let hops = self.hops_of(&dispatch.addressed.letter.id);
         for peer in near {
             let parcel = Parcel {
                 id: dispatch.identified.id,
@@ -328,9 +301,8 @@ impl Core {
             return self.discovered(peer, &Err(DiscoverError::Unannounced));
         };
         let introduction = Introduction { nonce, record: own.encoded().clone() };
-        let lifetime = self.params.discovery().discover_timeout;
         let payload = introduction.encode();
-        let Some(addressed) = self.address(peer, Kind::Discover, payload, lifetime, now) else {
+        let Some(addressed) = self.address(peer, Kind::Discover, false, payload, now) else {
             return self.discovered(peer, &Err(DiscoverError::Recipient));
         };
         if let Some(search) = self.searches.by_peer.get_mut(&peer) {

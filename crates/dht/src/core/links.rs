@@ -1,12 +1,14 @@
 //! Links: how much of each is under way, and how much it may bring.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::Instant;
 
 use super::agenda::Due;
+use super::past::{Asked, Past};
+use super::queue::Queue;
 use super::{Core, Event, Fault, Message};
 use crate::envelope::MessageId;
 use crate::inbound::{Carriage, Disposition, InboundMessage, Ticket};
@@ -25,15 +27,21 @@ pub(super) struct Link {
     pub(super) opened: bool,
     /// Whether the core has said that it has no more use for it.
     pub(super) released: bool,
-    /// When it was last of use.
+    /// When it was last of use to this node.
     pub(super) used: Instant,
+    /// When its peer last said anything.
+    pub(super) heard: Instant,
     /// Envelopes that it brought and that are in the pipeline, and their bytes.
     under_way: usize,
     under_way_bytes: usize,
     /// Parcels that it was offered and has said nothing about.
-    pub(super) offered: BTreeMap<u64, u64>,
+    pub(super) offered: BTreeMap<u32, u64>,
     /// Parcels that wait to be offered to it.
-    pub(super) waiting: VecDeque<u64>,
+    pub(super) waiting: Queue,
+    /// Until when it is offered nothing more, as it has asked.
+    rests: Option<Instant>,
+    /// What it may answer though nobody waits for that.
+    pub(super) past: Past,
     /// Questions that it may ask still, and when that was counted.
     finds: (u32, Instant),
 }
@@ -44,7 +52,7 @@ pub(super) struct UnderWay {
     pub(super) from: PeerId,
     pub(super) carriage: Carriage,
     /// What the verdict repeats.
-    pub(super) number: u64,
+    pub(super) number: u32,
     len: usize,
 }
 
@@ -54,17 +62,37 @@ impl Link {
             opened: false,
             released: false,
             used: now,
+            heard: now,
             under_way: 0,
             under_way_bytes: 0,
             offered: BTreeMap::new(),
-            waiting: VecDeque::new(),
+            waiting: Queue::default(),
+            rests: None,
+            past: Past::default(),
             finds: (FINDS_BURST, now),
         }
     }
 
+    /// Whether it is to be left alone.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        self.rests.is_some_and(|until| until > now)
+    }
+
+    /// Leaves it alone until then, if not longer already. Says until when.
+    pub(super) fn rest(&mut self, until: Instant) -> Instant {
+        let until = self.rests.map_or(until, |before| before.max(until));
+        self.rests = Some(until);
+        until
+    }
+
     /// Whether nothing is under way over it.
     pub(super) fn is_idle(&self) -> bool {
-        self.under_way == 0 && self.offered.is_empty() && self.waiting.is_empty()
+        self.under_way == 0 && self.is_unused()
+    }
+
+    /// Whether this node has nothing under way over it, whatever its peer has.
+    pub(super) fn is_unused(&self) -> bool {
+        self.offered.is_empty() && self.waiting.is_empty()
     }
 
     /// Whether it may ask for contacts now.
@@ -94,6 +122,7 @@ impl Core {
         self.near.join(peer);
         self.saw(peer, now);
         self.dialled_through(peer, now);
+        self.own_linked(peer, now);
         if first {
             self.agenda.soon(Due::Explore, now);
         }
@@ -104,8 +133,9 @@ impl Core {
         let Some(link) = self.links.remove(&peer) else { return };
         self.near.leave(&peer);
         self.agenda.clear(Due::Idle(peer));
+        self.agenda.clear(Due::Rested(peer));
         // Those that it was offered go elsewhere, but not all within this input.
-        for serial in link.offered.into_values().chain(link.waiting) {
+        for serial in link.offered.into_values().chain(link.waiting.into_serials()) {
             self.agenda.soon(Due::Parcel(serial), now);
         }
         self.under_way.retain(|_, under_way| under_way.from != peer);
@@ -145,7 +175,7 @@ impl Core {
     pub(super) fn arrive(
         &mut self,
         from: PeerId,
-        (carriage, number): (Carriage, u64),
+        (carriage, number): (Carriage, u32),
         hops: u8,
         envelope: Bytes,
         now: Instant,
@@ -159,8 +189,10 @@ impl Core {
         }
         link.under_way = link.under_way.saturating_add(1);
         link.under_way_bytes = bytes;
-        link.used = now;
-        link.released = false;
+        if carriage == Carriage::Fetched {
+            link.used = now;
+            link.released = false;
+        }
         let ticket = Ticket::new(self.tickets);
         self.tickets = self.tickets.wrapping_add(1);
         self.under_way.insert(ticket, UnderWay { from, carriage, number, len });
@@ -172,7 +204,7 @@ impl Core {
     pub(super) fn on_carry(
         &mut self,
         from: PeerId,
-        (carriage, number): (Carriage, u64),
+        (carriage, number): (Carriage, u32),
         hops: u8,
         envelope: Bytes,
         now: Instant,
@@ -217,13 +249,18 @@ impl Core {
         {
             self.desk.report(from, Fault::Envelope(refusal));
         }
-        match carriage {
-            Carriage::Routed | Carriage::Put => self.answer(from, number, outcome),
-            Carriage::Fetched => self.mail_settled(from, ticket, outcome, now),
+        match (carriage, outcome) {
+            // As one that is new and that nobody closer takes: it does not tell whom the message
+            // passed, and whoever brought it goes on to the next.
+            (Carriage::Routed, Err(Refusal::Duplicate)) => {
+                self.answer(from, number, Err(Refusal::NotReachable));
+            }
+            (Carriage::Routed | Carriage::Put, _) => self.answer(from, number, outcome),
+            (Carriage::Fetched, _) => self.mail_settled(from, ticket, outcome, now),
         }
     }
 
-    fn answer(&mut self, to: PeerId, number: u64, outcome: Result<(), Refusal>) {
+    fn answer(&mut self, to: PeerId, number: u32, outcome: Result<(), Refusal>) {
         let retry_after = outcome.err().map(|refusal| refusal.retry_after()).unwrap_or_default();
         let outcome = outcome.map_err(|refusal| refusal.code());
         self.desk.send(to, Message::Verdict { number, outcome, retry_after });
@@ -245,8 +282,14 @@ impl Core {
                 Ok(())
             }
             // A Put whose link is gone: nobody waits for the word that it is kept.
-            Disposition::Keep(_) | Disposition::Unreadable => Ok(()),
+            Disposition::Keep(_) => Ok(()),
+            Disposition::Unwanted | Disposition::InHand | Disposition::Unreadable => Ok(()),
         }
+    }
+
+    /// A link may be offered parcels again.
+    pub(super) fn link_rested(&mut self, peer: PeerId, now: Instant) {
+        self.offer_next(peer, now);
     }
 
     /// A link that was opened for the core: is it used?
@@ -267,18 +310,37 @@ impl Core {
 
     /// News of an envelope that went out over us.
     pub(super) fn on_returned(&mut self, peer: PeerId, id: MessageId, news: News, now: Instant) {
-        if let Some(letter) = self.owns.letter_of(&id) {
-            return self.own_news(letter, id, news, now);
-        }
-        if self.mail_returned(peer, id, news, now) {
+        if self.own_returned(peer, id, news, now) {
             return;
         }
+        // Whoever keeps a message may carry it besides: the ways come first.
         match self.ways.back(&id, &peer) {
             Some(to) if self.links.contains_key(&to) => {
                 self.desk.send(to, Message::Returned { id, news });
             }
             Some(_) => {}
-            None => self.desk.report(peer, Fault::Unsolicited("returned")),
+            None if self.mail_returned(peer, id, news, now) => {}
+            None => self.unasked((peer, "returned"), Asked::Envelope(id), now),
+        }
+    }
+
+    /// An answer that nobody waits for: it is late, or was never asked for, which is noted.
+    pub(super) fn unasked(
+        &mut self,
+        (peer, answer): (PeerId, &'static str),
+        asked: Asked,
+        now: Instant,
+    ) {
+        let link = self.links.get_mut(&peer);
+        if !link.is_some_and(|link| link.past.explains(asked, now)) {
+            self.desk.report(peer, Fault::Unsolicited(answer));
+        }
+    }
+
+    /// Remembers that `peer` may answer that still.
+    pub(super) fn may_answer(&mut self, peer: &PeerId, asked: Asked, now: Instant) {
+        if let Some(link) = self.links.get_mut(peer) {
+            link.past.note(asked, now);
         }
     }
 }

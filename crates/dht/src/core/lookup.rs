@@ -1,5 +1,7 @@
 //! Look-ups: α questions at a time to the closest who are known, until the closest have answered.
 
+mod view;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,15 +13,16 @@ use rand::RngExt as _;
 use transport::records::BadRecord;
 use wire::signed::SignedRecord;
 
+use self::view::{IN_VIEW_MAX, LookUp, State};
 use super::agenda::Due;
 use super::desk::Errand;
+use super::past::Asked;
 use super::{Core, Event, Fault, Job, Message};
 use crate::event::{Done, LookUpError};
-use crate::key::{Distance, Key};
+use crate::key::Key;
 use crate::messages::RECORDS_MAX;
+use crate::table::Contact;
 
-/// Peers that a look-up keeps in view: three times those that it ends with.
-const IN_VIEW_MAX: usize = 60;
 /// The shortest time between two look-ups of a node's own accord.
 const GAP: Duration = Duration::from_millis(200);
 const HOUR: Duration = Duration::from_hours(1);
@@ -33,35 +36,6 @@ pub(super) enum Aim {
     Refresh,
     /// A peer is looked for.
     Search(PeerId),
-}
-
-/// A look-up under way.
-#[derive(Debug)]
-pub(super) struct LookUp {
-    target: Key,
-    aim: Aim,
-    ends: Instant,
-    /// Those in view, the closest first.
-    nodes: BTreeMap<Distance, Node>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Node {
-    peer: PeerId,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum State {
-    Heard,
-    /// Being dialled or asked, until then.
-    Asking {
-        /// That of the question, once there is a link.
-        nonce: Option<u64>,
-        until: Instant,
-    },
-    Answered,
-    Failed,
 }
 
 /// All look-ups.
@@ -92,43 +66,10 @@ impl LookUps {
     }
 }
 
-impl LookUp {
-    fn hear(&mut self, peer: PeerId) {
-        let distance = Key::of(&peer).distance(&self.target);
-        self.nodes.entry(distance).or_insert(Node { peer, state: State::Heard });
-        while self.nodes.len() > IN_VIEW_MAX {
-            self.nodes.pop_last();
-        }
-    }
-
-    fn node(&mut self, peer: &PeerId) -> Option<&mut Node> {
-        self.nodes.get_mut(&Key::of(peer).distance(&self.target))
-    }
-
-    /// Whom to ask next: the closest that was not asked, if it is one of the closest that may
-    /// answer.
-    fn next(&self) -> Option<PeerId> {
-        let alive = self.nodes.values().filter(|node| node.state != State::Failed);
-        let mut closest = alive.take(RECORDS_MAX);
-        closest.find(|node| node.state == State::Heard).map(|node| node.peer)
-    }
-
-    fn asking(&self) -> usize {
-        self.nodes.values().filter(|node| matches!(node.state, State::Asking { .. })).count()
-    }
-
-    fn next_due(&self) -> Instant {
-        let until = |node: &Node| match node.state {
-            State::Asking { until, .. } => Some(until),
-            State::Heard | State::Answered | State::Failed => None,
-        };
-        self.nodes.values().filter_map(until).chain([self.ends]).min().unwrap_or(self.ends)
-    }
-
-    fn answered(&self) -> Vec<PeerId> {
-        let answered = self.nodes.values().filter(|node| node.state == State::Answered);
-        answered.map(|node| node.peer).take(RECORDS_MAX).collect()
-    }
+/// Who answers for it that a peer is there: nobody if this node was linked with it since it has its
+/// record, else whoever named it.
+fn teller_of(contact: &Contact, teller: PeerId) -> Option<PeerId> {
+    (!contact.is_verified()).then_some(teller)
 }
 
 impl Core {
@@ -151,12 +92,18 @@ impl Core {
             target,
             aim,
             ends: now.after(discovery.lookup_timeout),
+            checks: 0,
             nodes: BTreeMap::new(),
         };
-        let known: Vec<_> =
-            self.table.known(&target, RECORDS_MAX).iter().map(|c| c.peer()).collect();
-        let linked = self.near.iter().map(|(peer, _)| *peer);
-        known.into_iter().chain(linked).for_each(|peer| lookup.hear(peer));
+        // Without a link there is nobody else to ask.
+        let lonely = self.links.is_empty();
+        for contact in self.table.known(&target, RECORDS_MAX) {
+            let teller = teller_of(contact, self.local).filter(|_| !lonely);
+            lookup.hear(contact.peer(), teller);
+        }
+        for (peer, _) in self.near.iter() {
+            lookup.hear(*peer, None);
+        }
         let number = self.lookups.next;
         self.lookups.next = number.wrapping_add(1);
         self.lookups.by_number.insert(number, lookup);
@@ -177,23 +124,22 @@ impl Core {
             }
             let Some(peer) = lookup.next() else { break };
             let until = now.after(patience);
-            let state = if self.links.contains_key(&peer) {
-                State::Asking { nonce: Some(self.rng.random()), until }
-            } else if self.dial(peer, now) {
-                State::Asking { nonce: None, until }
-            } else {
-                State::Failed
-            };
+            let nonce = self.links.contains_key(&peer).then(|| self.rng.random());
+            let reached = nonce.is_some() || self.dial(peer, now);
             let Some(lookup) = self.lookups.by_number.get_mut(&number) else { return };
-            if let Some(node) = lookup.node(&peer) {
-                node.state = state;
+            if !reached {
+                lookup.fail(&peer);
+                continue;
             }
-            if let State::Asking { nonce: Some(nonce), .. } = state {
+            if let Some(node) = lookup.node(&peer) {
+                node.state = State::Asking { nonce, until };
+            }
+            if let Some(nonce) = nonce {
                 self.ask(number, peer, nonce);
             }
         }
         let Some(lookup) = self.lookups.by_number.get(&number) else { return };
-        if lookup.asking() == 0 || lookup.ends <= now {
+        if (lookup.asking() == 0 && lookup.checks == 0) || lookup.ends <= now {
             self.looked_up(number, now);
         } else {
             let due = lookup.next_due();
@@ -211,17 +157,19 @@ impl Core {
     /// A question without an answer, or the end.
     pub(super) fn lookup_due(&mut self, number: u64, now: Instant) {
         let Some(lookup) = self.lookups.by_number.get_mut(&number) else { return };
-        let mut silent = Vec::new();
-        for node in lookup.nodes.values_mut() {
-            if let State::Asking { nonce, until } = node.state
-                && until <= now
-            {
-                node.state = State::Failed;
-                silent.extend(nonce.map(|_| node.peer));
-            }
+        let late = lookup.nodes.values().filter_map(|node| match node.state {
+            State::Asking { nonce, until } if until <= now => Some((node.peer, nonce)),
+            State::Asking { .. } | State::Heard | State::Answered | State::Failed => None,
+        });
+        let late: Vec<_> = late.collect();
+        for (peer, _) in &late {
+            lookup.fail(peer);
         }
-        for peer in &silent {
-            self.failed(peer);
+        for (peer, nonce) in late {
+            if let Some(nonce) = nonce {
+                self.may_answer(&peer, Asked::Find(nonce), now);
+                self.failed(&peer);
+            }
         }
         self.pursue(number, now);
     }
@@ -230,8 +178,13 @@ impl Core {
     fn looked_up(&mut self, number: u64, now: Instant) {
         self.agenda.clear(Due::LookUp(number));
         let Some(lookup) = self.lookups.by_number.remove(&number) else { return };
-        let LookUp { target, aim, .. } = lookup;
         let found = lookup.answered();
+        let LookUp { target, aim, nodes, .. } = lookup;
+        for node in nodes.into_values() {
+            if let State::Asking { nonce: Some(nonce), .. } = node.state {
+                self.may_answer(&node.peer, Asked::Find(nonce), now);
+            }
+        }
         self.table.refreshed(&target, now);
         match aim {
             Aim::Asked => {
@@ -320,15 +273,18 @@ impl Core {
             })
         });
         let Some(number) = asked else {
-            return self.desk.report(from, Fault::Unsolicited("nodes"));
+            return self.unasked((from, "nodes"), Asked::Find(nonce), now);
         };
         let wish = self.params.discovery().records_max;
         let count = records.len();
         if count > wish {
             self.desk.report(from, Fault::TooMany { count, wish });
         } else {
-            let records = self.hear_known(number, records);
+            let records = self.hear_known((number, from), records);
             if !records.is_empty() {
+                if let Some(lookup) = self.lookups.by_number.get_mut(&number) {
+                    lookup.checks = lookup.checks.saturating_add(1);
+                }
                 let errand = Errand::Told { lookup: number, peer: from };
                 self.desk.start(errand, Job::Verify { records });
             }
@@ -339,15 +295,15 @@ impl Core {
 
     /// Hears of those whose record is in the table byte for byte, and was checked then; gives back
     /// the others.
-    fn hear_known(&mut self, number: u64, records: Vec<Bytes>) -> Vec<Bytes> {
+    fn hear_known(&mut self, (number, from): (u64, PeerId), records: Vec<Bytes>) -> Vec<Bytes> {
         let Some(lookup) = self.lookups.by_number.get_mut(&number) else { return records };
         let known = self.table.known(&lookup.target, IN_VIEW_MAX);
-        let known: BTreeMap<&Bytes, PeerId> =
-            known.iter().map(|contact| (contact.record().encoded(), contact.peer())).collect();
+        let known: BTreeMap<&Bytes, &Contact> =
+            known.into_iter().map(|contact| (contact.record().encoded(), contact)).collect();
         let (heard, others): (Vec<_>, Vec<_>) =
             records.into_iter().partition(|record| known.contains_key(record));
-        for peer in heard.iter().filter_map(|record| known.get(record)) {
-            lookup.hear(*peer);
+        for contact in heard.iter().filter_map(|record| known.get(record)) {
+            lookup.hear(contact.peer(), teller_of(contact, from));
         }
         others
     }
@@ -359,7 +315,10 @@ impl Core {
         outcome: Result<Done, JobError>,
         now: Instant,
     ) {
-        let Ok(Done::Verified(records)) = outcome else { return };
+        if let Some(lookup) = self.lookups.by_number.get_mut(&number) {
+            lookup.checks = lookup.checks.saturating_sub(1);
+        }
+        let Ok(Done::Verified(records)) = outcome else { return self.pursue(number, now) };
         let is_forged =
             |record: &&Result<_, BadRecord>| matches!(record, Err(BadRecord::Forged { .. }));
         let count = records.iter().filter(is_forged).count();
@@ -370,10 +329,10 @@ impl Core {
             let peer = record.peer();
             self.offer_record(&record, now);
             if peer != self.local
-                && self.table.get(&peer).is_some()
+                && let Some(contact) = self.table.get(&peer)
                 && let Some(lookup) = self.lookups.by_number.get_mut(&number)
             {
-                lookup.hear(peer);
+                lookup.hear(peer, teller_of(contact, from));
             }
         }
         self.pursue(number, now);
@@ -398,7 +357,7 @@ impl Core {
             if let Some(node) = lookup.node(&to)
                 && matches!(node.state, State::Asking { nonce: Some(n), .. } if n == nonce)
             {
-                node.state = State::Failed;
+                lookup.fail(&to);
                 self.agenda.soon(Due::LookUp(*number), now);
             }
         }
@@ -428,7 +387,7 @@ impl Core {
             if let Some(node) = lookup.node(&peer)
                 && matches!(node.state, State::Asking { .. })
             {
-                node.state = State::Failed;
+                lookup.fail(&peer);
             }
         }
         let numbers: Vec<_> = self.lookups.by_number.keys().copied().collect();

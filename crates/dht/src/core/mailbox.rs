@@ -19,17 +19,18 @@ use self::keeping::{Keeping, Promise};
 use self::serving::{Reading, Serving};
 use super::Core;
 use super::agenda::Due;
+use crate::clock::Moment;
 use crate::config::Params;
 use crate::envelope::MessageId;
 use crate::event::Done;
-use crate::mailbox::{Arrival, MailGauges, Mailboxes};
+use crate::mailbox::{Admission, Arrival, MailGauges, Mailboxes};
 use crate::messages::{Message, News};
 use crate::network::Network;
 use crate::store::Snapshot;
 
-/// The longest that expiry is left alone: the wall clock may be set.
+/// How long expiry waits while nobody has said what time it is.
 const SWEEP: Duration = Duration::from_mins(1);
-/// Messages forgotten in one sweep. The rest follows at once.
+/// Messages looked at in one sweep. The rest follows at once.
 const SWEEP_MAX: usize = 1_024;
 
 /// Whom the answer to a job of the mailbox is for.
@@ -40,7 +41,7 @@ pub(super) enum MailErrand {
         /// Messages that were forgotten.
         drops: Vec<Arrival>,
         /// Messages that were taken in.
-        kept: Vec<Arrival>,
+        admitted: Vec<Admission>,
     },
     /// What was promised is signed.
     Sign(Vec<Promise>),
@@ -90,6 +91,7 @@ impl Mail {
             self.deposits.len(),
             self.serving.passing(),
             self.collecting.passing(),
+            self.copies.passing(),
         ]
         .into_iter()
         .fold(0, usize::saturating_add)
@@ -145,7 +147,7 @@ impl Core {
         now: Instant,
     ) {
         match errand {
-            MailErrand::Keep { drops, kept } => self.on_kept((drops, kept), &outcome, now),
+            MailErrand::Keep { drops, admitted } => self.on_kept((drops, admitted), &outcome, now),
             MailErrand::Sign(promises) => self.on_signed(promises, outcome, now),
             MailErrand::Read(reading) => self.on_read(&reading, outcome, now),
             MailErrand::Copy(errand) => self.on_copies_read(&errand, outcome, now),
@@ -175,7 +177,7 @@ impl Core {
     /// Does what is due.
     pub(super) fn mail_due(&mut self, now: Instant) {
         if let Some(wall) = self.wall_at(now) {
-            let expired = self.mail.boxes.expire(wall, SWEEP_MAX);
+            let expired = self.mail.boxes.expire(Moment { now, wall }, SWEEP_MAX);
             self.mail.keeping.forget(expired);
         }
         self.refuse_unwritten(now);
@@ -193,10 +195,9 @@ impl Core {
 
     /// Sets the time when something is due next.
     pub(super) fn mail_plan(&mut self, now: Instant) {
-        let expiry = self.mail.boxes.next_expiry().map(|expires| {
-            let left = self.wall_at(now).map_or(SWEEP, |wall| expires.since(wall));
-            now.after(left.min(SWEEP))
-        });
+        let is_known = self.wall_at(now).is_some();
+        let expiry = self.mail.boxes.next_expiry();
+        let expiry = expiry.map(|due| if is_known { due } else { due.max(now.after(SWEEP)) });
         let due = [
             expiry,
             self.mail.keeping.next_due(now),

@@ -1,52 +1,68 @@
 //! Own messages: attempts over one first hop after the other, and what becomes of them.
+//!
+//! Of those that the application is told of, each has a row on the disk. Nothing leaves before the
+//! row is durable, and nothing is told before the row says it: what was told before a crash is what
+//! is known after it.
+
+mod rows;
+mod tries;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use bytes::Bytes;
 use libp2p_identity::PeerId;
-use machine::{Instant, JobError};
+use machine::Instant;
+use rand::RngExt as _;
 
+pub(super) use self::rows::Written;
+use self::rows::{Row, Rows};
 use super::agenda::Due;
-use super::carry::{Goal, Origin, Parcel, Stage};
-use super::desk::Errand;
-use super::{Core, Event, Job};
-use crate::code::Code;
-use crate::envelope::{Envelope, Flags, Lifetime, MessageId, QUANTUM};
-use crate::event::{Done, Outcome, SendError};
-use crate::key::Key;
+use super::{Core, Event};
+use crate::envelope::{Lifetime, MessageId, QUANTUM};
+use crate::event::{Outcome, SendError};
 use crate::letter::LetterId;
-use crate::messages::News;
 use crate::outbound::{Addressed, Addressee, Dispatch};
-use crate::strategy::{BroadcastStrategy, View, select};
+use crate::sent::Sent;
 
 /// Envelopes of one letter whose news are listened to: of older attempts none are expected.
 const IDS_MAX: usize = 4;
-/// How soon that is otherwise.
-const QUICK: Duration = Duration::from_millis(200);
-/// Attempts after which another way is not tried at once when one came to its end.
-const QUICK_MAX: u32 = 3;
-/// Signatures of servers that are checked at once for one letter.
-const CHECKS_MAX: usize = 8;
+/// Messages of before a restart are not tried all at once, but so far apart.
+const APART: Duration = Duration::from_millis(10);
+/// How often the wait for news is doubled, how many attempts follow after such waits while nobody is
+/// known to keep a message, and only then it is doubled on.
+const DOUBLED: u32 = 4;
+const STEADY: u32 = 7;
+/// How long before the last moment the last attempt is made: its news are to come in time.
+const LAST: Duration = Duration::from_secs(10);
 
-/// An own message that has not ended.
+/// An own message that has not ended, or whose end is not written yet.
 #[derive(Debug)]
 pub(super) struct Own {
-    addressed: Addressed,
-    /// The recipient; `None` when it is for nobody in particular.
-    to: Option<PeerId>,
-    /// Whether the application is told of it.
-    told: bool,
+    sent: Sent,
+    /// What is sealed for each attempt; `None` when there are none any more.
+    addressed: Option<Addressed>,
+    /// Its row; `None` for one of which the application is not told.
+    row: Option<Row>,
+    /// Whether it has its end.
+    over: bool,
     ends: Instant,
     attempts: u32,
     /// First hops of this round.
     hops: Vec<PeerId>,
     /// Its latest envelopes.
     ids: Vec<MessageId>,
-    /// Who keeps it.
+    /// Who took each of those on: news of it count from nobody else.
+    takers: BTreeMap<MessageId, BTreeMap<PeerId, Taker>>,
+    /// Whether somebody may have it of whom nothing more will be heard.
+    lost: bool,
+    /// Who keeps it, and over whom that was heard.
     stored: BTreeSet<PeerId>,
+    heard: BTreeSet<PeerId>,
     checks: usize,
-    /// Ways on which it went no further.
+    /// Ways on which it went no further, and those of them on which what is wrong is the message.
     stops: u32,
+    rejected: u32,
     /// Whether an envelope is being made.
     sealing: bool,
     /// Envelopes on their way to a first hop.
@@ -55,34 +71,113 @@ pub(super) struct Own {
     spread: (usize, usize, usize),
 }
 
+/// A first hop that took an envelope on.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taker {
+    /// Whether it has said that it went no further.
+    stopped: bool,
+    /// Signatures of servers that it brought and that are being checked.
+    checks: u8,
+    /// Those that did not hold.
+    bad: u8,
+}
+
+impl Own {
+    /// Whether somebody may have it, or pass it on still.
+    fn may_be_there(&self) -> bool {
+        let open = self.takers.values().flat_map(BTreeMap::values).any(|taker| !taker.stopped);
+        self.lost || open || !self.stored.is_empty()
+    }
+
+    fn new(sent: Sent, addressed: Option<Addressed>, row: Option<Row>, ends: Instant) -> Self {
+        Self {
+            lost: sent.has_left(),
+            stored: sent.keepers.iter().copied().collect(),
+            sent,
+            addressed,
+            row,
+            over: false,
+            ends,
+            attempts: 0,
+            hops: Vec::new(),
+            ids: Vec::new(),
+            takers: BTreeMap::new(),
+            heard: BTreeSet::new(),
+            checks: 0,
+            stops: 0,
+            rejected: 0,
+            sealing: false,
+            out: 0,
+            spread: (0, 0, 0),
+        }
+    }
+}
+
 /// All own messages.
 #[derive(Debug, Default)]
 pub(super) struct Owns {
     by_letter: BTreeMap<LetterId, Own>,
     by_id: BTreeMap<MessageId, LetterId>,
     bytes: usize,
+    rows: Rows,
+    /// Those of before, until it is known what time it is.
+    resting: Vec<(Sent, Option<Bytes>)>,
 }
 
 impl Owns {
+    /// With what is left of the last run.
+    pub(super) fn restored(sent: Vec<Sent>, mut letters: BTreeMap<LetterId, Bytes>) -> Self {
+        let mut owns = Self::default();
+        for sent in sent {
+            if sent.end().is_some() {
+                owns.rows.ended(&sent);
+            } else {
+                let payload = letters.remove(&sent.letter);
+                owns.resting.push((sent, payload));
+            }
+        }
+        owns
+    }
+
     /// Whose envelope it is.
     pub(super) fn letter_of(&self, id: &MessageId) -> Option<LetterId> {
         self.by_id.get(id).copied()
     }
 
+    /// Entries that are not meant to last.
     pub(super) fn len(&self) -> usize {
-        self.by_letter.len().saturating_add(self.by_id.len())
+        let messages = self.by_letter.len().saturating_add(self.resting.len());
+        messages.saturating_add(self.by_id.len()).saturating_add(self.rows.passing())
     }
 
-    fn insert(&mut self, letter: LetterId, own: Own) {
-        self.bytes = self.bytes.saturating_add(own.addressed.letter.payload.len());
-        self.by_letter.insert(letter, own);
+    /// Those that ended and are remembered.
+    pub(super) fn remembered(&self) -> usize {
+        self.rows.remembered()
+    }
+
+    /// One that has no end.
+    fn get(&self, letter: &LetterId) -> Option<&Own> {
+        self.by_letter.get(letter).filter(|own| !own.over)
+    }
+
+    /// The same.
+    fn get_mut(&mut self, letter: &LetterId) -> Option<&mut Own> {
+        self.by_letter.get_mut(letter).filter(|own| !own.over)
+    }
+
+    fn insert(&mut self, own: Own) {
+        self.bytes = self.bytes.saturating_add(own.sent.len);
+        self.by_letter.insert(own.sent.letter, own);
     }
 
     fn remove(&mut self, letter: &LetterId) -> Option<Own> {
         let own = self.by_letter.remove(letter)?;
-        self.bytes = self.bytes.saturating_sub(own.addressed.letter.payload.len());
+        self.bytes = self.bytes.saturating_sub(own.sent.len);
         for id in &own.ids {
             self.by_id.remove(id);
+        }
+        if own.row.as_ref().is_some_and(Row::has_changed) {
+            self.rows.leave_out(letter);
         }
         Some(own)
     }
@@ -92,6 +187,8 @@ impl Owns {
         let Some(own) = self.by_letter.get_mut(&letter) else { return };
         if own.ids.len() >= IDS_MAX {
             let oldest = own.ids.remove(0);
+            let takers = own.takers.remove(&oldest).unwrap_or_default();
+            own.lost |= takers.values().any(|taker| !taker.stopped);
             self.by_id.remove(&oldest);
         }
         own.ids.push(id);
@@ -105,9 +202,10 @@ impl Core {
         let Dispatch { addressed, envelope, identified } = dispatch;
         let letter = addressed.letter.id;
         let delivery = self.params.delivery();
-        let (count, bytes) = (self.owns.by_letter.len(), self.owns.bytes);
+        let count = self.owns.by_letter.len().saturating_add(self.owns.resting.len());
+        let bytes = self.owns.bytes;
         let more = bytes.saturating_add(addressed.letter.payload.len());
-        let refused = if self.owns.by_letter.contains_key(&letter) {
+        let refused = if self.is_own(&letter) {
             Some(SendError::Repeated)
         } else if count >= delivery.messages_max || more > delivery.bytes_max {
             Some(SendError::Full { count, bytes })
@@ -120,355 +218,151 @@ impl Core {
             }
             return;
         }
-        // However wrong the clock may be, no longer than it can live.
-        let most = addressed.terms.lifetime.duration().saturating_add(QUANTUM.saturating_mul(2));
-        let left = self
-            .wall_at(now)
-            .map_or(most, |wall| span(wall.as_millis(), envelope.expires().as_millis()).min(most));
-        let to = match addressed.addressee {
-            Addressee::Sealed(destination) => Some(destination.peer()),
-            Addressee::Clear(_) => None,
-        };
-        let own = Own {
-            addressed,
-            to,
-            told,
-            ends: now.after(left),
-            attempts: 0,
-            hops: Vec::new(),
-            ids: Vec::new(),
-            stored: BTreeSet::new(),
-            checks: 0,
-            stops: 0,
-            sealing: false,
-            out: 0,
-            spread: (0, 0, 0),
-        };
-        self.owns.insert(letter, own);
-        self.agenda.set(Due::Own(letter), now.after(left));
-        if to.is_some() {
-            self.attempt(letter, identified.id, &envelope, now);
+        let at = self.wall_at(now).unwrap_or(addressed.terms.created);
+        let mut sent = Sent::new(&addressed, at, envelope.expires());
+        if let Addressee::Clear(_) = addressed.addressee {
+            sent.to = None;
+        }
+        let ends = now.after(self.left(&sent, now));
+        let first = (identified.id, envelope);
+        self.agenda.set(Due::Own(letter), ends);
+        if told {
+            self.owns.insert(Own::new(sent, Some(addressed), Some(Row::new(first)), ends));
+            self.row_changed(letter, now);
         } else {
-            self.spread(letter, identified.id, envelope.bytes(), now);
+            self.owns.insert(Own::new(sent, Some(addressed), None, ends));
+            self.begin(letter, first, now);
         }
     }
 
-    /// Sends an envelope with an own message over first hops that had none yet: as many as its
-    /// strategy says, or to its recipient alone if there is a link with it.
-    fn attempt(&mut self, letter: LetterId, id: MessageId, envelope: &Envelope, now: Instant) {
-        self.owns.note(letter, id);
-        let most = self.params.routing().fan_out_max;
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
-        let Some(peer) = own.to else { return };
-        own.attempts = own.attempts.saturating_add(1);
-        own.sealing = false;
-        let keep = envelope.flags().contains(Flags::MAILBOX);
-        let towards = Goal::Towards { peer, key: Key::of(&peer), keep };
-        let (goal, n) = match own.addressed.strategy {
-            BroadcastStrategy::DirectOrClosest { n, .. } => (towards, n.clamp(1, most)),
-            BroadcastStrategy::Direct(_)
-            | BroadcastStrategy::Closest { .. }
-            | BroadcastStrategy::Propagate { .. }
-            | BroadcastStrategy::Flood { .. }
-            | BroadcastStrategy::Random { .. }
-            | BroadcastStrategy::Broadcast { .. }
-            | BroadcastStrategy::Selected(_) => (Goal::To(peer), 1),
-        };
-        let n = if self.links.contains_key(&peer) { 1 } else { n };
-        let mut exclude = self.first_hops(letter, goal);
-        let hops = self.draw_hops();
-        self.own_wait(letter, now);
-        for sent in 0..n {
-            // One that finds nobody says so; further ones are as many as there are neighbours.
-            if sent > 0 && !self.has_closer(&peer, &exclude) {
-                return;
-            }
-            let parcel = Parcel {
-                id,
-                envelope: envelope.bytes().clone(),
-                goal,
-                origin: Origin::Own(letter),
-                hops,
-                exclude: exclude.clone(),
-                tried: 0,
-                stage: Stage::Idle,
-                refused: None,
-            };
-            self.own_out(letter);
-            match self.launch(parcel, now) {
-                Ok(Some(to)) => exclude.push(to),
-                Ok(None) => return,
-                Err(_) => return self.own_back(letter),
-            }
-        }
+    /// Whether it has that id, or had it.
+    fn is_own(&self, letter: &LetterId) -> bool {
+        self.owns.by_letter.contains_key(letter)
+            || self.owns.rows.remembers(letter)
+            || self.owns.resting.iter().any(|(sent, _)| sent.letter == *letter)
     }
 
-    /// Whether there is somebody closer to `peer` that is not among these.
-    fn has_closer(&self, peer: &PeerId, exclude: &[PeerId]) -> bool {
-        let view = View::new(&self.table, &self.near, self.params.routing());
-        !view.towards(&Key::of(peer), 1, exclude).is_empty()
+    /// How long it lives still: however wrong the clock may be, no longer than it can.
+    fn left(&self, sent: &Sent, now: Instant) -> Duration {
+        let longest = Lifetime::MAX.duration().saturating_add(QUANTUM);
+        let whole = sent.expires.since(sent.created).min(longest);
+        self.wall_at(now).map_or(whole, |wall| sent.expires.since(wall).min(whole))
     }
 
-    fn own_out(&mut self, letter: LetterId) {
-        if let Some(own) = self.owns.by_letter.get_mut(&letter) {
-            own.out = own.out.saturating_add(1);
+    /// It is known what time it is: goes on with the messages of before a restart.
+    pub(super) fn own_resume(&mut self, now: Instant) {
+        let resting = std::mem::take(&mut self.owns.resting);
+        let apart = APART.saturating_mul(u32::try_from(resting.len()).unwrap_or(u32::MAX));
+        let within = self.params.delivery().attempt_timeout.saturating_add(apart);
+        for (sent, payload) in resting {
+            let letter = sent.letter;
+            let ends = now.after(self.left(&sent, now));
+            let addressed = payload.and_then(|payload| sent.addressed(payload));
+            self.owns.insert(Own::new(sent, addressed, Some(Row::durable()), ends));
+            let begins = now.after(self.rng.random_range(Duration::ZERO..=within));
+            self.agenda.set(Due::Own(letter), begins.min(ends));
         }
-    }
-
-    fn own_back(&mut self, letter: LetterId) {
-        if let Some(own) = self.owns.by_letter.get_mut(&letter) {
-            own.out = own.out.saturating_sub(1);
-        }
-    }
-
-    /// The first hops that had it in this round; none when all had, and another round begins.
-    fn first_hops(&mut self, letter: LetterId, goal: Goal) -> Vec<PeerId> {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return Vec::new() };
-        let view = View::new(&self.table, &self.near, self.params.routing());
-        let left = match goal {
-            Goal::To(peer) => !own.hops.contains(&peer),
-            Goal::Towards { key, .. } | Goal::Around { key, .. } => {
-                let closer = !view.towards(&key, 1, &[]).is_empty();
-                let left = if closer {
-                    view.towards(&key, 1, &own.hops)
-                } else {
-                    view.closest(&key, 1, &own.hops)
-                };
-                !left.is_empty()
-            }
-        };
-        if !left {
-            own.hops.clear();
-        }
-        let excluded: &[PeerId] =
-            if let BroadcastStrategy::DirectOrClosest { exclude, .. } = &own.addressed.strategy {
-                exclude
-            } else {
-                &[]
-            };
-        own.hops.iter().chain(excluded).copied().collect()
-    }
-
-    /// Sends an own message to all whom its strategy chooses.
-    fn spread(&mut self, letter: LetterId, id: MessageId, envelope: &bytes::Bytes, now: Instant) {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
-        let view = View::new(&self.table, &self.near, self.params.routing());
-        let peers = select(&own.addressed.strategy, &view, &mut self.rng);
-        own.spread = (peers.len(), 0, 0);
-        if peers.is_empty() {
-            let refused = SendError::Stopped(Code::NotReachable);
-            return self.own_end(letter, Outcome::Refused(refused));
-        }
-        let hops = self.draw_hops();
-        for peer in peers {
-            let parcel = Parcel {
-                id,
-                envelope: envelope.clone(),
-                goal: Goal::To(peer),
-                origin: Origin::Own(letter),
-                hops,
-                exclude: Vec::new(),
-                tried: 0,
-                stage: Stage::Idle,
-                refused: None,
-            };
-            if self.send_parcel(parcel, now).is_err() {
-                self.spread_answered(letter, None);
-            }
-        }
-    }
-
-    /// One of those that it was offered to took it on, or did not.
-    fn spread_answered(&mut self, letter: LetterId, by: Option<PeerId>) {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
-        let (of, answered, taken) = own.spread;
-        let (answered, taken) =
-            (answered.saturating_add(1), taken.saturating_add(by.is_some().into()));
-        own.spread = (of, answered, taken);
-        if let Some(via) = by {
-            self.own_tell(letter, Outcome::Sent { via });
-        }
-        if answered >= of {
-            self.own_end(letter, Outcome::Spread { taken, of });
-        }
-    }
-
-    /// A first hop took it on.
-    pub(super) fn own_taken(&mut self, letter: LetterId, via: PeerId, now: Instant) {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
-        if own.to.is_none() {
-            return self.spread_answered(letter, Some(via));
-        }
-        own.out = own.out.saturating_sub(1);
-        own.hops.push(via);
-        self.own_wait(letter, now);
-        self.own_tell(letter, Outcome::Sent { via });
-    }
-
-    /// News of one of its envelopes.
-    pub(super) fn own_news(&mut self, letter: LetterId, id: MessageId, news: News, now: Instant) {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
-        match news {
-            News::Stopped(_) if own.to.is_none() => self.spread_answered(letter, None),
-            News::Stopped(code) => self.own_stopped(letter, id, code, now),
-            News::Stored(stored) => {
-                let kept = own.stored.len().saturating_add(own.checks);
-                let most = self.params.mailbox().copies.saturating_mul(4);
-                let known = own.stored.contains(&stored.server);
-                if known || own.checks >= CHECKS_MAX || kept >= most {
-                    return;
-                }
-                own.checks = own.checks.saturating_add(1);
-                let errand = Errand::Stored { letter, server: stored.server };
-                self.desk.start(errand, Job::CheckStored { id, stored });
-            }
-        }
-    }
-
-    fn own_stopped(&mut self, letter: LetterId, id: MessageId, code: Code, now: Instant) {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
-        // What stopped of an earlier attempt says nothing about this one.
-        if own.ids.last() != Some(&id) {
-            return;
-        }
-        own.out = own.out.saturating_sub(1);
-        own.stops = own.stops.saturating_add(1);
-        let keep = own.addressed.terms.flags.contains(Flags::MAILBOX);
-        let given_up = !keep && own.stops >= self.params.delivery().stops_max;
-        self.own_tell(letter, Outcome::Stopped(code));
-        if given_up {
-            let refused = SendError::Stopped(code);
-            return self.own_end(letter, Outcome::Refused(refused));
-        }
-        self.own_wait(letter, now);
-        let Some(own) = self.owns.by_letter.get(&letter) else { return };
-        let others = own.to.is_some_and(|peer| self.has_closer(&peer, &own.hops));
-        if others && !own.hops.is_empty() && own.attempts <= QUICK_MAX {
-            self.agenda.by(Due::Own(letter), now.after(QUICK));
-        }
-    }
-
-    /// It is on its way to those that keep it: their news are waited for.
-    pub(super) fn own_parked(&mut self, letter: LetterId, now: Instant) {
-        self.own_back(letter);
-        self.own_wait(letter, now);
-    }
-
-    /// Whether a server really signed that it keeps it.
-    pub(super) fn on_checked(
-        &mut self,
-        (letter, server): (LetterId, PeerId),
-        outcome: &Result<Done, JobError>,
-        now: Instant,
-    ) {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
-        own.checks = own.checks.saturating_sub(1);
-        if !matches!(outcome, Ok(Done::Checked(true))) || !own.stored.insert(server) {
-            return;
-        }
-        let (copies, of) = (own.stored.len(), self.params.mailbox().copies);
-        self.own_wait(letter, now);
-        self.own_tell(letter, Outcome::Stored { by: server, copies, of });
-    }
-
-    /// The recipient says that it has it.
-    pub(super) fn on_receipt(&mut self, letter: LetterId, sender: PeerId) {
-        let own = self.owns.by_letter.get(&letter);
-        // Only what is told ends with a receipt, and only that of its recipient.
-        if own.is_some_and(|own| own.to == Some(sender) && own.told) {
-            self.own_end(letter, Outcome::Delivered);
-        }
-    }
-
-    /// When it is tried again: soon, later each time, and much later once enough keep it.
-    fn own_wait(&mut self, letter: LetterId, now: Instant) {
-        let (delivery, redundancy) = (self.params.delivery(), self.params.mailbox().redundancy);
-        let Some(own) = self.owns.by_letter.get(&letter) else { return };
-        let wait = if own.stored.len() >= redundancy {
-            delivery.stored_retry
-        } else {
-            let doubled = own.attempts.saturating_sub(1);
-            let factor = 1_u32.checked_shl(doubled).unwrap_or(u32::MAX);
-            let wait = delivery.attempt_timeout.saturating_mul(factor);
-            wait.min(delivery.attempt_timeout_max)
-        };
-        let due = now.after(wait).min(own.ends);
-        self.agenda.set(Due::Own(letter), due);
+        self.rows_due(now);
     }
 
     /// Its time is over, or it is time for another attempt.
     pub(super) fn own_due(&mut self, letter: LetterId, now: Instant) {
-        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
+        let lonely = self.links.is_empty() && self.table.gauges().contacts == 0;
+        let Some(own) = self.owns.get(&letter) else { return };
         if own.ends <= now {
-            let copies = own.stored.len();
-            return self.own_end(letter, Outcome::Expired { copies });
+            let (copies, until) = (own.stored.len(), own.ends.after(self.grace(own)));
+            if until > now {
+                return self.agenda.set(Due::Own(letter), until);
+            }
+            return self.own_end(letter, Outcome::Expired { copies }, now);
         }
-        if own.to.is_none() {
+        if own.sent.to.is_none() || own.addressed.is_none() {
             // Each of those that it was offered to answers, or its time is up.
             return self.agenda.set(Due::Own(letter), own.ends);
         }
-        if !own.sealing && own.out == 0 {
-            own.sealing = true;
-            let mut again = own.addressed.clone();
-            if own.stored.len() >= self.params.mailbox().redundancy {
-                // Enough keep it: this one only looks whether the recipient is back.
-                again.terms.flags = Flags::NONE;
-            }
-            let left = Lifetime::at_least(own.ends.since(now));
-            let wall = self.wall_at(now);
-            if let (Some(wall), Some(left)) = (wall, left) {
-                again.terms.created = wall;
-                again.terms.lifetime = left.min(again.terms.lifetime);
-            }
-            self.desk.start(Errand::Again(letter), Job::Seal(Box::new(again)));
+        // After a restart nobody is there for a moment.
+        if !(own.attempts == 0 && lonely) {
+            self.try_again(letter, now);
         }
         self.own_wait(letter, now);
     }
 
-    /// Another envelope of it is made.
-    pub(super) fn on_again(
-        &mut self,
-        letter: LetterId,
-        outcome: Result<Done, JobError>,
-        now: Instant,
-    ) {
-        match outcome {
-            Ok(Done::Sealed(Ok(dispatch))) => {
-                let Dispatch { envelope, identified, .. } = *dispatch;
-                self.attempt(letter, identified.id, &envelope, now);
-            }
-            Ok(Done::Sealed(Err(error))) => {
-                self.own_end(letter, Outcome::Refused(SendError::Seal(error)));
-            }
-            Ok(_) | Err(_) => {
-                if let Some(own) = self.owns.by_letter.get_mut(&letter) {
-                    own.sealing = false;
-                }
-            }
+    /// There is a link with a peer: what is for it is tried now, one message after the other.
+    pub(super) fn own_linked(&mut self, peer: PeerId, now: Instant) {
+        let for_it = |own: &&Own| own.sent.to == Some(peer) && !own.over && own.attempts > 0;
+        let letters = self.owns.by_letter.values().filter(for_it).map(|own| own.sent.letter);
+        let mut due = now;
+        for letter in letters {
+            due = due.after(APART);
+            self.agenda.by(Due::Own(letter), due);
         }
     }
 
-    fn own_tell(&mut self, letter: LetterId, outcome: Outcome) {
-        if self.owns.by_letter.get(&letter).is_some_and(|own| own.told) {
-            self.desk.emit(Event::Outcome { letter, outcome });
+    /// How long after its time the receipt is waited for: somebody may have it, or have given it to
+    /// the recipient in the last moment, and the receipt lies in a mailbox of this node.
+    fn grace(&self, own: &Own) -> Duration {
+        if own.row.is_none() || own.sent.to.is_none() || !own.may_be_there() {
+            return Duration::ZERO;
         }
+        let (period, wait) =
+            (self.params.mailbox().fetch_period, self.params.delivery().attempt_timeout);
+        period.saturating_add(wait).min(QUANTUM)
+    }
+
+    /// When it is tried again: soon, later each time, and much later once enough keep it. In any
+    /// case once more in the last moment that an envelope can be made: its receipt may have been
+    /// lost.
+    fn own_wait(&mut self, letter: LetterId, now: Instant) {
+        let (delivery, redundancy) = (self.params.delivery(), self.params.mailbox().redundancy);
+        let Some(own) = self.owns.get(&letter) else { return };
+        let wait = if own.stored.len() >= redundancy {
+            delivery.stored_retry
+        } else {
+            let tried = own.attempts.saturating_sub(1);
+            let steady = if own.stored.is_empty() { STEADY } else { 0 };
+            let doubled = tried.min(DOUBLED.max(tried.saturating_sub(steady)));
+            let factor = 1_u32.checked_shl(doubled).unwrap_or(u32::MAX);
+            let wait = delivery.attempt_timeout.saturating_mul(factor);
+            wait.min(delivery.attempt_timeout_max)
+        };
+        let last = Instant::at(own.ends.elapsed().saturating_sub(QUANTUM.saturating_add(LAST)));
+        let due = now.after(wait).min(if last > now { last } else { own.ends });
+        self.agenda.set(Due::Own(letter), due);
+    }
+
+    /// The recipient says that it has it.
+    pub(super) fn on_receipt(&mut self, letter: LetterId, sender: PeerId, now: Instant) {
+        // Only what is told ends with a receipt, and only that of its recipient.
+        let awaited = |own: &Own| own.sent.to == Some(sender) && own.row.is_some();
+        if self.owns.get(&letter).is_some_and(awaited) {
+            self.own_end(letter, Outcome::Delivered, now);
+        }
+    }
+
+    /// Has the application told, once it is written.
+    fn own_tell(&mut self, letter: LetterId, outcome: Outcome, now: Instant) {
+        let wall = self.wall_at(now);
+        let Some(own) = self.owns.get_mut(&letter) else { return };
+        let Some(row) = &mut own.row else { return };
+        own.sent.note(wall.unwrap_or(own.sent.at), outcome);
+        row.tell(outcome);
+        self.row_changed(letter, now);
     }
 
     /// Gives up one of the core's own.
     pub(super) fn own_drop(&mut self, letter: &LetterId) {
-        self.agenda.clear(Due::Own(*letter));
-        self.owns.remove(letter);
-    }
-
-    fn own_end(&mut self, letter: LetterId, outcome: Outcome) {
-        self.agenda.clear(Due::Own(letter));
-        if self.owns.remove(&letter).is_some_and(|own| own.told) {
-            self.desk.emit(Event::Outcome { letter, outcome });
+        if self.owns.by_letter.get(letter).is_some_and(|own| own.row.is_none()) {
+            self.agenda.clear(Due::Own(*letter));
+            self.owns.remove(letter);
         }
     }
-}
 
-/// From one reading of the wall clock to a later one; zero if it is not later.
-fn span(from_millis: u64, to_millis: u64) -> Duration {
-    Duration::from_millis(to_millis.saturating_sub(from_millis))
+    fn own_end(&mut self, letter: LetterId, outcome: Outcome, now: Instant) {
+        self.own_drop(&letter);
+        self.agenda.clear(Due::Own(letter));
+        self.own_tell(letter, outcome, now);
+        if let Some(own) = self.owns.get_mut(&letter) {
+            own.over = true;
+        }
+    }
 }

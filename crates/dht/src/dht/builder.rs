@@ -23,6 +23,7 @@ use crate::layers::{InboundLayer, OutboundLayer, SettleLayer};
 use crate::metrics::Metrics;
 use crate::network::{BadNetwork, Network};
 use crate::pipeline::OnPoolLayer;
+use crate::requester::Restored;
 use crate::seen::Seen;
 use crate::store::{MemoryStore, Store, StoreError};
 use crate::work::{Dialler, Worker, nobody};
@@ -147,6 +148,7 @@ impl DhtBuilder {
         let seen = Seen::restored(network.clone(), &params, rows, self.clock.read());
         let gate = Gate::new(&params, opener, seen);
         let local = self.keys.public().to_peer_id();
+        let sent = kept.sent.clone();
         let setup = Setup {
             record: self.record.clone(),
             contacts: self.contacts.clone(),
@@ -155,7 +157,9 @@ impl DhtBuilder {
         };
         let randomness = Randomness::new(seed);
         let core = Core::new(params.clone(), setup, randomness.seed());
-        Ok(self.assemble(params, (sealer, gate), randomness, core))
+        let mut dht = self.assemble(params, (sealer, gate), randomness, core);
+        dht.restored = sent.into_iter().map(|sent| Restored::new(sent, &dht.waiting)).collect();
+        Ok(dht)
     }
 
     fn assemble(
@@ -169,7 +173,7 @@ impl DhtBuilder {
         let pool = self.pool.clone().map_or(OnPoolLayer::inline(), OnPoolLayer::new);
         // Its own bound is that of the messages on their way.
         let (settle, settled) = futures::channel::mpsc::channel(0);
-        let (inbound, arrived) = mpsc::channel(ARRIVED_MAX);
+        let (arriving, arrived) = mpsc::channel(ARRIVED_MAX);
         let (requests, requested) = mpsc::channel(REQUESTS_MAX);
         let (sink, dispatches) = mpsc::channel(REQUESTS_MAX);
         let (commands, commanded) = mpsc::channel(REQUESTS_MAX);
@@ -179,7 +183,7 @@ impl DhtBuilder {
             settled,
             dispatches,
             commands: commanded,
-            inbound,
+            inbound: arriving,
             waiting: waiting.clone(),
             metrics: metrics.clone(),
             seen: gate.seen().clone(),
@@ -198,22 +202,21 @@ impl DhtBuilder {
             dialler: self.dialler,
             allow_private: params.routing().allow_private,
         };
+        let inbound = InboundLayer {
+            settle: SettleLayer::new(settle),
+            gate: gate.clone(),
+            clock: clock.clone(),
+            pool: pool.clone(),
+            journal,
+        };
+        let sealing = (sealer, randomness.clone());
+        let outbound = OutboundLayer::new(Arc::new(params), sealing, clock.clone(), pool);
         Dht {
             local: core.local(),
-            inbound: InboundLayer {
-                settle: SettleLayer::new(settle),
-                gate: gate.clone(),
-                clock: clock.clone(),
-                pool: pool.clone(),
-                journal,
-            },
-            outbound: OutboundLayer::new(
-                Arc::new(params),
-                (sealer, randomness.clone()),
-                clock.clone(),
-                pool,
-            ),
+            inbound,
+            outbound,
             sink: PollSender::new(sink),
+            restored: Vec::new(),
             arrived: Some(arrived),
             requested: Some(requested),
             requests,

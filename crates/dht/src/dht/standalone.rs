@@ -25,6 +25,8 @@ use crate::work::Worker;
 const WALL_STALE: Duration = Duration::from_secs(1);
 /// Frames that wait for one link, as in a [`transport::conversation`].
 const OUTBOX_MAX: usize = 256;
+/// Their bytes, likewise. One frame that is longer passes alone.
+const OUTBOX_BYTES_MAX: usize = 1 << 20;
 
 /// What links have for this node.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -221,25 +223,30 @@ impl Standalone {
 #[derive(Default)]
 struct Outbox {
     queue: VecDeque<Out>,
-    waiting: BTreeMap<PeerId, usize>,
+    /// Frames for each link, and their bytes.
+    waiting: BTreeMap<PeerId, (usize, usize)>,
     /// Links that the wire was told to close, and has not closed yet.
     closing: BTreeSet<PeerId>,
 }
 
 enum Out {
-    Message(PeerId, Message),
+    /// A message, and its frame.
+    Message(PeerId, Box<Message>, Bytes),
     Close(PeerId),
 }
 
 impl Outbox {
     /// Gives the message back if too many wait already.
     fn push(&mut self, peer: PeerId, message: Message) -> Option<Message> {
-        let waiting = self.waiting.entry(peer).or_default();
-        if *waiting >= OUTBOX_MAX {
+        let mut frame = BytesMut::new();
+        message.encode(&mut frame);
+        let (frames, bytes) = self.waiting.get(&peer).copied().unwrap_or_default();
+        let sum = bytes.saturating_add(frame.len());
+        if frames >= OUTBOX_MAX || (frames > 0 && sum > OUTBOX_BYTES_MAX) {
             return Some(message);
         }
-        *waiting = waiting.saturating_add(1);
-        self.queue.push_back(Out::Message(peer, message));
+        self.waiting.insert(peer, (frames.saturating_add(1), sum));
+        self.queue.push_back(Out::Message(peer, Box::new(message), frame.freeze()));
         None
     }
 
@@ -255,20 +262,21 @@ impl Outbox {
         self.closing.remove(peer);
         let (gone, kept): (VecDeque<_>, _) = std::mem::take(&mut self.queue)
             .into_iter()
-            .partition(|out| matches!(out, Out::Message(to, _) | Out::Close(to) if to == peer));
+            .partition(|out| matches!(out, Out::Message(to, ..) | Out::Close(to) if to == peer));
         self.queue = kept;
         let message = |out| match out {
-            Out::Message(_, message) => Some(message),
+            Out::Message(_, message, _) => Some(*message),
             Out::Close(_) => None,
         };
         gone.into_iter().filter_map(message).collect()
     }
 
-    fn waits_no_more(&mut self, peer: PeerId) {
+    fn waits_no_more(&mut self, peer: PeerId, len: usize) {
         if let Entry::Occupied(mut waiting) = self.waiting.entry(peer) {
-            match waiting.get().checked_sub(1) {
+            let (frames, bytes) = *waiting.get();
+            match frames.checked_sub(1) {
                 None | Some(0) => drop(waiting.remove_entry()),
-                Some(left) => *waiting.get_mut() = left,
+                Some(left) => *waiting.get_mut() = (left, bytes.saturating_sub(len)),
             }
         }
     }
@@ -282,15 +290,53 @@ impl Outbox {
         }
         std::future::poll_fn(|cx| wire.as_mut().poll_ready(cx)).await.map_err(|_| WireGone)?;
         let item = match self.queue.pop_front() {
-            Some(Out::Message(peer, message)) => {
-                self.waits_no_more(peer);
-                let mut frame = BytesMut::new();
-                message.encode(&mut frame);
-                ToWire::Frame(peer, frame.freeze())
+            Some(Out::Message(peer, _, frame)) => {
+                self.waits_no_more(peer, frame.len());
+                ToWire::Frame(peer, frame)
             }
             Some(Out::Close(peer)) => ToWire::Close(peer),
             None => return Ok(()),
         };
         wire.start_send(item).map_err(|_| WireGone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carry(len: usize) -> Message {
+        Message::Carry { number: 1, hops: 8, envelope: vec![0; len].into() }
+    }
+
+    #[test]
+    fn what_waits_for_a_link_is_bounded_in_bytes_and_no_other_link_is_held_up() {
+        let peer = |seed| {
+            let keys = libp2p_identity::Keypair::ed25519_from_bytes([seed; 32]).unwrap();
+            keys.public().to_peer_id()
+        };
+        let mut outbox = Outbox::default();
+        let waits =
+            (0..OUTBOX_MAX).filter(|_| outbox.push(peer(1), carry(65_536)).is_none()).count();
+        assert_eq!(waits, 15, "16 of them and their heads are more than 1 MiB");
+        assert!(outbox.push(peer(1), carry(100)).is_none(), "what still fits");
+        assert!(outbox.push(peer(2), carry(65_536)).is_none());
+        assert_eq!(outbox.forget(&peer(1)).len(), 16);
+        assert!(outbox.push(peer(1), carry(2 * OUTBOX_BYTES_MAX)).is_none(), "it passes alone");
+        assert!(outbox.push(peer(1), carry(1)).is_some());
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_makes_room() {
+        let peer = PeerId::random();
+        let mut outbox = Outbox::default();
+        while outbox.push(peer, carry(60_000)).is_none() {}
+        let mut wire = pin!(futures::sink::drain());
+        outbox.send(wire.as_mut()).await.unwrap();
+        assert!(outbox.push(peer, carry(60_000)).is_none());
+        while !outbox.queue.is_empty() {
+            outbox.send(wire.as_mut()).await.unwrap();
+        }
+        assert!(outbox.waiting.is_empty());
     }
 }

@@ -21,8 +21,8 @@ pub enum BadEnvelope {
     /// Neither sealed nor clear.
     #[error("form is {0}, must be 1 or 2")]
     Form(u8),
-    /// Flags that nobody knows, or none of which a recipient is named for.
-    #[error("flags are {0:#04x}, at most 0x03 are known, and none without a destination")]
+    /// Flags that nobody knows, or any in a clear envelope.
+    #[error("flags are {0:#04x}, at most 0x03 are known, and none in a clear envelope")]
     Flags(u8),
     /// It lives too briefly or too long.
     #[error("lifetime is {0} quanta, must be 1 to 288")]
@@ -102,8 +102,8 @@ pub enum SealError {
     /// A join that would lead elsewhere than to its author.
     #[error("join is addressed to another than its author")]
     Join,
-    /// Flags that need a destination, without one.
-    #[error("flags {0:#04x} need a destination")]
+    /// Flags in a clear envelope, which has none.
+    #[error("flags are {0:#04x}, must be none in a clear envelope")]
     Flags(u8),
 }
 

@@ -58,7 +58,8 @@ impl Flags {
         self.0
     }
 
-    fn from_bits(bits: u8) -> Option<Self> {
+    /// Those of a byte; `None` if one is not known.
+    pub fn from_bits(bits: u8) -> Option<Self> {
         (bits & !Self::KNOWN == 0).then_some(Self(bits))
     }
 }
@@ -159,9 +160,12 @@ impl Header {
             _ => return Err(BadEnvelope::Form(form)),
         };
         let known = Flags::from_bits(flags).ok_or(BadEnvelope::Flags(flags))?;
+        // Nobody keeps what is clear: asking for it would only cost those who carry it.
+        if form == Form::Clear && known != Flags::NONE {
+            return Err(BadEnvelope::Flags(flags));
+        }
         let destination = match destination {
             NOBODY if form == Form::Sealed => return Err(BadEnvelope::Destination),
-            NOBODY if known != Flags::NONE => return Err(BadEnvelope::Flags(flags)),
             NOBODY => None,
             key => Some(Destination::from_bytes(key).ok_or(BadEnvelope::Destination)?),
         };

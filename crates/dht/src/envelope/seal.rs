@@ -65,6 +65,18 @@ impl Sealer {
         terms: Terms,
         rng: &mut impl CryptoRng,
     ) -> Result<Envelope, SealError> {
+        self.seal_named(to, letter, terms, rng).map(|(envelope, _)| envelope)
+    }
+
+    /// [`seal`](Self::seal), and what those who carry the envelope call it: the signature is over
+    /// that, so it is known already.
+    pub(crate) fn seal_named(
+        &self,
+        to: &Destination,
+        letter: &Letter,
+        terms: Terms,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Envelope, MessageId), SealError> {
         check(letter, Kind::may_be_sealed)?;
         let recipient = to.to_montgomery().ok_or(SealError::Destination)?;
         let author = one_time(rng);
@@ -88,7 +100,7 @@ impl Sealer {
     }
 
     /// Puts a letter into an envelope that everybody can read: for one recipient, or for whoever
-    /// hears it.
+    /// hears it. It has no flags.
     ///
     /// # Errors
     /// [`SealError`].
@@ -98,8 +110,18 @@ impl Sealer {
         letter: &Letter,
         terms: Terms,
     ) -> Result<Envelope, SealError> {
+        self.clear_named(to, letter, terms).map(|(envelope, _)| envelope)
+    }
+
+    /// [`clear`](Self::clear), and what those who carry the envelope call it.
+    pub(crate) fn clear_named(
+        &self,
+        to: Option<Destination>,
+        letter: &Letter,
+        terms: Terms,
+    ) -> Result<(Envelope, MessageId), SealError> {
         check(letter, Kind::may_be_clear)?;
-        if to.is_none() && terms.flags != Flags::NONE {
+        if terms.flags != Flags::NONE {
             return Err(SealError::Flags(terms.flags.bits()));
         }
         if letter.kind == Kind::Join && to != Some(self.own) {
@@ -150,10 +172,15 @@ impl Sealer {
         place.iter_mut().zip(signature).for_each(|(to, byte)| *to = byte);
     }
 
-    fn finish(&self, header: Header, mut bytes: Vec<u8>, author: &SigningKey) -> Envelope {
+    fn finish(
+        &self,
+        header: Header,
+        mut bytes: Vec<u8>,
+        author: &SigningKey,
+    ) -> (Envelope, MessageId) {
         let id = MessageId::of(&bytes, &self.network);
         bytes.extend_from_slice(&author.sign(&id.signed()).to_bytes());
-        Envelope { header, bytes: bytes.into() }
+        (Envelope { header, bytes: bytes.into() }, id)
     }
 }
 

@@ -4,6 +4,7 @@ use libp2p_identity::PeerId;
 
 use super::arrival::{Carriage, Ticket};
 use super::stages::Carried;
+use crate::delivery::Reception;
 use crate::envelope::{Envelope, MessageId, Opened};
 use crate::letter::LetterId;
 use crate::seen::Claim;
@@ -80,13 +81,23 @@ impl Recorded {
 
     /// Whether the application has its letter already, out of another envelope.
     pub fn is_known(&self) -> bool {
-        self.claim.is_known()
+        self.claim.known().is_some()
+    }
+
+    /// Whether the application never wants its letter, as it said of another envelope.
+    pub fn is_unwanted(&self) -> bool {
+        self.claim.known() == Some(Reception::Unwanted)
     }
 
     /// Remembers the message until it expires, and its letter as delivered if that was for the
     /// application.
     pub fn settle(&self) {
-        self.claim.settle();
+        self.claim.settle(Reception::Taken);
+    }
+
+    /// Remembers the message until it expires, and its letter as one that is never to come again.
+    pub fn settle_unwanted(&self) {
+        self.claim.settle(Reception::Unwanted);
     }
 
     /// What is in the envelope. Forgets the message unless it was settled before.
@@ -120,6 +131,10 @@ pub enum Disposition {
         /// What the sender knows it by.
         letter: LetterId,
     },
+    /// The application never wants the letter.
+    Unwanted,
+    /// The application has it in hand, and takes its time. What it makes of it is told later.
+    InHand,
     /// Sealed for this node, and it does not open.
     Unreadable,
 }
@@ -133,6 +148,8 @@ impl Disposition {
             Self::Hear(_) => "hear",
             Self::Delivered { .. } => "delivered",
             Self::Again { .. } => "again",
+            Self::Unwanted => "unwanted",
+            Self::InHand => "in_hand",
             Self::Unreadable => "unreadable",
         }
     }

@@ -81,7 +81,8 @@ impl Rules {
             Carriage::Routed if hops == 0 && !ours && envelope.destination().is_some() => {
                 Err(Refusal::HopsSpent)
             }
-            Carriage::Put if !sealed || !envelope.flags().contains(Flags::MAILBOX) => {
+            // What is clear has no flags.
+            Carriage::Put if !envelope.flags().contains(Flags::MAILBOX) => {
                 Err(Refusal::NotToBeKept)
             }
             Carriage::Fetched if !sealed || !ours => Err(Refusal::NotForUs),

@@ -42,13 +42,24 @@ impl Carried {
 #[derive(Debug)]
 pub struct Parsed(Carried);
 
-/// A message whose exact bytes were not here before.
+/// A message whose bytes are within what its link may bring.
 #[derive(Debug)]
-pub struct Fresh(Carried, Identified);
+pub struct Weighed(Carried);
+
+/// A message whose exact bytes were not here before; or were, which is not told yet.
+#[derive(Debug)]
+pub struct Fresh(Carried, Identified, Came);
 
 /// A message that may come now, and in this manner.
 #[derive(Debug)]
-pub struct Valid(Carried, Identified);
+pub struct Valid(Carried, Identified, Came);
+
+/// Whether a message came before.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Came {
+    Before,
+    Not,
+}
 
 /// A message within what its link may bring.
 #[derive(Debug)]
@@ -80,15 +91,32 @@ pub fn deserialize(rules: &Rules, message: InboundMessage) -> Result<Parsed, Ref
     Ok(Parsed(Carried { from, ticket, hops, carriage, envelope, ours, short }))
 }
 
-/// Refuses what came before, bit by bit as it is, in one pass over its bytes.
+/// Takes the bytes off what their link may bring, whatever is in them: it is now that they cost
+/// something, and a copy costs as much as what is new.
+///
+/// # Errors
+/// [`Refusal::TooOften`].
+pub fn weigh(rates: &Rates, parsed: Parsed, now: Instant) -> Result<Weighed, Refusal> {
+    let Parsed(carried) = parsed;
+    rates.take_bytes(&carried.from, carried.envelope.bytes().len(), now)?;
+    Ok(Weighed(carried))
+}
+
+/// Finds out what came before, bit by bit as it is, in one pass over its bytes.
+///
+/// A message that is routed is refused for that by [`rate_limit`], after all for which one could be
+/// refused that never came: so nobody finds out by a copy whom the message passed.
 ///
 /// # Errors
 /// [`Refusal::Duplicate`], [`Refusal::UnderWay`].
-pub fn seen(seen: &Seen, parsed: Parsed) -> Result<Fresh, Refusal> {
-    let Parsed(carried) = parsed;
+pub fn seen(seen: &Seen, weighed: Weighed) -> Result<Fresh, Refusal> {
+    let Weighed(carried) = weighed;
     let identified = carried.envelope.identify(seen.network());
-    seen.check(carried.scope(), &identified, carried.short)?;
-    Ok(Fresh(carried, identified))
+    let came = match seen.check(carried.scope(), &identified, carried.short) {
+        Err(Refusal::Duplicate) if carried.carriage == Carriage::Routed => Came::Before,
+        checked => checked.map(|()| Came::Not)?,
+    };
+    Ok(Fresh(carried, identified, came))
 }
 
 /// Checks times, hops and what it was brought for.
@@ -97,19 +125,23 @@ pub fn seen(seen: &Seen, parsed: Parsed) -> Result<Fresh, Refusal> {
 /// [`Refusal::Expired`], [`Refusal::FromTheFuture`], [`Refusal::LivesTooLong`],
 /// [`Refusal::HopsSpent`], [`Refusal::NotToBeKept`], [`Refusal::NotForUs`].
 pub fn validate(rules: &Rules, fresh: Fresh, wall: UnixTime) -> Result<Valid, Refusal> {
-    let Fresh(carried, identified) = fresh;
+    let Fresh(carried, identified, came) = fresh;
     rules.check(&carried.envelope, carried.carriage, carried.hops, wall)?;
-    Ok(Valid(carried, identified))
+    Ok(Valid(carried, identified, came))
 }
 
-/// Takes the message off what its link may bring.
+/// Takes the message off what its link may bring, by how dear it is and how long it has to be
+/// remembered.
 ///
 /// # Errors
-/// [`Refusal::TooOften`].
+/// [`Refusal::TooOften`], [`Refusal::Duplicate`].
 pub fn rate_limit(rates: &Rates, valid: Valid, now: Instant) -> Result<Admitted, Refusal> {
-    let Valid(carried, identified) = valid;
-    rates.take(&carried.from, carried.carriage, carried.envelope.bytes().len(), now)?;
-    Ok(Admitted(carried, identified))
+    let Valid(carried, identified, came) = valid;
+    rates.take(&carried.from, carried.carriage, carried.envelope.lifetime(), now)?;
+    match came {
+        Came::Before => Err(Refusal::Duplicate),
+        Came::Not => Ok(Admitted(carried, identified)),
+    }
 }
 
 /// Checks the author's signature.

@@ -12,7 +12,7 @@ use crate::delivery::{Local, Unstored, forward, store};
 use crate::envelope::Opener;
 use crate::inbound::{
     Admitted, Decrypted, Disposition, Fresh, Gate, InboundMessage, Parsed, Recorded, Rules, Valid,
-    Verified, decrypt, deserialize, rate_limit, record, seen, validate, verify,
+    Verified, Weighed, decrypt, deserialize, rate_limit, record, seen, validate, verify, weigh,
 };
 use crate::journal::Journal;
 use crate::pipeline::{OnPool, OnPoolLayer, Stage, StageLayer, pass};
@@ -35,8 +35,10 @@ pub struct InboundLayer {
 pub type InboundService<S> = Settle<Screening<OnPool<Opening<DhtHandler<S>>>>>;
 
 /// What is done where the pipeline runs: nothing in it takes longer than one hash of the message.
-pub type Screening<S> =
-    Stage<DeserializeLayer, Stage<DedupLayer, Stage<ValidateLayer, Stage<RateLimitLayer, S>>>>;
+pub type Screening<S> = Stage<
+    DeserializeLayer,
+    Stage<WeighLayer, Stage<DedupLayer, Stage<ValidateLayer, Stage<RateLimitLayer, S>>>>,
+>;
 
 /// What is done on the pool.
 pub type Opening<S> = Stage<
@@ -49,7 +51,8 @@ impl<S> Layer<S> for InboundLayer {
 
     fn layer(&self, application: S) -> InboundService<S> {
         let Self { settle, gate, clock, pool, journal } = self;
-        let handled = DhtHandlerLayer::journaled(journal.clone()).layer(application);
+        let handler = DhtHandlerLayer::journaled(journal.clone()).letting_go(settle.clone());
+        let handled = handler.layer(application);
         let passed_on = StoreLayer::default().layer(ForwardLayer::default().layer(handled));
         let recorded = RecordLayer::new(gate.seen().clone(), clock.clone()).layer(passed_on);
         let opened = DecryptLayer::new(Arc::clone(gate.opener())).layer(recorded);
@@ -57,7 +60,8 @@ impl<S> Layer<S> for InboundLayer {
         let limited = RateLimitLayer::new(gate.rates().clone(), clock.clone()).layer(on_pool);
         let valid = ValidateLayer::new(*gate.rules(), clock.clone()).layer(limited);
         let fresh = DedupLayer::new(gate.seen().clone()).layer(valid);
-        settle.layer(DeserializeLayer::new(*gate.rules()).layer(fresh))
+        let weighed = WeighLayer::new(gate.rates().clone(), clock.clone()).layer(fresh);
+        settle.layer(DeserializeLayer::new(*gate.rules()).layer(weighed))
     }
 }
 
@@ -74,8 +78,18 @@ impl DeserializeLayer {
     }
 }
 
+/// Takes bytes off what their links may bring: [`weigh`].
+pub type WeighLayer = InboundStage<(Rates, Clock), Parsed, Weighed>;
+
+impl WeighLayer {
+    /// With these allowances, by this clock.
+    pub const fn new(rates: Rates, clock: Clock) -> Self {
+        Self::of((rates, clock), |(rates, clock), parsed| pass(weigh(rates, parsed, clock.now())))
+    }
+}
+
 /// Refuses what came before, before anything dear is done with it: [`seen`].
-pub type DedupLayer = InboundStage<Seen, Parsed, Fresh>;
+pub type DedupLayer = InboundStage<Seen, Weighed, Fresh>;
 
 impl DedupLayer {
     /// With this memory, in which [`RecordLayer`] enters what is verified.

@@ -1,4 +1,4 @@
-//! The first stage: whatever becomes of a message, the core is told once.
+//! The first stage: whatever becomes of a message, the core is told.
 
 use std::fmt;
 use std::pin::Pin;
@@ -37,6 +37,11 @@ impl SettleLayer {
     pub(crate) fn refuse(&self, ticket: Ticket) {
         drop(Place { ticket, settled: Some(self.settled.clone()) });
     }
+
+    /// Tells what becomes of a message that is still on its way.
+    pub(crate) fn tell(&self, ticket: Ticket, outcome: Result<Disposition, Refusal>) {
+        Place { ticket, settled: Some(self.settled.clone()) }.settle(outcome);
+    }
 }
 
 impl<S> Layer<S> for SettleLayer {
@@ -48,7 +53,7 @@ impl<S> Layer<S> for SettleLayer {
 }
 
 /// Tells the core what became of each message, also of one whose future is dropped: that is
-/// [`Refusal::Busy`].
+/// [`Refusal::Busy`]. One that the application has in hand for long is told of twice.
 #[derive(Clone, Debug)]
 pub struct Settle<S> {
     settled: mpsc::Sender<Settlement>,

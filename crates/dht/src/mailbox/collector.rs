@@ -2,6 +2,7 @@
 //! to be taken that the application has not accepted.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p_identity::PeerId;
@@ -13,6 +14,8 @@ use crate::messages::IDS_MAX;
 
 /// Pages read in one visit: a server that never comes to an end is left after so many.
 const PAGES_MAX: usize = 64;
+/// How long a visit goes on asking: what a slow server names is not kept from the others for longer.
+const VISIT: Duration = Duration::from_mins(1);
 /// Messages of which is remembered that they are here, so that other servers can be told.
 const RECENT_MAX: usize = 4_096;
 
@@ -67,11 +70,15 @@ pub(crate) struct Collector {
 #[derive(Debug)]
 struct Visit {
     waits: Waits,
+    /// When nothing more is asked.
+    until: Instant,
     cursor: Bytes,
     more: bool,
     pages: usize,
     /// Of this page, not asked for yet.
     wanted: VecDeque<MessageId>,
+    /// Asked for and not given: another that has them comes first. At most as many as its pages name.
+    withheld: BTreeSet<MessageId>,
     /// Here, and not handed over yet.
     got: VecDeque<(MessageId, Bytes)>,
     handed: BTreeMap<Ticket, MessageId>,
@@ -121,16 +128,18 @@ impl Recent {
 
 impl Collector {
     /// Begins a visit. False if there is one with `server` already.
-    pub(crate) fn begin(&mut self, server: PeerId) -> bool {
+    pub(crate) fn begin(&mut self, server: PeerId, now: Instant) -> bool {
         if self.visits.contains_key(&server) {
             return false;
         }
         let visit = Visit {
             waits: Waits::Nothing,
+            until: now.after(VISIT),
             cursor: Bytes::new(),
             more: true,
             pages: 0,
             wanted: VecDeque::new(),
+            withheld: BTreeSet::new(),
             got: VecDeque::new(),
             handed: BTreeMap::new(),
             done: Vec::new(),
@@ -152,12 +161,13 @@ impl Collector {
     }
 
     /// What to do next about `server`; `None` while something is waited for.
-    pub(crate) fn next(&mut self, server: &PeerId) -> Option<Step> {
-        let visit = self.visits.get_mut(server)?;
-        match visit.waits {
+    pub(crate) fn next(&mut self, server: &PeerId, now: Instant) -> Option<Step> {
+        match self.visits.get(server)?.waits {
             Waits::Page { .. } | Waits::Envelopes { .. } | Waits::Place { .. } => return None,
             Waits::Nothing => {}
         }
+        let left = self.left_to_others(server);
+        let visit = self.visits.get_mut(server)?;
         if let Some((id, envelope)) = visit.got.pop_front() {
             return Some(Step::Hand(id, envelope));
         }
@@ -169,7 +179,7 @@ impl Collector {
         for id in std::mem::take(&mut visit.wanted) {
             if self.recent.ids.contains(&id) {
                 visit.done.push(id);
-            } else if self.coming.contains_key(&id) {
+            } else if self.coming.contains_key(&id) || left.contains(&id) {
                 elsewhere.push_back(id);
             } else {
                 ids.push(id);
@@ -181,6 +191,9 @@ impl Collector {
             return Some(Step::Taken(taken));
         }
         visit.wanted = elsewhere;
+        if visit.until <= now {
+            return Some(Step::End);
+        }
         if !ids.is_empty() {
             self.coming.extend(ids.iter().map(|id| (*id, *server)));
             return Some(Step::Get(ids));
@@ -192,6 +205,17 @@ impl Collector {
             return Some(Step::List(visit.cursor.clone()));
         }
         Some(Step::End)
+    }
+
+    /// What `server` did not give when it was asked, and another is still to be asked for.
+    fn left_to_others(&self, server: &PeerId) -> BTreeSet<MessageId> {
+        let Some(visit) = self.visits.get(server) else { return BTreeSet::new() };
+        let others = || self.visits.iter().filter(|(other, _)| *other != server);
+        let is_wanted = |id: &MessageId| {
+            others().any(|(_, other)| other.wanted.contains(id) && !other.withheld.contains(id))
+        };
+        let withheld = visit.wanted.iter().filter(|id| visit.withheld.contains(id));
+        withheld.filter(|id| is_wanted(id)).copied().collect()
     }
 
     /// A page was asked for.
@@ -277,6 +301,7 @@ impl Collector {
         for id in asked.into_iter().skip(answered) {
             self.coming.remove(&id);
             if answered > 0 {
+                visit.withheld.insert(id);
                 visit.wanted.push_back(id);
             }
         }
@@ -347,7 +372,8 @@ impl Collector {
     /// When [`expire`](Self::expire) next has something to do.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         let due = |visit: &Visit| match visit.waits {
-            Waits::Nothing => None,
+            // What it wants may be coming from another.
+            Waits::Nothing => visit.handed.is_empty().then_some(visit.until),
             Waits::Page { due, .. } | Waits::Envelopes { due, .. } | Waits::Place { due } => {
                 Some(due)
             }

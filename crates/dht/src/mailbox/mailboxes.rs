@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use bytes::Bytes;
-use machine::UnixTime;
+use machine::{Instant, UnixTime};
 use thiserror::Error;
 
 use super::cursor::Cursors;
 use super::shares::{Newcomer, Shares, Victim, rank};
 use super::{Arrival, Entry, Source};
+use crate::clock::Moment;
 use crate::config::MailboxConfig;
-use crate::envelope::{Destination, Envelope, MessageId};
+use crate::envelope::{Destination, Envelope, Lifetime, MessageId, QUANTUM};
 use crate::store::Change;
 
 /// Why a message is not taken into a mailbox.
@@ -104,8 +105,8 @@ pub struct Mailboxes {
     ids: BTreeMap<MessageId, Arrival>,
     boxes: BTreeMap<Destination, Mailbox>,
     shares: Shares,
-    /// Of what is durable.
-    expiry: BTreeSet<(UnixTime, Arrival)>,
+    /// Of what is durable: when it is looked at.
+    expiry: BTreeSet<(Instant, Arrival)>,
     bytes: usize,
     cursors: Cursors,
 }
@@ -124,6 +125,8 @@ struct Room {
 struct Held {
     entry: Entry,
     source: Source,
+    /// When its time is over by the clock that cannot be set.
+    due: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -160,7 +163,8 @@ impl Mailboxes {
     }
 
     /// Those of before the last start. What comes back is to be forgotten: rows with an id or an
-    /// arrival that is there, and what is too much by smaller bounds than those of before.
+    /// arrival that is there, and what is too much by smaller bounds than those of before. When they
+    /// expire is seen at the first [`expire`](Self::expire).
     pub fn restore(&mut self, mut entries: Vec<Entry>) -> Vec<Change> {
         entries.sort_unstable_by_key(|entry| entry.arrival);
         let mut dropped = Vec::new();
@@ -175,7 +179,7 @@ impl Mailboxes {
                     for victim in victims {
                         self.remove(victim.arrival);
                     }
-                    self.insert(Held { entry, source });
+                    self.insert(Held { entry, source, due: Instant::START });
                     self.expose(arrival);
                 }
                 _ => dropped.push(arrival),
@@ -194,11 +198,11 @@ impl Mailboxes {
         envelope: &Envelope,
         id: MessageId,
         source: Source,
-        wall: UnixTime,
+        moment: Moment,
     ) -> Result<Admission, NotKept> {
         let arrival = Arrival(self.last.saturating_add(1));
         let entry = Entry::of(envelope, id, arrival).ok_or(NotKept::NotToBeKept)?;
-        if entry.expires <= wall {
+        if entry.expires <= moment.wall {
             return Err(NotKept::Expired);
         }
         if let Some(arrival) = self.ids.get(&id) {
@@ -210,7 +214,7 @@ impl Mailboxes {
         let mut changes: Vec<_> = victims.iter().map(|old| Change::Drop(old.arrival)).collect();
         changes.push(Change::Keep { entry, envelope: envelope.bytes().clone() });
         let removed = victims.iter().filter_map(|victim| self.remove(victim.arrival)).collect();
-        self.insert(Held { entry, source });
+        self.insert(Held { entry, source, due: due(&entry, moment) });
         self.writing.insert(arrival, removed);
         Ok(Admission { arrival, changes })
     }
@@ -286,22 +290,32 @@ impl Mailboxes {
         dropped
     }
 
-    /// Forgets what has expired, at most `max` at once. Says what is to be forgotten.
-    pub fn expire(&mut self, wall: UnixTime, max: usize) -> Vec<Change> {
+    /// Forgets what has expired by both clocks, of `max` at most at once: setting one of them deletes
+    /// nothing. Says what is to be forgotten.
+    pub fn expire(&mut self, moment: Moment, max: usize) -> Vec<Change> {
         let mut dropped = Vec::new();
-        while let Some((expires, arrival)) = self.expiry.first().copied() {
-            if expires > wall || dropped.len() >= max {
-                break;
+        for _ in 0..max {
+            let next = self.expiry.first().copied().filter(|(due, _)| *due <= moment.now);
+            let Some((before, arrival)) = next else { break };
+            match self.held.get_mut(&arrival) {
+                // The clock on the wall was set back, or this is from before the start.
+                Some(held) if held.entry.expires > moment.wall => {
+                    held.due = due(&held.entry, moment);
+                    self.expiry.remove(&(before, arrival));
+                    self.expiry.insert((held.due, arrival));
+                }
+                Some(_) | None => {
+                    self.remove(arrival);
+                    dropped.push(Change::Drop(arrival));
+                }
             }
-            self.remove(arrival);
-            dropped.push(Change::Drop(arrival));
         }
         dropped
     }
 
-    /// When something expires next.
-    pub fn next_expiry(&self) -> Option<UnixTime> {
-        self.expiry.first().map(|(expires, _)| *expires)
+    /// When [`expire`](Self::expire) next has something to do.
+    pub fn next_expiry(&self) -> Option<Instant> {
+        self.expiry.first().map(|(due, _)| *due)
     }
 
     /// The recipient after `last` for whom something is kept; the first if `last` is `None`.
@@ -346,30 +360,21 @@ impl Mailboxes {
     /// What has to be given up for a message.
     fn room(&self, entry: &Entry, source: Source) -> Result<Vec<Entry>, NotKept> {
         let Room { all, recipient, source: own, .. } = self.room;
-        let Entry { urgent, .. } = *entry;
-        let newcomer = Newcomer { source, weight: self.weight(entry), urgent };
-        let here = Newcomer { weight: self.weight_there(entry), ..newcomer };
-        let mut gone = match source {
-            // Bounded by their recipient's, and nobody brings more of it.
-            Source::Before(_) => Vec::new(),
-            Source::Own | Source::Link(_) => {
-                let victims = self.shares.own_room(&newcomer, own);
-                victims.ok_or(NotKept::Full(Scope::Source))?
-            }
-        };
+        let newcomer = Newcomer { source, weight: self.weight(entry) };
+        let here = Newcomer { source, weight: self.weight_there(entry) };
+        // What is from before is bounded by its recipient's, and nobody brings more of it.
+        let is_bounded = !matches!(source, Source::Before(_));
+        if is_bounded && !self.shares.have_own_room(&newcomer, own) {
+            return Err(NotKept::Full(Scope::Source));
+        }
+        let mut gone = Vec::new();
         if let Some(mailbox) = self.boxes.get(&entry.recipient) {
-            let there: Vec<_> = self
-                .entries(&gone)
-                .filter(|(_, gone)| gone.recipient == entry.recipient)
-                .map(|(victim, gone)| Victim { weight: self.weight_there(gone), ..*victim })
-                .collect();
-            let victims = mailbox.shares.room(&here, recipient, &there);
+            let victims = mailbox.shares.room(&here, recipient, &[]);
             let victims = victims.ok_or(NotKept::Full(Scope::Recipient))?;
-            let weighed: Vec<_> = self
-                .entries(&victims)
-                .map(|(victim, entry)| Victim { weight: self.weight(entry), ..*victim })
-                .collect();
-            gone.extend(weighed);
+            let weighed = self.entries(&victims);
+            gone.extend(
+                weighed.map(|(victim, entry)| Victim { weight: self.weight(entry), ..*victim }),
+            );
         }
         let victims = self.shares.room(&newcomer, all, &gone);
         gone.extend(victims.ok_or(NotKept::Full(Scope::All))?);
@@ -394,7 +399,7 @@ impl Mailboxes {
     }
 
     fn insert(&mut self, held: Held) {
-        let Held { entry, source } = held;
+        let Held { entry, source, .. } = held;
         let (weight, there) = (self.weight(&entry), self.weight_there(&entry));
         self.shares.add(source, weight);
         let mailbox = self.boxes.entry(entry.recipient).or_default();
@@ -407,21 +412,21 @@ impl Mailboxes {
 
     /// What is durable can be given up, and expires.
     fn expose(&mut self, arrival: Arrival) {
-        let Some(Held { entry, source }) = self.held.get(&arrival).copied() else { return };
+        let Some(Held { entry, source, due }) = self.held.get(&arrival).copied() else { return };
         let (weight, there) = (self.weight(&entry), self.weight_there(&entry));
         self.shares.expose(&source, rank(&entry), weight);
         if let Some(mailbox) = self.boxes.get_mut(&entry.recipient) {
             mailbox.shares.expose(&source, rank(&entry), there);
         }
-        self.expiry.insert((entry.expires, arrival));
+        self.expiry.insert((due, arrival));
     }
 
     fn remove(&mut self, arrival: Arrival) -> Option<Held> {
         let held = self.held.remove(&arrival)?;
-        let Held { entry, source } = &held;
+        let Held { entry, source, due } = &held;
         let (weight, there) = (self.weight(entry), self.weight_there(entry));
         self.ids.remove(&entry.id);
-        self.expiry.remove(&(entry.expires, arrival));
+        self.expiry.remove(&(*due, arrival));
         self.shares.remove(*source, &rank(entry), weight);
         self.bytes = self.bytes.saturating_sub(entry.len);
         if let Some(mailbox) = self.boxes.get_mut(&entry.recipient) {
@@ -433,4 +438,11 @@ impl Mailboxes {
         }
         Some(held)
     }
+}
+
+/// When the time of a message is over by the clock that cannot be set, as far as the other one is
+/// right: it lives no longer than any can.
+fn due(entry: &Entry, moment: Moment) -> Instant {
+    let longest = Lifetime::MAX.duration().saturating_add(QUANTUM);
+    moment.now.after(entry.expires.since(moment.wall).min(longest))
 }

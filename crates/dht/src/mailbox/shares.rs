@@ -16,8 +16,18 @@ pub enum Source {
     /// The peer at the other end of a link.
     Link(PeerId),
     /// Nobody knows any more, since it came before the last start: what is for one recipient counts
-    /// as from one.
+    /// as from eight, each of which brought as much.
     Before(Destination),
+}
+
+impl Source {
+    /// How much each of the links brought that stand behind it, if they brought `weight` together.
+    const fn part(&self, weight: usize) -> usize {
+        match self {
+            Self::Own | Self::Link(_) => weight,
+            Self::Before(_) => weight / 8,
+        }
+    }
 }
 
 /// What is given up first comes first: not urgent before urgent, soon to expire before late.
@@ -33,8 +43,8 @@ pub(super) const fn rank(entry: &Entry) -> Rank {
 pub(super) struct Shares {
     total: usize,
     of: BTreeMap<Source, Share>,
-    /// The same by weight.
-    by_weight: BTreeSet<(usize, Source)>,
+    /// The same by [`Source::part`].
+    by_part: BTreeSet<(usize, Source)>,
 }
 
 #[derive(Debug, Default)]
@@ -82,11 +92,11 @@ impl Shares {
         let before = share.weight;
         change(share);
         let (after, messages) = (share.weight, share.messages);
-        self.by_weight.remove(&(before, source));
+        self.by_part.remove(&(source.part(before), source));
         if messages == 0 {
             self.of.remove(&source);
         } else {
-            self.by_weight.insert((after, source));
+            self.by_part.insert((source.part(after), source));
         }
     }
 
@@ -94,33 +104,27 @@ impl Shares {
     /// already; `None` if it is to find none.
     ///
     /// Of a share larger than the newcomer's would be, the largest first, anything is given up; of
-    /// its own what is not urgent, if the newcomer is. So nobody loses what a smaller share needs,
-    /// and two that take turns do not drive out each other.
+    /// its own nothing: a source is a carrier, and what it brings is of many senders. So nobody loses
+    /// what a smaller share needs, and two that take turns do not drive out each other.
     pub(super) fn room(
         &self,
         newcomer: &Newcomer,
         max: usize,
         gone: &[Victim],
     ) -> Option<Vec<Victim>> {
-        let Newcomer { source, weight, urgent } = *newcomer;
+        let Newcomer { source, weight } = *newcomer;
         let mut plan = Plan { shares: self, gone: gone.to_vec(), chosen: 0 };
         while plan.total().saturating_add(weight) > max {
-            let own = plan.weight(&source).saturating_add(weight);
-            let victim = plan.larger(source, own).or_else(|| plan.lesser(source, urgent))?;
+            let own = source.part(plan.weight(&source).saturating_add(weight));
+            let victim = plan.larger(source, own)?;
             plan.give_up(victim);
         }
         Some(plan.end())
     }
 
-    /// The same, below `max` of its own share.
-    pub(super) fn own_room(&self, newcomer: &Newcomer, max: usize) -> Option<Vec<Victim>> {
-        let Newcomer { source, weight, urgent } = *newcomer;
-        let mut plan = Plan { shares: self, gone: Vec::new(), chosen: 0 };
-        while plan.weight(&source).saturating_add(weight) > max {
-            let victim = plan.lesser(source, urgent)?;
-            plan.give_up(victim);
-        }
-        Some(plan.end())
+    /// Whether `newcomer` finds room below `max` of its own share.
+    pub(super) fn have_own_room(&self, newcomer: &Newcomer, max: usize) -> bool {
+        self.of(&newcomer.source).saturating_add(newcomer.weight) <= max
     }
 }
 
@@ -129,7 +133,6 @@ impl Shares {
 pub(super) struct Newcomer {
     pub(super) source: Source,
     pub(super) weight: usize,
-    pub(super) urgent: bool,
 }
 
 /// A message that is given up, and what it weighs here.
@@ -166,22 +169,17 @@ impl Plan<'_> {
         Some(Victim { source, rank: *rank, weight: *weight })
     }
 
-    /// What is not urgent of `source`, if that which looks for room is.
-    fn lesser(&self, source: Source, urgent: bool) -> Option<Victim> {
-        self.first(source).filter(|Victim { rank: (high, ..), .. }| urgent && !high)
-    }
-
     /// What is given up first of the largest share of another that takes more than `own`.
     fn larger(&self, source: Source, own: usize) -> Option<Victim> {
         // The order is that of before: a few shares have become smaller, so the first is not
         // always the largest, but none is larger than it was.
         let mut best: Option<(usize, Victim)> = None;
-        for (before, other) in self.shares.by_weight.iter().rev() {
+        for (before, other) in self.shares.by_part.iter().rev() {
             let most = best.map_or(own, |(most, _)| most);
             if *before <= most {
                 break;
             }
-            let weight = self.weight(other);
+            let weight = other.part(self.weight(other));
             if *other != source
                 && weight > most
                 && let Some(victim) = self.first(*other)

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::lock;
 use super::memory::{Held, Memory};
+use crate::delivery::Reception;
 
 /// A message, and perhaps the letter in it, of which nobody else may have a copy until it is
 /// settled, or the last clone is dropped.
@@ -15,7 +16,7 @@ struct Reserved {
     memory: Arc<Mutex<Memory>>,
     /// `None` once it is settled.
     held: Mutex<Option<Held>>,
-    known: bool,
+    known: Option<Reception>,
 }
 
 impl fmt::Debug for Claim {
@@ -27,19 +28,19 @@ impl fmt::Debug for Claim {
 
 impl Claim {
     pub(super) fn new(memory: Arc<Mutex<Memory>>, held: Held) -> Self {
-        let known = held.is_known();
+        let known = held.known();
         Self(Arc::new(Reserved { memory, held: Mutex::new(Some(held)), known }))
     }
 
-    /// Whether the application has the letter already.
-    pub(crate) fn is_known(&self) -> bool {
+    /// What the application made of the letter before, if it came before.
+    pub(crate) fn known(&self) -> Option<Reception> {
         self.0.known
     }
 
-    /// Remembers it until it expires.
-    pub(crate) fn settle(&self) {
+    /// Remembers it until it expires, and of a letter that is new what the application made of it.
+    pub(crate) fn settle(&self, reception: Reception) {
         if let Some(held) = self.0.take() {
-            lock(&self.0.memory).settle(&held);
+            lock(&self.0.memory).settle(&held, reception);
         }
     }
 }

@@ -60,7 +60,10 @@ impl Key {
 pub(super) struct Mark(pub(super) u32);
 
 impl Mark {
-    pub(super) const NONE: Self = Self(0);
+    /// That of a letter that the application has.
+    pub(super) const TAKEN: Self = Self(0);
+    /// That of a letter that it never wants.
+    pub(super) const UNWANTED: Self = Self(1);
 
     pub(super) fn of(identified: &Identified) -> Self {
         let [a, b, c, d, ..] = identified.fingerprint.0;

@@ -15,6 +15,7 @@ use super::row::SeenRow;
 use super::wheel::Wheel;
 use crate::clock::Moment;
 use crate::config::SeenConfig;
+use crate::delivery::Reception;
 use crate::refusal::Refusal;
 
 /// Entries forgotten at most for each that comes: the table shrinks faster than it grows, and
@@ -61,15 +62,19 @@ pub(super) struct Held {
 enum Letter {
     /// None that the application is to have.
     None,
-    /// One that it has.
-    Known(Key),
+    /// One that it has, or never wants.
+    Known(Key, Reception),
     /// One that it is to have.
     New(Key),
 }
 
 impl Held {
-    pub(super) fn is_known(&self) -> bool {
-        matches!(self.letter, Letter::Known(_))
+    /// What the application made of the letter before.
+    pub(super) fn known(&self) -> Option<Reception> {
+        match self.letter {
+            Letter::Known(_, reception) => Some(reception),
+            Letter::None | Letter::New(_) => None,
+        }
     }
 }
 
@@ -135,18 +140,21 @@ impl Memory {
         }
         match letter {
             Letter::None => {}
-            Letter::Known(key) => self.prolong(key, expires, moment),
+            Letter::Known(key, _) => self.prolong(key, expires, moment),
             Letter::New(key) => {
-                self.insert(key, Entry { mark: Mark::NONE, short: false, ..entry }, moment);
+                self.insert(key, Entry { mark: Mark::TAKEN, short: false, ..entry }, moment);
             }
         }
         Ok(Held { message: wanted.message, before, letter })
     }
 
     /// Remembers what was reserved.
-    pub(super) fn settle(&mut self, held: &Held) {
+    pub(super) fn settle(&mut self, held: &Held, reception: Reception) {
         self.settle_one(held.message);
         if let Letter::New(key) = held.letter {
+            if let (Reception::Unwanted, Some(entry)) = (reception, self.entries.get_mut(&key)) {
+                entry.mark = Mark::UNWANTED;
+            }
             self.settle_one(key);
         }
     }
@@ -209,7 +217,10 @@ impl Memory {
         match self.entries.get(&key) {
             None => Ok(Letter::New(key)),
             Some(entry) if entry.reserved => Err(Refusal::UnderWay),
-            Some(_) => Ok(Letter::Known(key)),
+            Some(entry) if entry.mark == Mark::UNWANTED => {
+                Ok(Letter::Known(key, Reception::Unwanted))
+            }
+            Some(_) => Ok(Letter::Known(key, Reception::Taken)),
         }
     }
 

@@ -40,6 +40,10 @@ impl Bucket {
         self.contacts.iter_mut().find(|contact| contact.key() == key)
     }
 
+    pub(super) fn waiting_mut(&mut self, key: &Key) -> Option<&mut Contact> {
+        self.waiting.iter_mut().find(|contact| contact.key() == key)
+    }
+
     /// How many contacts are in `subnet`, other than `except`.
     pub(super) fn in_subnet(&self, subnet: Subnet, except: Option<&Key>) -> usize {
         let others = self.contacts.iter().filter(|contact| Some(contact.key()) != except);

@@ -18,13 +18,14 @@ pub struct Contact {
     subnets: Vec<Subnet>,
     seen: Option<Instant>,
     verified: bool,
+    reached: bool,
     failures: u8,
 }
 
 impl Contact {
     /// One that is only heard of.
     pub(super) const fn new(record: Arc<SignedRecord>, key: Key, subnets: Vec<Subnet>) -> Self {
-        Self { record, key, subnets, seen: None, verified: false, failures: 0 }
+        Self { record, key, subnets, seen: None, verified: false, reached: false, failures: 0 }
     }
 
     /// Who it is.
@@ -45,6 +46,17 @@ impl Contact {
     /// Whether this node had a link with it since it has this record.
     pub const fn is_verified(&self) -> bool {
         self.verified
+    }
+
+    /// Whether this node dialled it, and found it where its record says.
+    pub const fn is_reached(&self) -> bool {
+        self.reached
+    }
+
+    /// Whether it was found where another record of it says, or at more places than that.
+    pub(super) fn is_reached_at(&self, record: &SignedRecord) -> bool {
+        let here = self.record.addresses();
+        self.reached && record.addresses().iter().all(|address| here.contains(address))
     }
 
     /// When it last gave a sign of life; `None` when it is only heard of.
@@ -74,6 +86,14 @@ impl Contact {
         self.failures = 0;
     }
 
+    /// Notes that it is where its record says. True if it counted as unproven until now.
+    pub(super) fn reach(&mut self) -> bool {
+        self.reached = true;
+        let before = self.subnets.len();
+        self.subnets.retain(|subnet| *subnet != Subnet::Unproven);
+        self.subnets.len() < before
+    }
+
     /// Notes a failure and says how many there are in a row.
     pub(super) const fn fail(&mut self) -> u8 {
         self.failures = self.failures.saturating_add(1);
@@ -81,8 +101,9 @@ impl Contact {
     }
 
     /// Takes over a newer record and gives back the subnets of the older one. Whether the peer is
-    /// where the new one says is unknown.
+    /// where the new one says is unknown, unless that is where it was.
     pub(super) fn renew(&mut self, record: Arc<SignedRecord>, subnets: Vec<Subnet>) -> Vec<Subnet> {
+        self.reached = self.is_reached_at(&record);
         self.record = record;
         self.verified = false;
         std::mem::replace(&mut self.subnets, subnets)

@@ -25,7 +25,8 @@ impl Table {
             let here = bucket.map_or(0, |bucket| bucket.in_subnet(*subnet, except));
             let own = excepted.is_some_and(|contact| contact.subnets().contains(subnet));
             let all = self.subnets.get(subnet).map_or(0, |all| all.saturating_sub(own.into()));
-            here < self.config.subnet_per_bucket_max && all < self.config.subnet_total_max
+            let (here_max, all_max) = subnet.caps(&self.config);
+            here < here_max && all < all_max
         })
     }
 
@@ -83,7 +84,7 @@ impl Table {
         let may_go = |contact: &Contact| contact.is_stale(self.config.fresh, now);
         let (per_subnet, all) = (self.config.subnet_per_bucket_max, self.config.waiting_max);
         let Some(bucket) = self.buckets.get_mut(&place) else { return Ok(()) };
-        for subnet in subnets {
+        for subnet in subnets.iter().filter(|subnet| **subnet != Subnet::Unproven) {
             let inside = |contact: &Contact| contact.subnets().contains(subnet);
             if bucket.waiting().iter().filter(|contact| inside(contact)).count() >= per_subnet
                 && !displace(bucket, |contact| inside(contact) && may_go(contact))

@@ -7,15 +7,22 @@ use libp2p_core::Multiaddr;
 use transport::address::{Scope, admissible, ip_of, scope};
 use wire::signed::SignedRecord;
 
+use crate::config::RoutingConfig;
+
+/// The part of a bucket that may be unproven: one place of so many.
+const UNPROVEN: usize = 4;
+
 /// Addresses that one party holds together more often than not: IPv4 /24, IPv6 /48.
 ///
 /// All names together are one subnet: where they lead is unknown until they are resolved, and
-/// names below a domain of one's own cost nothing.
+/// names below a domain of one's own cost nothing. For the same reason all are one whom this node
+/// never dialled, whatever they say about where they are: whoever dials in proves no address.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Subnet {
     V4([u8; 3]),
     V6([u16; 3]),
     Named,
+    Unproven,
 }
 
 impl Subnet {
@@ -29,6 +36,30 @@ impl Subnet {
         let subnets: BTreeSet<_> =
             std::iter::once(first).chain(dialled).filter_map(counted).collect();
         Some(subnets.into_iter().collect())
+    }
+
+    /// The same of somebody who was `reached` there, or was not. Where private addresses are allowed
+    /// that is no matter.
+    pub(super) fn of_peer(
+        record: &SignedRecord,
+        reached: bool,
+        allow_private: bool,
+    ) -> Option<Vec<Self>> {
+        let mut subnets = Self::of_record(record, allow_private)?;
+        if !reached && !allow_private {
+            subnets.push(Self::Unproven);
+        }
+        Some(subnets)
+    }
+
+    /// How many contacts may be in it: in one bucket, and in all.
+    pub(super) fn caps(self, config: &RoutingConfig) -> (usize, usize) {
+        match self {
+            Self::V4(_) | Self::V6(_) | Self::Named => {
+                (config.subnet_per_bucket_max, config.subnet_total_max)
+            }
+            Self::Unproven => (config.bucket_max.div_ceil(UNPROVEN), config.bucket_max),
+        }
     }
 
     fn of(address: &Multiaddr, allow_private: bool) -> Option<Self> {

@@ -9,6 +9,10 @@
 mod faults;
 mod finding;
 mod laws;
+mod lives;
+mod news;
+mod receipts;
 mod routes;
+mod shares;
 mod vectors;
 pub(crate) mod world;

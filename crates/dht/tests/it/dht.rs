@@ -184,6 +184,30 @@ async fn a_stuck_application_holds_up_those_who_write_to_it_and_nobody_else() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn beside_letters_that_an_application_holds_others_pass_over_the_same_link() {
+    let [first, middle, last] = in_a_row();
+    let mut town = Town::new();
+    let [a, b, c] = [town.node(first).await, town.node(middle).await, town.node(last).await];
+    town.link(a.peer, b.peer).await;
+    town.link(b.peer, c.peer).await;
+    b.hold(true);
+    let mut held = vec![];
+    for number in 0..8_u8 {
+        held.push(a.requester.send_direct(b.peer, vec![number]).await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let sending = a.requester.send_direct(c.peer, "through").await.unwrap();
+    assert_eq!(end(sending).await, Outcome::Delivered);
+    assert_eq!((b.take().len(), c.take().len()), (0, 1));
+
+    b.hold(false);
+    for sending in held {
+        assert_eq!(end(sending).await, Outcome::Delivered);
+    }
+    assert_eq!(b.take().len(), 8, "each once");
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_waits_is_told_when_the_dht_stops() {
     let mut town = Town::new();
     let a = town.node(1).await;

@@ -8,13 +8,13 @@ mod vectors;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use libp2p_identity::Keypair;
 use machine::UnixTime;
 use meshwork_dht::{
     BadEnvelope, Destination, ENVELOPE_MAX, Envelope, Flags, Form, Kind, Letter, LetterId,
-    Lifetime, Network, NotEd25519, OpenError, Opener, PAYLOAD_MAX, QUANTUM, SealError, Sealer,
-    Terms, padded,
+    Lifetime, Message, Network, NotEd25519, OpenError, Opener, PAYLOAD_MAX, QUANTUM, SealError,
+    Sealer, Terms, padded,
 };
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
@@ -55,6 +55,11 @@ fn terms() -> Terms {
     }
 }
 
+/// The same, as a clear envelope has to have it.
+fn no_flags() -> Terms {
+    Terms { flags: Flags::NONE, ..terms() }
+}
+
 fn rng() -> ChaCha20Rng {
     ChaCha20Rng::from_seed([9; 32])
 }
@@ -66,7 +71,7 @@ fn sealed(payload: &[u8]) -> Envelope {
 
 /// From 1 to 2, for all to read.
 fn clear(payload: &[u8]) -> Envelope {
-    sealer(1).clear(Some(key(2)), &letter(payload), terms()).unwrap()
+    sealer(1).clear(Some(key(2)), &letter(payload), no_flags()).unwrap()
 }
 
 #[test]
@@ -91,7 +96,7 @@ fn a_clear_letter_is_read_by_everybody() {
     assert_eq!(envelope.author(), key(1));
     assert_eq!(envelope.open(&opener(2)), Err(OpenError::Clear));
 
-    let to_all = sealer(1).clear(None, &letter(b""), Terms { flags: Flags::NONE, ..terms() });
+    let to_all = sealer(1).clear(None, &letter(b""), no_flags());
     let to_all = Envelope::parse(to_all.unwrap().bytes().clone()).unwrap();
     assert_eq!(to_all.destination(), None);
     assert_eq!(to_all.read().unwrap().letter, letter(b""));
@@ -148,13 +153,15 @@ fn another_recipient_and_another_network_open_nothing() {
 
 #[test]
 fn what_is_fixed_and_its_framing_take_320_bytes_at_most() {
-    /// One of: a number of hops below 128, bytes; in a frame with its length.
-    const FRAMING: usize = (1 + 1) + (1 + 3) + (1 + 3) + 3;
-    const { assert!(302 + FRAMING <= 320) };
     for payload in [0, 1, 64, 139, 140, 1_024, PAYLOAD_MAX] {
-        let len = sealed(&vec![1; payload]).bytes().len();
+        let envelope = sealed(&vec![1; payload]).bytes().clone();
+        let len = envelope.len();
         let padding = padded(LETTER_LEN + payload) - LETTER_LEN - payload;
         assert_eq!(len - payload - padding, 302);
+        let mut frame = BytesMut::new();
+        wire::frame::put(&Message::Carry { number: u32::MAX, hops: 127, envelope }, &mut frame)
+            .unwrap();
+        assert!(frame.len() - payload - padding <= 320, "with the length of its frame");
         assert!(len <= ENVELOPE_MAX);
     }
     assert_eq!(sealed(&[]).bytes().len(), sealed(&[1; 139]).bytes().len(), "all look alike");
@@ -164,11 +171,11 @@ fn what_is_fixed_and_its_framing_take_320_bytes_at_most() {
 
 #[test]
 fn a_letter_goes_only_into_an_envelope_of_its_form() {
-    let (own, none) = (Some(key(1)), Terms { flags: Flags::NONE, ..terms() });
+    let own = Some(key(1));
     for kind in Kind::ALL {
         let letter = Letter { kind, ..letter(b"") };
         let sealed = sealer(1).seal(&key(2), &letter, terms(), &mut rng());
-        let clear = sealer(1).clear(own, &letter, terms());
+        let clear = sealer(1).clear(own, &letter, no_flags());
         match kind {
             Kind::Domain => assert!(sealed.is_ok() && clear.is_ok()),
             Kind::Join => assert!(sealed == Err(SealError::Kind(kind)) && clear.is_ok()),
@@ -180,8 +187,8 @@ fn a_letter_goes_only_into_an_envelope_of_its_form() {
     }
     assert_eq!((5..=255).find_map(Kind::from_byte), None);
     let join = Letter { kind: Kind::Join, ..letter(b"") };
-    assert_eq!(sealer(1).clear(Some(key(2)), &join, terms()), Err(SealError::Join));
-    assert_eq!(sealer(1).clear(None, &join, none), Err(SealError::Join));
+    assert_eq!(sealer(1).clear(Some(key(2)), &join, no_flags()), Err(SealError::Join));
+    assert_eq!(sealer(1).clear(None, &join, no_flags()), Err(SealError::Join));
 }
 
 #[test]
@@ -189,9 +196,11 @@ fn what_does_not_fit_is_not_sealed() {
     let long = letter(&vec![0; PAYLOAD_MAX + 1]);
     let too_long = SealError::TooLong { len: PAYLOAD_MAX + 1, max: PAYLOAD_MAX };
     assert_eq!(sealer(1).seal(&key(2), &long, terms(), &mut rng()), Err(too_long));
-    assert_eq!(sealer(1).clear(None, &long, terms()), Err(too_long));
-    let kept_for_nobody = sealer(1).clear(None, &letter(b""), terms());
-    assert_eq!(kept_for_nobody, Err(SealError::Flags(1)));
+    assert_eq!(sealer(1).clear(None, &long, no_flags()), Err(too_long));
+    for to in [None, Some(key(2))] {
+        let kept_in_clear = sealer(1).clear(to, &letter(b""), terms());
+        assert_eq!(kept_in_clear, Err(SealError::Flags(1)));
+    }
 }
 
 #[test]
@@ -240,7 +249,7 @@ fn times_are_counted_in_quanta_and_rounded_to_the_senders_loss() {
     assert_eq!(Lifetime::at_least(Duration::MAX), None);
     assert_eq!(Lifetime::at_least(QUANTUM + Duration::from_nanos(1)).unwrap().quanta(), 2);
     assert_eq!((Lifetime::new(0), Lifetime::new(289)), (None, None));
-    let far = Terms { created: UnixTime::from_millis(u64::MAX), ..terms() };
+    let far = Terms { created: UnixTime::from_millis(u64::MAX), ..no_flags() };
     let envelope = sealer(1).clear(Some(key(2)), &letter(b""), far).unwrap();
     assert!(envelope.expires() > envelope.created(), "the end of time is not overrun");
 }
@@ -258,7 +267,9 @@ fn each_fault_of_shape_is_named() {
     assert_eq!(with(&sealed, 1, &[0]), Err(BadEnvelope::Form(0)));
     assert_eq!(with(&sealed, 2, &[4]), Err(BadEnvelope::Flags(4)));
     assert_eq!(with(&sealed, 3, &[0; 32]), Err(BadEnvelope::Destination));
-    assert_eq!(with(&clear, 3, &[0; 32]), Err(BadEnvelope::Flags(1)), "kept for nobody");
+    assert_eq!(with(&clear, 2, &[1]), Err(BadEnvelope::Flags(1)), "nobody keeps what is clear");
+    assert_eq!(with(&clear, 2, &[2]), Err(BadEnvelope::Flags(2)));
+    assert_eq!(with(&clear, 3, &[0; 32]), Ok(()), "for nobody in particular");
     assert_eq!(with(&clear, 3, &[0xff; 32]), Err(BadEnvelope::Destination));
     assert_eq!(with(&sealed, 39, &[0, 0]), Err(BadEnvelope::Lifetime(0)));
     assert_eq!(with(&sealed, 39, &[1, 33]), Err(BadEnvelope::Lifetime(289)));

@@ -6,20 +6,29 @@
     reason = "a test"
 )]
 
+mod copies;
+mod deposits;
 mod laws;
 mod links;
 mod network;
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use machine::{PeerId, UnixTime};
+use machine::{Instant, PeerId, UnixTime};
 use meshwork_dht::{
-    Arrival, Change, Config, Destination, Envelope, Kind, LetterId, MailGauges, MailboxConfig,
-    Mailboxes, MessageId, NotKept, Scope, Source,
+    Arrival, Change, Config, Destination, Envelope, MailGauges, MailboxConfig, Mailboxes,
+    MessageId, Moment, NotKept, Scope, Source, padded,
 };
 
-/// What precedes the payload of a clear envelope, and its signature behind.
-const FRAME: usize = 73 + LetterId::LEN + 1 + 64;
+/// What is in a sealed envelope beside the letter.
+const FRAME: usize = 73 + 32 + 16 + 64;
 const NOW: UnixTime = UnixTime::from_millis(1_790_000_000_000);
+
+/// By both clocks, of which neither was ever set.
+fn at(wall: UnixTime) -> Moment {
+    Moment { now: Instant::START.after(wall.since(NOW)), wall }
+}
 
 /// A message as a mailbox sees it; nobody signed it.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +42,15 @@ struct Mail {
 }
 
 impl Mail {
-    const fn new(number: u64, recipient: u8) -> Self {
-        Self { number, recipient, urgent: false, lifetime: 12, len: 1_000 }
+    fn new(number: u64, recipient: u8) -> Self {
+        let mail = Self { number, recipient, urgent: false, lifetime: 12, len: 0 };
+        mail.of_len(1_000)
     }
 
-    const fn of_len(self, len: usize) -> Self {
-        Self { len, ..self }
+    /// As long as an envelope may be that is no longer than `len`, or the shortest.
+    fn of_len(self, len: usize) -> Self {
+        let fits = (0..=len.saturating_sub(FRAME)).rev().find(|len| padded(*len) == *len);
+        Self { len: FRAME + fits.unwrap_or_else(|| padded(0)), ..self }
     }
 
     const fn urgent(self) -> Self {
@@ -55,20 +67,17 @@ impl Mail {
 
     fn envelope(&self) -> Envelope {
         let created = u32::try_from(NOW.as_millis() / 300_000).unwrap();
-        let mut bytes = vec![1, 2, 1 | u8::from(self.urgent) << 1];
+        let mut bytes = vec![1, 1, 1 | u8::from(self.urgent) << 1];
         bytes.extend_from_slice(recipient(self.recipient).as_bytes());
         bytes.extend_from_slice(&created.to_be_bytes());
         bytes.extend_from_slice(&self.lifetime.to_be_bytes());
         bytes.extend_from_slice(&[9; 32]);
-        bytes.extend_from_slice(&[7; LetterId::LEN]);
-        bytes.push(Kind::Domain.as_byte());
-        bytes.resize(bytes.len() + self.len - FRAME, 5);
-        bytes.extend_from_slice(&[6; 64]);
+        bytes.resize(self.len, 5);
         Envelope::parse(bytes.into()).unwrap()
     }
 
     fn admit(&self, mailboxes: &mut Mailboxes, from: Source) -> Result<Vec<Change>, NotKept> {
-        let admission = mailboxes.admit(&self.envelope(), self.id(), from, NOW)?;
+        let admission = mailboxes.admit(&self.envelope(), self.id(), from, at(NOW))?;
         assert_eq!(mailboxes.durable(admission.arrival).map(|entry| entry.id), Some(self.id()));
         Ok(admission.changes)
     }
@@ -196,22 +205,22 @@ fn nobody_gets_or_takes_what_is_for_another() {
 fn what_is_being_written_is_not_shown() {
     let mut mailboxes = mailboxes();
     let mail = Mail::new(1, 1);
-    let admitted = mailboxes.admit(&mail.envelope(), mail.id(), link(1), NOW).unwrap();
+    let admitted = mailboxes.admit(&mail.envelope(), mail.id(), link(1), at(NOW)).unwrap();
     assert!(all(&mailboxes, 1, 9).is_empty());
     assert!(mailboxes.get(&recipient(1), &mail.id()).is_none());
     assert_eq!(mailboxes.take(&recipient(1), &[mail.id()]), []);
-    let again = mailboxes.admit(&mail.envelope(), mail.id(), link(2), NOW);
+    let again = mailboxes.admit(&mail.envelope(), mail.id(), link(2), at(NOW));
     assert_eq!(again, Err(NotKept::Writing));
     // It takes room already.
     assert_eq!(mailboxes.gauges().messages, 1);
 
     let later = Mail::new(2, 1);
-    let second = mailboxes.admit(&later.envelope(), later.id(), link(1), NOW).unwrap();
+    let second = mailboxes.admit(&later.envelope(), later.id(), link(1), at(NOW)).unwrap();
     mailboxes.durable(second.arrival).unwrap();
     assert!(all(&mailboxes, 1, 9).is_empty(), "a cursor would lead past the first");
     mailboxes.durable(admitted.arrival).unwrap();
     assert_eq!(all(&mailboxes, 1, 9), [1, 2]);
-    let again = mailboxes.admit(&mail.envelope(), mail.id(), link(2), NOW);
+    let again = mailboxes.admit(&mail.envelope(), mail.id(), link(2), at(NOW));
     assert_eq!(again, Err(NotKept::Known(mail.envelope().expires())));
 }
 
@@ -220,41 +229,100 @@ fn only_what_may_be_kept_is_kept_and_until_it_expires() {
     let mut mailboxes = mailboxes();
     let mail = Mail::new(1, 1);
     let expires = mail.envelope().expires();
-    let late = mailboxes.admit(&mail.envelope(), mail.id(), link(1), expires);
+    let late = mailboxes.admit(&mail.envelope(), mail.id(), link(1), at(expires));
     assert_eq!(late.unwrap_err(), NotKept::Expired);
 
     let mut bytes = mail.envelope().bytes().to_vec();
     bytes[2] = 0;
     let unflagged = Envelope::parse(bytes.into()).unwrap();
-    let kept = mailboxes.admit(&unflagged, mail.id(), link(1), NOW);
+    let kept = mailboxes.admit(&unflagged, mail.id(), link(1), at(NOW));
     assert_eq!(kept.unwrap_err(), NotKept::NotToBeKept);
 
     mail.admit(&mut mailboxes, link(1)).unwrap();
     Mail::new(2, 1).living(24).admit(&mut mailboxes, link(1)).unwrap();
-    assert_eq!(mailboxes.next_expiry(), Some(expires));
+    assert_eq!(mailboxes.next_expiry(), Some(at(expires).now));
     let before = UnixTime::from_millis(expires.as_millis() - 1);
-    assert_eq!(mailboxes.expire(before, 9), []);
-    assert_eq!(mailboxes.expire(expires, 0), []);
-    assert_eq!(mailboxes.expire(expires, 9), [Change::Drop(Arrival(1))]);
+    assert_eq!(mailboxes.expire(at(before), 9), []);
+    assert_eq!(mailboxes.expire(at(expires), 0), []);
+    assert_eq!(mailboxes.expire(at(expires), 9), [Change::Drop(Arrival(1))]);
     assert_eq!(all(&mailboxes, 1, 9), [2]);
 }
 
 #[test]
-fn a_message_that_is_not_urgent_gives_way_to_an_urgent_one_of_its_source() {
+fn setting_a_clock_deletes_nothing() {
+    let mut mailboxes = mailboxes();
+    let mail = Mail::new(1, 1);
+    let changes = mail.admit(&mut mailboxes, link(1)).unwrap();
+    let expires = mail.envelope().expires();
+    let (soon, day) = (Duration::from_secs(1), Duration::from_hours(24));
+    let forward = Moment { now: Instant::START.after(soon), wall: expires.after(day) };
+    assert_eq!(mailboxes.expire(forward, 9), []);
+    let back = Moment { now: at(expires).now, wall: NOW };
+    assert_eq!(mailboxes.expire(back, 9), []);
+    let again = at(expires).now.after(expires.since(NOW));
+    assert_eq!(mailboxes.next_expiry(), Some(again), "it is looked at again, and not all the time");
+    let over = Moment { now: again, wall: expires };
+    assert_eq!(mailboxes.expire(over, 9), [Change::Drop(Arrival(1))]);
+
+    // Of what is from before the start only the clock on the wall can tell.
+    let [Change::Keep { entry, .. }] = changes[..] else { panic!("{changes:?}") };
+    let mut later = self::mailboxes();
+    assert_eq!(later.restore(vec![entry]), []);
+    assert_eq!(later.next_expiry(), Some(Instant::START));
+    assert_eq!(later.expire(at(NOW), 9), []);
+    assert_eq!(later.next_expiry(), Some(at(expires).now));
+    assert_eq!(later.expire(at(expires), 9), [Change::Drop(Arrival(1))]);
+}
+
+/// It costs nearly two megabytes to fill a mailbox, however small the messages are.
+#[test]
+fn small_messages_take_little_of_a_mailbox() {
+    let mut mailboxes = Mailboxes::new(&Config::default().mailbox, &[1; 32]);
+    let smallest = Mail::new(0, 1).of_len(0);
+    let mut bytes = 0;
+    for number in 0.. {
+        let mail = Mail { number, ..smallest };
+        if mail.admit(&mut mailboxes, link(1)).is_err() {
+            break;
+        }
+        bytes += mail.len;
+    }
+    assert_eq!((smallest.len, bytes), (441, 4_096 * 441));
+    Mail::new(9_999, 1).admit(&mut mailboxes, link(2)).unwrap();
+}
+
+/// Who brought a message is its last carrier, so what is of one source is of many senders: none of
+/// them drives out the others.
+#[test]
+fn an_urgent_message_drives_out_nothing_of_its_own_source() {
+    let mut mailboxes = mailboxes();
+    for number in 0..4 {
+        Mail::new(number, 1).admit(&mut mailboxes, link(1)).unwrap();
+    }
+    let full = Err(NotKept::Full(Scope::Recipient));
+    assert_eq!(Mail::new(4, 1).urgent().admit(&mut mailboxes, link(1)), full);
+    for number in 10..14 {
+        Mail::new(number, 2).admit(&mut mailboxes, link(1)).unwrap();
+    }
+    let full = Err(NotKept::Full(Scope::Source));
+    assert_eq!(Mail::new(14, 3).urgent().admit(&mut mailboxes, link(1)), full);
+    assert_eq!(all(&mailboxes, 1, 9), [0, 1, 2, 3]);
+    assert_eq!(all(&mailboxes, 2, 9), [10, 11, 12, 13]);
+}
+
+#[test]
+fn what_gives_way_to_another_source_is_what_is_not_urgent_then_what_expires_first() {
     let mut mailboxes = mailboxes();
     Mail::new(0, 1).living(30).admit(&mut mailboxes, link(1)).unwrap();
     Mail::new(1, 1).living(10).admit(&mut mailboxes, link(1)).unwrap();
-    Mail::new(2, 1).living(20).urgent().admit(&mut mailboxes, link(1)).unwrap();
-    Mail::new(3, 1).living(20).admit(&mut mailboxes, link(1)).unwrap();
-    let full = Err(NotKept::Full(Scope::Recipient));
-    assert_eq!(Mail::new(4, 1).living(100).admit(&mut mailboxes, link(1)), full);
-
-    // The soonest to expire goes first.
-    for (number, left) in [(10, [0, 2, 3, 10]), (11, [0, 2, 10, 11]), (12, [2, 10, 11, 12])] {
-        Mail::new(number, 1).urgent().admit(&mut mailboxes, link(1)).unwrap();
+    Mail::new(2, 1).living(5).urgent().admit(&mut mailboxes, link(1)).unwrap();
+    Mail::new(3, 1).living(288).urgent().admit(&mut mailboxes, link(1)).unwrap();
+    for (number, left) in [(10, [0, 2, 3, 10]), (11, [2, 3, 10, 11])] {
+        Mail::new(number, 1).admit(&mut mailboxes, link(2)).unwrap();
         assert_eq!(all(&mailboxes, 1, 9), left);
     }
-    assert_eq!(Mail::new(13, 1).urgent().admit(&mut mailboxes, link(1)), full);
+    Mail::new(12, 1).admit(&mut mailboxes, link(3)).unwrap();
+    assert_eq!(all(&mailboxes, 1, 9).len(), 4);
 }
 
 #[test]
@@ -314,7 +382,7 @@ fn what_gave_way_is_back_when_its_successor_is_not_written() {
     }
     let before = mailboxes.gauges();
     let mail = Mail::new(9, 1).of_len(3_000);
-    let admitted = mailboxes.admit(&mail.envelope(), mail.id(), link(2), NOW).unwrap();
+    let admitted = mailboxes.admit(&mail.envelope(), mail.id(), link(2), at(NOW)).unwrap();
     assert_eq!(admitted.changes.len(), 3, "two go, one comes: {:?}", admitted.changes);
     assert_eq!(all(&mailboxes, 1, 9), [2, 3]);
     mailboxes.failed();
@@ -322,12 +390,12 @@ fn what_gave_way_is_back_when_its_successor_is_not_written() {
     assert_eq!(mailboxes.gauges(), before);
     assert_eq!(mailboxes.durable(admitted.arrival), None);
     // A number is not given twice: the row may be there after all.
-    let next = mailboxes.admit(&mail.envelope(), mail.id(), link(2), NOW).unwrap();
+    let next = mailboxes.admit(&mail.envelope(), mail.id(), link(2), at(NOW)).unwrap();
     assert!(next.arrival > admitted.arrival);
 }
 
 #[test]
-fn after_a_start_what_is_for_one_counts_as_from_one() {
+fn after_a_start_everything_is_there_and_goes_on_with_later_numbers() {
     let mut before = mailboxes();
     let mut rows = Vec::new();
     for number in 0..16 {
@@ -343,10 +411,10 @@ fn after_a_start_what_is_for_one_counts_as_from_one() {
     for byte in 1..=4 {
         assert_eq!(all(&after, byte, 2), all(&before, byte, 2));
     }
-    // A newcomer takes of the fullest, and what comes gets a later number than all.
+    // What comes gets a later number than all.
+    assert_eq!(after.take(&recipient(1), &[id(0)]), [Change::Drop(Arrival(1))]);
     let changes = Mail::new(50, 9).admit(&mut after, link(9)).unwrap();
-    assert!(matches!(changes[..], [Change::Drop(_), Change::Keep { .. }]), "{changes:?}");
-    assert!(matches!(&changes[1], Change::Keep { entry, .. } if entry.arrival == Arrival(17)));
+    assert!(matches!(&changes[..], [Change::Keep { entry, .. }] if entry.arrival == Arrival(17)));
 
     // With smaller bounds, the rest is to be forgotten; a row that is there twice, as well.
     let fewer = MailboxConfig { recipient_messages_max: 2, ..small() };
@@ -355,6 +423,34 @@ fn after_a_start_what_is_for_one_counts_as_from_one() {
     let dropped = fewer.restore(twice);
     assert_eq!(fewer.gauges().messages, 8);
     assert_eq!(dropped.len(), 9);
+}
+
+/// Whoever waits for a start, or causes one, does not get the room of all who came before.
+#[test]
+fn after_a_start_what_is_for_one_counts_as_from_eight() {
+    let config = MailboxConfig {
+        recipient_bytes_max: 64_000,
+        recipient_messages_max: 32,
+        link_bytes_max: 64_000,
+        bytes_max: 64_000,
+        messages_max: 32,
+        ..small()
+    };
+    let mut before = Mailboxes::new(&config, &[1; 32]);
+    let mut rows = Vec::new();
+    for number in 0..32 {
+        let from = link(1 + u8::try_from(number / 4).unwrap());
+        let changes = Mail::new(number, 1).admit(&mut before, from).unwrap();
+        let [Change::Keep { entry, .. }] = &changes[..] else { panic!("{changes:?}") };
+        rows.push(*entry);
+    }
+    let mut after = Mailboxes::new(&config, &[1; 32]);
+    assert_eq!(after.restore(rows), []);
+    for mut mailboxes in [before, after] {
+        // Eight have four each: a ninth gets three, before the start and after it.
+        let put = |number| Mail::new(number, 1).admit(&mut mailboxes, link(9));
+        assert_eq!((50..60).flat_map(put).count(), 3);
+    }
 }
 
 #[test]
@@ -391,8 +487,7 @@ fn what_a_server_says_is_signed() {
     assert_eq!(stored.server, keys(1).public().to_peer_id());
     assert!(stored.verify(&id(1)).is_ok());
     assert!(stored.verify(&id(2)).is_err());
-    let later =
-        meshwork_dht::Stored { until: NOW.after(std::time::Duration::from_secs(1)), ..stored };
+    let later = meshwork_dht::Stored { until: NOW.after(Duration::from_secs(1)), ..stored };
     assert!(later.verify(&id(1)).is_err());
     let another = meshwork_dht::Stored { server: keys(2).public().to_peer_id(), ..stored };
     assert!(another.verify(&id(1)).is_err());

@@ -7,5 +7,6 @@ mod envelope;
 mod inbound;
 mod mailbox;
 mod pipeline;
+mod scenarios;
 mod settings;
 mod table;

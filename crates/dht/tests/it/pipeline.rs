@@ -2,6 +2,7 @@
 //! whom.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod flood;
 mod inbound;
 mod outbound;
 mod runner;

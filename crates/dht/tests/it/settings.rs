@@ -94,7 +94,7 @@ fn humantime(value: &Value) -> Duration {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
-        "day" => 86_400_000,
+        "day" | "days" => 86_400_000,
         unit => panic!("{unit} is no unit of time"),
     };
     Duration::from_millis(number * millis)

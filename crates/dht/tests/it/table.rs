@@ -71,6 +71,7 @@ fn full(k: usize) -> (Table, Vec<u16>) {
     let inside: Vec<u16> = far(1).take(k).collect();
     for number in &inside {
         assert_eq!(table.offer(&record(*number), at(0)), Offered::New);
+        table.reached(&peer(*number), 1);
         assert_eq!(table.alive(&peer(*number), at(0)), Alive::Entered);
     }
     (table, inside)
@@ -117,6 +118,7 @@ fn the_least_recently_seen_is_probed_before_it_gives_way() {
     assert_eq!(table.alive(&peer(inside[0]), at(5)), Alive::Known);
     for number in &late {
         table.offer(&record(*number), at(10));
+        table.reached(&peer(*number), 1);
     }
     let probed = peer(inside[1]);
     assert_eq!(table.alive(&peer(late[0]), at(10)), Alive::Waits { probe: Some(probed) });
@@ -141,6 +143,7 @@ fn whoever_was_seen_just_now_is_not_probed() {
     let (mut table, inside) = full(2);
     let late = far(100).next().unwrap();
     table.offer(&record(late), at(0));
+    table.reached(&peer(late), 1);
     for number in &inside {
         table.alive(&peer(*number), at(1));
     }
@@ -154,6 +157,7 @@ fn a_probe_that_nobody_answers_for_is_made_again() {
     let (mut table, inside) = full(2);
     let late = far(100).next().unwrap();
     table.offer(&record(late), at(5));
+    table.reached(&peer(late), 1);
     let probe = Alive::Waits { probe: Some(peer(inside[0])) };
     assert_eq!(table.alive(&peer(late), at(5)), probe);
     assert_eq!(table.alive(&peer(late), at(5)), Alive::Waits { probe: None });
@@ -179,6 +183,7 @@ fn a_banned_contact_leaves_its_place_to_whoever_waits() {
     let (mut table, inside) = full(2);
     let late = far(100).next().unwrap();
     table.offer(&record(late), at(10));
+    table.reached(&peer(late), 1);
     table.alive(&peer(late), at(10));
     table.remove(&peer(inside[1]));
     assert!(table.get(&peer(inside[1])).is_none());
@@ -192,6 +197,7 @@ fn a_banned_peer_that_waits_leaves_no_place() {
     let late: Vec<u16> = far(100).take(2).collect();
     for number in &late {
         table.offer(&record(*number), at(10));
+        table.reached(&peer(*number), 1);
         table.alive(&peer(*number), at(10));
     }
     table.remove(&peer(late[0]));
@@ -270,11 +276,14 @@ fn a_subnet_has_ten_places_in_all_and_a_change_of_address_is_no_way_around() {
         |number: u16, seq| signed(number, seq, &[&format!("/ip6/2a00:1:2::{number}/tcp/1")]);
     for number in 1..=10 {
         table.offer(&inside(number, 1), at(0));
+        table.reached(&peer(number), 1);
         assert_eq!(table.alive(&peer(number), at(0)), Alive::Entered);
     }
     table.offer(&inside(11, 1), at(0));
+    table.reached(&peer(11), 1);
     assert_eq!(table.alive(&peer(11), at(0)), Alive::Crowded);
     table.offer(&record(12), at(0));
+    table.reached(&peer(12), 1);
     assert_eq!(table.alive(&peer(12), at(0)), Alive::Entered);
     assert_eq!(table.offer(&inside(12, 2), at(0)), Offered::Refused(NotTaken::Crowded));
     assert_eq!(table.offer(&inside(10, 2), at(0)), Offered::Newer, "it is there already");
@@ -293,6 +302,62 @@ fn private_addresses_count_as_no_subnet_where_they_are_allowed() {
         assert_eq!(table.alive(&peer(number), at(0)), Alive::Entered);
     }
     assert_eq!(table.gauges().subnets, 0);
+}
+
+/// One machine with as many keys as it likes, each of which signs that it is somewhere else.
+#[test]
+fn whoever_only_dials_in_gets_a_quarter_of_a_bucket_however_many_places_it_claims() {
+    let mut table = Table::new(&peer(0), &params(|_| ()));
+    let dials_in = |table: &mut Table, number: u16| {
+        table.offer(&record(number), at(0));
+        table.alive(&peer(number), at(0))
+    };
+    let strangers: Vec<u16> = far(1).take(30).collect();
+    let entered = strangers.iter().filter(|n| dials_in(&mut table, **n) == Alive::Entered).count();
+    assert_eq!((entered, table.gauges().contacts), (5, 5));
+    for number in 1..300 {
+        dials_in(&mut table, number);
+    }
+    assert_eq!(table.gauges().contacts, 20, "a bucket's worth in all");
+
+    // Those whom this node dials get the places that there are.
+    let found: Vec<u16> = far(300).take(15).collect();
+    for number in &found {
+        table.offer(&record(*number), at(2));
+        table.reached(&peer(*number), 1);
+        assert_eq!(table.alive(&peer(*number), at(2)), Alive::Entered);
+    }
+    assert_eq!(table.gauges().contacts, 35);
+    // And one of the strangers that is found where it says makes room for another.
+    let waits = far(1)
+        .map(peer)
+        .find(|it| {
+            table.get(it).is_some_and(|it| it.seen().is_some())
+                && !table.contacts().any(|contact| contact.peer() == *it)
+        })
+        .unwrap();
+    table.remove(&peer(found[0]));
+    assert_eq!(table.alive(&waits, at(2)), Alive::Crowded);
+    table.reached(&peer(strangers[0]), 2);
+    assert_eq!(table.alive(&waits, at(2)), Alive::Crowded, "not that record");
+    table.reached(&peer(strangers[0]), 1);
+    assert_eq!(table.alive(&waits, at(2)), Alive::Entered);
+}
+
+#[test]
+fn whoever_claims_another_address_has_to_be_found_there() {
+    let mut table = Table::new(&peer(0), &params(|_| ()));
+    let reached = |table: &Table| table.get(&peer(1)).unwrap().is_reached();
+    let (here, there) = ("/ip4/9.1.1.1/tcp/1", "/ip4/9.2.2.2/tcp/1");
+    table.offer(&signed(1, 1, &[here]), at(0));
+    table.alive(&peer(1), at(0));
+    assert!(!reached(&table));
+    table.reached(&peer(1), 1);
+    assert!(reached(&table));
+    table.offer(&signed(1, 2, &[here]), at(1));
+    assert!(reached(&table), "it is where it was");
+    table.offer(&signed(1, 3, &[here, there]), at(2));
+    assert!(!reached(&table));
 }
 
 /// The seed takes every peer for its region as long as it knows fewer than it asks for.
@@ -338,6 +403,7 @@ fn looked_up_again(k: usize) {
     assert_eq!((table.next_refresh(), table.refresh_due(at(0), &mut rng)), (None, None));
     for number in 1..200 {
         table.offer(&record(number), at(0));
+        table.reached(&peer(number), 1);
         table.alive(&peer(number), at(0));
     }
     let mut looked_up = Vec::new();

@@ -76,6 +76,11 @@ impl Core {
         self.mail_plan(now);
     }
 
+    /// `peer` was not reached: it is not waited for.
+    pub(in super::super) fn collect_unreached(&mut self, peer: &PeerId) {
+        self.mail.collecting.expected.remove(peer);
+    }
+
     /// Whoever keeps our mail, as far as we know.
     fn own_servers(&self) -> Vec<PeerId> {
         let view = View::new(&self.table, &self.near, self.params.routing());
@@ -83,7 +88,7 @@ impl Core {
     }
 
     fn visit(&mut self, server: PeerId, now: Instant) {
-        if self.mail.collecting.visits.begin(server) {
+        if self.mail.collecting.visits.begin(server, now) {
             self.mail.collecting.asked.insert(server, now);
             self.collect(now);
         }
@@ -114,7 +119,7 @@ impl Core {
     /// Takes all visits as far as they go. What is settled for one may be waited for by another.
     pub(super) fn collect(&mut self, now: Instant) {
         for server in self.mail.collecting.visits.servers() {
-            while let Some(step) = self.mail.collecting.visits.next(&server) {
+            while let Some(step) = self.mail.collecting.visits.next(&server, now) {
                 self.collect_step(server, step, now);
             }
         }
@@ -222,8 +227,6 @@ fn fate(outcome: Result<(), Refusal>) -> Fate {
         Err(
             Refusal::BadSignature(_)
             | Refusal::Malformed(_)
-            | Refusal::Expired
-            | Refusal::LivesTooLong
             | Refusal::NotForUs
             | Refusal::NotToBeKept
             | Refusal::HopsSpent
@@ -231,8 +234,11 @@ fn fate(outcome: Result<(), Refusal>) -> Fate {
             | Refusal::NotReachable,
         ) => Fate::Useless,
         Err(
-            Refusal::UnderWay
+            // It may be our clock or our configuration that is wrong.
+            Refusal::Expired
+            | Refusal::LivesTooLong
             | Refusal::FromTheFuture
+            | Refusal::UnderWay
             | Refusal::TooOften { .. }
             | Refusal::Full
             | Refusal::Busy

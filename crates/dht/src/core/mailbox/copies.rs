@@ -1,6 +1,7 @@
-//! Republishing: whoever has come close to a recipient since gets copies of what is kept for it.
+//! Republishing: whoever has come close to a recipient since, and stays, gets copies of what is kept
+//! for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,21 +16,33 @@ use crate::envelope::{Destination, MessageId};
 use crate::event::Done;
 use crate::key::Key;
 use crate::mailbox::Arrival;
+use crate::table::Contact;
 
 /// Recipients looked at in one tick, and the time until the next.
 const LOOKS_MAX: usize = 16;
 const PAUSE: Duration = Duration::from_millis(10);
-/// Messages read at once.
+/// Messages read and put at once: the next ones follow when each was answered.
 const READ_MAX: usize = 16;
 
 /// Who has what is kept here, as far as we know.
 #[derive(Debug, Default)]
 pub(super) struct Copies {
-    /// Nodes closest to each recipient for whom something is kept, when that was looked at last.
-    placed: BTreeMap<Destination, Vec<PeerId>>,
+    /// For each recipient for whom something is kept.
+    placed: BTreeMap<Destination, Placed>,
     /// When the next round begins, or goes on.
     next: Option<Instant>,
     round: Option<Round>,
+    /// Copies that were put and have not been answered.
+    put: BTreeSet<(MessageId, PeerId)>,
+}
+
+/// The nodes that what is kept for a recipient should be with.
+#[derive(Clone, Debug, Default)]
+struct Placed {
+    /// Those that have it, or were given it.
+    holders: Vec<PeerId>,
+    /// Those that were closest when that was looked at last.
+    closest: Vec<PeerId>,
 }
 
 /// A round through all recipients.
@@ -37,7 +50,7 @@ pub(super) struct Copies {
 struct Round {
     /// Whom it has come to.
     last: Option<Destination>,
-    /// Copies that may be made still.
+    /// Copies that may be made still in this period.
     left: usize,
     /// Newcomers to that recipient, and the last message that they were put.
     giving: Option<(Vec<PeerId>, Arrival)>,
@@ -54,8 +67,21 @@ pub(in super::super) struct CopyErrand {
 
 impl Copies {
     pub(super) fn next_due(&self) -> Option<Instant> {
-        let reading = self.round.as_ref().is_some_and(|round| round.reading);
-        self.next.filter(|_| !reading)
+        self.next.filter(|_| !self.is_waiting())
+    }
+
+    /// Whether the store is being read, or copies have not been answered.
+    fn is_waiting(&self) -> bool {
+        !self.put.is_empty() || self.round.as_ref().is_some_and(|round| round.reading)
+    }
+
+    /// Whether that is the answer to a copy.
+    pub(super) fn answered(&mut self, id: MessageId, server: PeerId) -> bool {
+        self.put.remove(&(id, server))
+    }
+
+    pub(super) fn passing(&self) -> usize {
+        self.put.len()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -69,7 +95,8 @@ impl Core {
         self.copies_planned(now);
         if !self.mail.copies.placed.contains_key(recipient) {
             let closest = self.holders(recipient);
-            self.mail.copies.placed.insert(*recipient, closest);
+            let placed = Placed { holders: closest.clone(), closest };
+            self.mail.copies.placed.insert(*recipient, placed);
         }
     }
 
@@ -81,29 +108,36 @@ impl Core {
         }
     }
 
-    /// Nodes that what is kept for `recipient` should be with.
+    /// Nodes that what is kept for `recipient` should be with. Contacts alone: a link costs nothing.
     fn holders(&self, recipient: &Destination) -> Vec<PeerId> {
-        let peer = recipient.peer();
-        let (closest, _) = self.closest_servers(&peer, &Key::of(&peer));
-        closest.into_iter().take(self.params.mailbox().copies).collect()
+        let (peer, copies) = (recipient.peer(), self.params.mailbox().copies);
+        let closest = self.table.closest(&Key::of(&peer), copies.saturating_add(1));
+        let others = closest.into_iter().map(Contact::peer).filter(|other| *other != peer);
+        others.take(copies).collect()
     }
 
     /// Goes on with the round, or begins one.
     pub(super) fn copy_due(&mut self, now: Instant) {
         let copies = &mut self.mail.copies;
-        if copies.next.is_none_or(|at| at > now) {
+        if copies.next.is_none_or(|at| at > now) || copies.is_waiting() {
             return;
         }
         let left = self.params.mailbox().republish_max;
         let round = Round { last: None, left, giving: None, reading: false };
-        let reading = copies.round.get_or_insert(round).reading;
-        if reading {
-            return;
-        }
+        copies.round.get_or_insert(round);
         for _ in 0..LOOKS_MAX {
             match self.copy_step() {
                 Progress::Reading => return,
                 Progress::Looking => {}
+                Progress::Spent => {
+                    // It goes on from there in the next period.
+                    let span = self.about(self.params.mailbox().republish_period);
+                    self.mail.copies.next = Some(now.after(span));
+                    if let Some(round) = &mut self.mail.copies.round {
+                        round.left = left;
+                    }
+                    return;
+                }
                 Progress::Over => return self.copies_over(now),
             }
         }
@@ -111,7 +145,7 @@ impl Core {
     }
 
     fn copies_over(&mut self, now: Instant) {
-        let Copies { placed, next, round } = &mut self.mail.copies;
+        let Copies { placed, next, round, .. } = &mut self.mail.copies;
         (*round, *next) = (None, None);
         placed.retain(|recipient, _| self.mail.boxes.has(recipient));
         self.copies_planned(now);
@@ -119,26 +153,29 @@ impl Core {
 
     fn copy_step(&mut self) -> Progress {
         let Some(round) = self.mail.copies.round.clone() else { return Progress::Over };
-        if let (Some(recipient), Some((newcomers, last))) = (round.last, round.giving) {
-            let messages: Vec<_> = self
-                .mail
-                .boxes
-                .kept_for(&recipient, last)
-                .take(READ_MAX)
-                .map(|entry| (entry.id, entry.arrival))
-                .collect();
+        if let (Some(recipient), Some((mut newcomers, last))) = (round.last, round.giving) {
+            let placed = self.mail.copies.placed.get(&recipient);
+            newcomers.retain(|peer| placed.is_some_and(|placed| placed.holders.contains(peer)));
+            let each = round.left.checked_div(newcomers.len()).unwrap_or(0);
+            let kept = self.mail.boxes.kept_for(&recipient, last).take(READ_MAX.min(each));
+            let messages: Vec<_> = kept.map(|entry| (entry.id, entry.arrival)).collect();
+            if !newcomers.is_empty() && each == 0 {
+                return Progress::Spent;
+            }
             return self.copy_read(newcomers, messages);
-        }
-        if round.left == 0 {
-            return Progress::Over;
         }
         let Some(recipient) = self.mail.boxes.next_recipient(round.last.as_ref()) else {
             return Progress::Over;
         };
-        let holders = self.holders(&recipient);
-        let before = self.mail.copies.placed.insert(recipient, holders.clone());
-        let before = before.unwrap_or_else(|| holders.clone());
-        let newcomers: Vec<_> = holders.into_iter().filter(|peer| !before.contains(peer)).collect();
+        let closest = self.holders(&recipient);
+        let all = || Placed { holders: closest.clone(), closest: closest.clone() };
+        let placed = self.mail.copies.placed.entry(recipient).or_insert_with(all);
+        // Who was there the last time as well: who comes and goes gets nothing.
+        let has_stayed = |peer: &&PeerId| closest.contains(peer) && !placed.holders.contains(peer);
+        let newcomers: Vec<_> = placed.closest.iter().filter(has_stayed).copied().collect();
+        placed.holders.retain(|peer| closest.contains(peer));
+        placed.holders.extend(&newcomers);
+        placed.closest = closest;
         if let Some(round) = &mut self.mail.copies.round {
             round.last = Some(recipient);
             round.giving = (!newcomers.is_empty()).then_some((newcomers, Arrival(0)));
@@ -191,6 +228,7 @@ impl Core {
 
     fn copy(&mut self, id: MessageId, envelope: &Bytes, to: &[PeerId], now: Instant) {
         for peer in to {
+            self.mail.copies.put.insert((id, *peer));
             self.put(id, envelope.clone(), *peer, now);
         }
     }
@@ -218,7 +256,7 @@ impl Core {
             let recipient = self.mail.boxes.recipient_of(id);
             let placed = recipient.and_then(|to| self.mail.copies.placed.get_mut(&to));
             if let Some(placed) = placed {
-                placed.retain(|peer| peer != server);
+                placed.holders.retain(|peer| peer != server);
             }
         }
     }
@@ -229,6 +267,8 @@ enum Progress {
     Reading,
     /// There is more to look at.
     Looking,
+    /// As many copies were made as may be in one period.
+    Spent,
     /// The round is over.
     Over,
 }

@@ -1,31 +1,41 @@
 //! The end of the way: an envelope whose recipient is away is put to those closest to it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::Instant;
 
 use super::super::Core;
-use super::super::carry::{Goal, Origin, Parcel, Stage};
+use super::super::parcels::{Goal, Origin, Parcel, Stage};
+use super::super::room::Room;
 use crate::code::Code;
-use crate::config::RoutingConfig;
 use crate::envelope::{Envelope, MessageId};
 use crate::key::Key;
 use crate::messages::News;
 use crate::strategy::View;
 
+/// Those of one link that are remembered when all were asked: the news of older ones came long ago.
+const DONE_MAX: usize = 128;
+/// The same, of own messages.
+const DONE_OWN_MAX: usize = 1_024;
+
 /// Envelopes that are being put, and a while after.
 #[derive(Debug, Default)]
 pub(super) struct Deposits {
-    /// Bounded as the parcels are.
     by_id: BTreeMap<MessageId, Deposit>,
     /// In the order in which they are forgotten.
-    order: VecDeque<(Instant, MessageId)>,
+    order: BTreeSet<(Instant, MessageId)>,
+    /// What those take that are being put.
+    room: Room,
+    /// Those of which only news are to come: of each link, `None` for own ones, the oldest first.
+    done: BTreeMap<Option<PeerId>, VecDeque<MessageId>>,
 }
 
 #[derive(Debug)]
 struct Deposit {
+    /// When it is forgotten.
+    until: Instant,
     /// Empty when nobody else will be asked.
     envelope: Bytes,
     origin: Origin,
@@ -53,24 +63,64 @@ impl Deposits {
         self.by_id.len()
     }
 
-    /// Whether there is room for an envelope of `len` bytes.
-    fn have_room(&self, len: usize, routing: &RoutingConfig) -> bool {
-        let held = self.by_id.values().map(|deposit| deposit.envelope.len());
-        let bytes = held.fold(len, usize::saturating_add);
-        self.by_id.len() < routing.carried_max && bytes <= routing.carried_bytes_max
-    }
-
     pub(super) fn next_due(&self) -> Option<Instant> {
-        self.order.front().map(|(until, _)| *until)
+        self.order.first().map(|(until, _)| *until)
     }
 
     pub(super) fn expire(&mut self, now: Instant) {
-        while let Some((until, id)) = self.order.front().copied() {
-            if until > now {
-                break;
+        while let Some((_, id)) = self.order.first().copied().filter(|(until, _)| *until <= now) {
+            self.remove(&id);
+        }
+    }
+
+    fn begin(&mut self, id: MessageId, deposit: Deposit) {
+        self.room.take(deposit.origin, deposit.envelope.len());
+        self.order.insert((deposit.until, id));
+        self.by_id.insert(id, deposit);
+    }
+
+    /// Nobody else will be asked: it takes no room any more, and only the news are still to come.
+    fn asked_all(&mut self, id: MessageId) {
+        let Some(deposit) = self.by_id.get_mut(&id) else { return };
+        let envelope = std::mem::take(&mut deposit.envelope);
+        if envelope.is_empty() {
+            return;
+        }
+        deposit.left.clear();
+        self.room.give_back(deposit.origin, envelope.len());
+        let link = deposit.link();
+        let most = if link.is_some() { DONE_MAX } else { DONE_OWN_MAX };
+        let done = self.done.entry(link).or_default();
+        done.push_back(id);
+        if done.len() > most
+            && let Some(oldest) = done.front().copied()
+        {
+            self.remove(&oldest);
+        }
+    }
+
+    fn remove(&mut self, id: &MessageId) {
+        let Some(deposit) = self.by_id.remove(id) else { return };
+        self.order.remove(&(deposit.until, *id));
+        if !deposit.envelope.is_empty() {
+            return self.room.give_back(deposit.origin, deposit.envelope.len());
+        }
+        let link = deposit.link();
+        if let Some(done) = self.done.get_mut(&link) {
+            done.retain(|other| other != id);
+            if done.is_empty() {
+                self.done.remove(&link);
             }
-            self.order.pop_front();
-            self.by_id.remove(&id);
+        }
+    }
+}
+
+impl Deposit {
+    /// The link that it came over; `None` for an own message.
+    const fn link(&self) -> Option<PeerId> {
+        match self.origin {
+            Origin::Link(link) => Some(link),
+            Origin::Own(_) | Origin::Aside | Origin::Mail => None,
         }
     }
 }
@@ -85,32 +135,33 @@ impl Core {
             return true;
         }
         let Ok(envelope) = Envelope::parse(parcel.envelope.clone()) else { return false };
-        if !deposits.have_room(envelope.bytes().len(), self.params.routing()) {
+        let (origin, len) = (parcel.origin, envelope.bytes().len());
+        if !deposits.room.has_place(origin, len, self.params.routing()) {
             return false;
         }
         let (mut left, own) = self.closest_servers(&peer, &key);
-        let own = own && self.params.mailbox().serve;
+        // Its own messages this node sends until they are delivered: a copy here is none more.
+        let own = own && self.params.mailbox().serve && !matches!(origin, Origin::Own(_));
         left.truncate(self.params.mailbox().region);
         if left.is_empty() && !own {
             return false;
         }
+        // Puts take as long as verdicts do, and news a while.
+        let routing = self.params.routing();
+        let rounds = u32::try_from(self.params.mailbox().region).unwrap_or(u32::MAX);
+        let until = now.after(routing.verdict_timeout.saturating_mul(rounds));
         let deposit = Deposit {
+            until: until.after(routing.way_back_lasts),
             envelope: parcel.envelope.clone(),
-            origin: parcel.origin,
+            origin,
             left,
             servers: BTreeMap::new(),
             hoped: own.into(),
             kept: 0,
             refused: None,
         };
-        // Puts take as long as verdicts do, and news a while.
-        let routing = self.params.routing();
-        let rounds = u32::try_from(self.params.mailbox().region).unwrap_or(u32::MAX);
-        let until = now.after(routing.verdict_timeout.saturating_mul(rounds));
-        let until = until.after(routing.way_back_lasts);
-        self.mail.deposits.by_id.insert(parcel.id, deposit);
-        self.mail.deposits.order.push_back((until, parcel.id));
-        if own && !self.keep_own(&envelope, parcel.id, parcel.origin, now) {
+        self.mail.deposits.begin(parcel.id, deposit);
+        if own && !self.keep_own(&envelope, parcel.id, origin, now) {
             self.deposit_own(parcel.id, false, now);
         }
         self.deposit_next(parcel.id, now);
@@ -172,12 +223,15 @@ impl Core {
         outcome: Result<(), Option<Code>>,
         now: Instant,
     ) {
-        let Some(deposit) = self.mail.deposits.by_id.get_mut(&id) else {
-            return self.copied(id, server, outcome);
-        };
+        if self.mail.copies.answered(id, server) {
+            self.copied(id, server, outcome);
+            return self.mail_plan(now);
+        }
+        let Some(deposit) = self.mail.deposits.by_id.get_mut(&id) else { return };
         let Some(asked) = deposit.servers.get_mut(&server) else { return };
         match outcome {
-            Ok(()) => {
+            // A duplicate is there already, or the recipient has taken it.
+            Ok(()) | Err(Some(Code::Duplicate)) => {
                 *asked = Asked::Keeps;
                 deposit.kept = deposit.kept.saturating_add(1);
                 self.deposit_end(id, now);
@@ -210,16 +264,12 @@ impl Core {
         let copies = self.params.mailbox().copies;
         let Some(deposit) = self.mail.deposits.by_id.get_mut(&id) else { return };
         let Deposit { hoped, kept, origin, refused, .. } = *deposit;
-        if kept >= copies || deposit.left.is_empty() && hoped <= kept {
-            // It is not needed any more; the news are still to come.
-            deposit.envelope = Bytes::new();
-            deposit.left.clear();
-        }
         if hoped == 0 && deposit.left.is_empty() {
-            self.mail.deposits.by_id.remove(&id);
-            self.mail.deposits.order.retain(|(_, other)| *other != id);
+            self.mail.deposits.remove(&id);
             let code = refused.unwrap_or(Code::NotReachable);
             self.tell(origin, id, News::Stopped(code), now);
+        } else if kept >= copies || deposit.left.is_empty() && hoped <= kept {
+            self.mail.deposits.asked_all(id);
         }
     }
 

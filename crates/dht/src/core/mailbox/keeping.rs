@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use machine::{Instant, JobError, UnixTime};
 
-use super::super::carry::Origin;
 use super::super::desk::Errand;
+use super::super::parcels::Origin;
 use super::super::{Core, Job};
 use super::MailErrand;
+use crate::clock::Moment;
 use crate::envelope::{Envelope, MessageId};
 use crate::event::Done;
 use crate::inbound::{Recorded, Ticket};
@@ -25,12 +26,17 @@ const BATCH_MAX: usize = 128;
 const DROPS_MAX: usize = 4_096;
 /// How long a store that failed is left alone.
 const REST: Duration = Duration::from_secs(1);
+/// How long a write waits that found no place among the jobs, then twice as long, so many times.
+const PLACE: Duration = Duration::from_millis(100);
+const PLACES_MAX: u32 = 4;
 
 /// Writes under way and waiting.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
     writing: bool,
     rests: Option<Instant>,
+    /// How often in a row it found no place.
+    displaced: u32,
     /// Bounded by what is kept.
     drops: BTreeSet<Arrival>,
     /// Bounded, as the next two are, by what links and parcels may have under way.
@@ -61,7 +67,12 @@ impl Keeping {
     pub(super) fn forget(&mut self, changes: Vec<Change>) {
         let arrivals = changes.into_iter().filter_map(|change| match change {
             Change::Drop(arrival) => Some(arrival),
-            Change::Keep { .. } | Change::Seen(_) | Change::Expired(_) => None,
+            Change::Keep { .. }
+            | Change::Seen(_)
+            | Change::Expired(_)
+            | Change::Send { .. }
+            | Change::Sent(_)
+            | Change::Unsent { .. } => None,
         });
         self.drops.extend(arrivals);
     }
@@ -145,7 +156,7 @@ impl Core {
             Origin::Link(from) => Source::Link(from),
             Origin::Own(_) | Origin::Aside | Origin::Mail => Source::Own,
         };
-        match self.mail.boxes.admit(envelope, id, source, wall) {
+        match self.mail.boxes.admit(envelope, id, source, Moment { now, wall }) {
             Ok(admission) => {
                 let arrival = admission.arrival;
                 self.mail.keeping.admitted.push_back(admission);
@@ -181,28 +192,37 @@ impl Core {
             return;
         }
         keeping.writing = true;
-        let kept = admitted.iter().map(|admission| admission.arrival).collect();
         let forgotten = drops.iter().copied().map(Change::Drop);
-        let taken_in = admitted.into_iter().flat_map(|admission| admission.changes);
+        let taken_in = admitted.iter().flat_map(|admission| admission.changes.iter().cloned());
         let changes = forgotten.chain(taken_in).collect();
-        let errand = MailErrand::Keep { drops, kept };
+        let errand = MailErrand::Keep { drops, admitted };
         self.desk.start(Errand::Mail(errand), Job::Keep(changes));
     }
 
     /// A write ended.
     pub(super) fn on_kept(
         &mut self,
-        (drops, kept): (Vec<Arrival>, Vec<Arrival>),
+        (drops, admitted): (Vec<Arrival>, Vec<Admission>),
         outcome: &Result<Done, JobError>,
         now: Instant,
     ) {
-        self.mail.keeping.writing = false;
+        let keeping = &mut self.mail.keeping;
+        keeping.writing = false;
+        let displaced = std::mem::take(&mut keeping.displaced);
+        if matches!(outcome, Err(JobError::Refused)) && displaced < PLACES_MAX {
+            // Nothing was begun: it says nothing about the store.
+            keeping.displaced = displaced.saturating_add(1);
+            keeping.rests = Some(now.after(PLACE.saturating_mul(1 << displaced)));
+            keeping.drops.extend(drops);
+            admitted.into_iter().rev().for_each(|one| keeping.admitted.push_front(one));
+            return;
+        }
+        let kept = admitted.iter().map(|admission| admission.arrival);
         if matches!(outcome, Ok(Done::Kept(Ok(())))) {
-            let promises: Vec<_> =
-                kept.into_iter().filter_map(|arrival| self.durable(arrival, now)).collect();
+            let promises: Vec<_> = kept.filter_map(|arrival| self.durable(arrival, now)).collect();
             self.sign(promises);
         } else {
-            self.unwritten((drops, kept), now);
+            self.unwritten((drops, kept.collect()), now);
         }
         self.flush(now);
     }

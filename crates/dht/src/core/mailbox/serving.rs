@@ -18,6 +18,9 @@ use crate::messages::{IDS_MAX, fits};
 const LISTS_BURST: u32 = 32;
 const LISTS_PER_SECOND: u32 = 4;
 
+/// Links for which the store is read at once: jobs are few, and writes need one.
+const READING_MAX: usize = 8;
+
 /// Whoever fetches at the moment.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
@@ -91,6 +94,10 @@ impl Core {
         let arrivals: Vec<_> =
             entries.take(fits(lens)).map(|entry| entry.map(|entry| entry.arrival)).collect();
         let here: Vec<_> = arrivals.iter().flatten().copied().collect();
+        if !here.is_empty() && self.mail.serving.reading.len() >= READING_MAX {
+            // As if the store were in trouble: it is asked again later.
+            return self.desk.send(from, Message::Got { nonce, envelopes: Vec::new() });
+        }
         if here.is_empty() {
             let envelopes = vec![Bytes::new(); arrivals.len()];
             return self.desk.send(from, Message::Got { nonce, envelopes });

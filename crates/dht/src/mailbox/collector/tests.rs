@@ -24,6 +24,7 @@ struct Visitor {
     collector: Collector,
     servers: [PeerId; 2],
     tickets: u64,
+    now: Instant,
 }
 
 impl Visitor {
@@ -31,14 +32,14 @@ impl Visitor {
         let mut collector = Collector::default();
         let servers = [PeerId::random(), PeerId::random()];
         for server in &servers {
-            assert!(collector.begin(*server));
-            assert!(!collector.begin(*server), "one visit at a time");
+            assert!(collector.begin(*server, Instant::START));
+            assert!(!collector.begin(*server, Instant::START), "one visit at a time");
         }
-        Self { collector, servers, tickets: 0 }
+        Self { collector, servers, tickets: 0, now: Instant::START }
     }
 
     fn step(&mut self, server: usize) -> Option<Step> {
-        self.collector.next(&self.servers[server])
+        self.collector.next(&self.servers[server], self.now)
     }
 
     /// The server names these.
@@ -105,7 +106,7 @@ fn a_message_comes_from_one_server_and_all_are_told() {
     assert_eq!((v.step(0), v.step(1)), (Some(Step::End), Some(Step::End)));
     // It is remembered for another visit.
     v.collector.end(&v.servers[0].clone());
-    assert!(v.collector.begin(v.servers[0]));
+    assert!(v.collector.begin(v.servers[0], Instant::START));
     v.lists(0, "", &[1], false);
     v.takes(0, &[1]);
 }
@@ -181,6 +182,37 @@ fn a_server_in_trouble_is_left_and_another_asked() {
     assert_eq!(v.collector.passing(), 0);
 }
 
+/// A server that names a message and never gives it would keep it from coming from another.
+#[test]
+fn what_a_server_was_asked_for_and_did_not_give_comes_from_another() {
+    let mut v = Visitor::new();
+    v.lists(0, "", &[1, 2], false);
+    v.lists(1, "", &[2], false);
+    v.asks(0, &[1, 2]);
+    assert_eq!(v.step(1), None);
+    v.gives(0, vec![Bytes::new()]).unwrap();
+    // However often the first is looked at first.
+    assert_eq!(v.step(0), None);
+    v.asks(1, &[2]);
+    assert_eq!(v.step(0), None);
+    v.gives(1, vec![Bytes::new()]).unwrap();
+    v.asks(0, &[2]);
+}
+
+#[test]
+fn two_that_do_not_give_a_message_do_not_wait_for_each_other() {
+    let mut v = Visitor::new();
+    v.lists(0, "", &[1, 9], false);
+    v.lists(1, "", &[2, 9], false);
+    v.asks(0, &[1, 9]);
+    v.asks(1, &[2]);
+    v.gives(0, vec![Bytes::new()]).unwrap();
+    v.gives(1, vec![Bytes::new()]).unwrap();
+    v.asks(1, &[9]);
+    v.gives(1, vec![Bytes::new()]).unwrap();
+    v.asks(0, &[9]);
+}
+
 #[test]
 fn whoever_leaves_takes_nothing_with_it() {
     let mut v = Visitor::new();
@@ -206,7 +238,7 @@ fn a_message_waits_for_its_place() {
     assert_eq!(v.step(0), None);
     v.settles(0, ticket, Fate::Accepted);
     v.hands(0, 2);
-    assert_eq!(v.collector.next_due(), None);
+    assert_eq!(v.collector.next_due(), Some(Instant::at(VISIT)));
 }
 
 #[test]
@@ -253,4 +285,33 @@ fn what_is_remembered_is_bounded() {
         recent.note(MessageId(bytes));
     }
     assert_eq!((recent.order.len(), recent.ids.len()), (RECENT_MAX, RECENT_MAX));
+}
+
+/// It names everything and gives one message each time, as late as it may: the others are asked for
+/// the rest, and it is left in the end.
+#[test]
+fn a_visit_asks_for_nothing_more_after_a_minute() {
+    let mut v = Visitor::new();
+    v.lists(0, "", &[1, 2, 3], true);
+    v.asks(0, &[1, 2, 3]);
+    v.lists(1, "", &[1, 3], false);
+    v.gives(0, vec![envelope(1)]).unwrap();
+    let first = v.hands(0, 1);
+    v.asks(1, &[3]);
+    v.settles(0, first, Fate::Accepted);
+    v.takes(0, &[1]);
+    v.asks(0, &[2]);
+    v.gives(0, vec![envelope(2)]).unwrap();
+    v.now = Instant::at(Duration::from_mins(1));
+    let second = v.hands(0, 2);
+    assert_eq!(v.step(0), None, "what is here already goes on");
+    v.settles(0, second, Fate::Accepted);
+    v.takes(0, &[2]);
+    assert_eq!(v.step(0), Some(Step::End));
+    v.collector.end(&v.servers[0].clone());
+    // The other one's answer ends its visit as well.
+    v.gives(1, vec![]).unwrap();
+    v.takes(1, &[1]);
+    assert_eq!(v.collector.next_due(), Some(v.now));
+    assert_eq!(v.step(1), Some(Step::End));
 }

@@ -73,7 +73,7 @@ impl Model {
             Some(Refusal::UnderWay)
         } else if message.is_some_and(|(_, short)| !short || copy.short) {
             Some(Refusal::Duplicate)
-        } else if self.held.iter().any(|(held, known)| letter(held) && !known.is_known()) {
+        } else if self.held.iter().any(|(held, known)| letter(held) && known.known().is_none()) {
             Some(Refusal::UnderWay)
         } else {
             None
@@ -130,7 +130,10 @@ fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
                     Ok(held) => {
                         prop_assert_eq!(expected, None);
                         if model.knows(copy, moment.wall) {
-                            prop_assert!(held.is_known(), "a letter is never delivered twice");
+                            prop_assert!(
+                                held.known().is_some(),
+                                "a letter is never delivered twice"
+                            );
                         }
                         model.held.push((copy, held));
                     }
@@ -140,7 +143,7 @@ fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
             }
             Act::Settle(at) if at < model.held.len() => {
                 let (copy, held) = model.held.swap_remove(at);
-                memory.settle(&held);
+                memory.settle(&held, Reception::Taken);
                 model.settle(copy);
             }
             Act::Release(at) if at < model.held.len() => {

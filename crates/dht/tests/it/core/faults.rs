@@ -8,11 +8,10 @@ use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::{Effect, Input, Instant, JobId, Machine as _};
 use meshwork_dht::{
-    BadEnvelope, BroadcastStrategy, Carriage, Code, Command, Config, Core, Destination,
-    DhtOutboundRequest, DialError, Disposition, Done, Envelope, Event, Fault, Flags, Gate,
-    InboundMessage, Job, Key, Kind, Letter, LetterId, Lifetime, Message, MessageId, Moment, News,
-    Opener, Outcome, Refusal, Sealer, Seen, Setup, Stored, Terms, Ticket, broadcast, decide, pass,
-    seal,
+    BadEnvelope, Carriage, Code, Command, Config, Core, Destination, DialError, Disposition, Done,
+    Envelope, Event, Fault, Flags, Gate, InboundMessage, Job, Key, Kind, Letter, LetterId,
+    Lifetime, Message, Moment, News, Opener, Refusal, Sealer, Seen, Setup, Terms, Ticket, decide,
+    pass,
 };
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
@@ -26,13 +25,13 @@ const SECOND: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_mins(10);
 
 /// A core, and the time.
-struct Bare {
-    core: Core,
-    now: Instant,
+pub(super) struct Bare {
+    pub(super) core: Core,
+    pub(super) now: Instant,
 }
 
 impl Bare {
-    fn new(change: impl FnOnce(&mut Config)) -> Self {
+    pub(super) fn new(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::fast();
         config.discovery.enabled = true;
         config.mailbox.serve = false;
@@ -42,24 +41,34 @@ impl Bare {
         Self { core: Core::new(config.check().unwrap(), setup, [7; 32]), now: Instant::START }
     }
 
+    /// What the core wants done. Its writes are done at once.
     fn effects(&mut self) -> Vec<Effect<Core>> {
-        std::iter::from_fn(|| self.core.poll_effect()).collect()
+        let mut effects = Vec::new();
+        while let Some(effect) = self.core.poll_effect() {
+            if let Effect::Start { id, job: Job::Keep(_) } = effect {
+                let outcome = Ok(Done::Kept(Ok(())));
+                self.core.handle(Input::Done { id, outcome }, self.now);
+            } else {
+                effects.push(effect);
+            }
+        }
+        effects
     }
 
-    fn feed(&mut self, input: Input<Core>) -> Vec<Effect<Core>> {
+    pub(super) fn feed(&mut self, input: Input<Core>) -> Vec<Effect<Core>> {
         self.core.handle(input, self.now);
         self.effects()
     }
 
-    fn hear(&mut self, peer: PeerId, message: Message) -> Vec<Effect<Core>> {
+    pub(super) fn hear(&mut self, peer: PeerId, message: Message) -> Vec<Effect<Core>> {
         self.feed(Input::Received { peer, message })
     }
 
-    fn join(&mut self, peer: PeerId) {
+    pub(super) fn join(&mut self, peer: PeerId) {
         self.feed(Input::Joined { peer, name: "/meshwork/dht/1" });
     }
 
-    fn wait(&mut self, span: Duration) -> Vec<Effect<Core>> {
+    pub(super) fn wait(&mut self, span: Duration) -> Vec<Effect<Core>> {
         let end = self.now.after(span);
         let mut effects = Vec::new();
         while let Some(due) = self.core.next_deadline().filter(|due| *due <= end) {
@@ -72,11 +81,11 @@ impl Bare {
     }
 }
 
-fn peer(number: u8) -> PeerId {
+pub(super) fn peer(number: u8) -> PeerId {
     keys(number).public().to_peer_id()
 }
 
-fn faults(effects: &[Effect<Core>]) -> Vec<(PeerId, Fault)> {
+pub(super) fn faults(effects: &[Effect<Core>]) -> Vec<(PeerId, Fault)> {
     let of = |effect: &Effect<Core>| match effect {
         Effect::Report { peer, fault } => Some((*peer, *fault)),
         _ => None,
@@ -84,7 +93,7 @@ fn faults(effects: &[Effect<Core>]) -> Vec<(PeerId, Fault)> {
     effects.iter().filter_map(of).collect()
 }
 
-fn jobs(effects: Vec<Effect<Core>>) -> Vec<(JobId, Job)> {
+pub(super) fn jobs(effects: Vec<Effect<Core>>) -> Vec<(JobId, Job)> {
     let of = |effect| match effect {
         Effect::Start { id, job } => Some((id, job)),
         _ => None,
@@ -92,7 +101,7 @@ fn jobs(effects: Vec<Effect<Core>>) -> Vec<(JobId, Job)> {
     effects.into_iter().filter_map(of).collect()
 }
 
-fn sent(effects: &[Effect<Core>], to: PeerId) -> Vec<&Message> {
+pub(super) fn sent(effects: &[Effect<Core>], to: PeerId) -> Vec<&Message> {
     let of = |effect| match effect {
         &Effect::Send { peer, ref message } if peer == to => Some(message),
         _ => None,
@@ -101,7 +110,7 @@ fn sent(effects: &[Effect<Core>], to: PeerId) -> Vec<&Message> {
 }
 
 /// A core that has asked `peer(1)`, and the nonce of its question.
-fn asked() -> (Bare, u64) {
+pub(super) fn asked() -> (Bare, u64) {
     let mut bare = Bare::new(|config| config.discovery.records_max = 2);
     bare.join(peer(1));
     let target = Key::from_bytes([3; 32]);
@@ -252,7 +261,7 @@ fn dials_are_few_and_failures_rest_longer_each_time() {
 }
 
 /// What `sender` puts into an envelope for `to`, in clear if it is a join.
-fn envelope(sender: u8, to: u8, kind: Kind, payload: Bytes) -> Envelope {
+pub(super) fn envelope(sender: u8, to: u8, kind: Kind, payload: Bytes) -> Envelope {
     let sealer = Sealer::new(network(), &keys(sender)).unwrap();
     let terms = Terms { flags: Flags::NONE, created: START, lifetime: Lifetime::HOUR };
     let letter = Letter { id: LetterId([sender; 16]), kind, payload };
@@ -265,9 +274,19 @@ fn envelope(sender: u8, to: u8, kind: Kind, payload: Bytes) -> Envelope {
 
 impl Bare {
     /// Hears an envelope over the link with `from`, and passes it through the stages.
-    fn bring(&mut self, from: PeerId, envelope: &Envelope) -> Vec<Effect<Core>> {
+    pub(super) fn bring(&mut self, from: PeerId, envelope: &Envelope) -> Vec<Effect<Core>> {
+        self.bring_with(5, from, envelope)
+    }
+
+    /// The same, with so many hops.
+    pub(super) fn bring_with(
+        &mut self,
+        hops: u8,
+        from: PeerId,
+        envelope: &Envelope,
+    ) -> Vec<Effect<Core>> {
         let envelope = envelope.bytes().clone();
-        let effects = self.hear(from, Message::Carry { number: 1, hops: 5, envelope });
+        let effects = self.hear(from, Message::Carry { number: 1, hops, envelope });
         let arrived: Option<InboundMessage> = effects.into_iter().find_map(|effect| match effect {
             Effect::Emit(Event::Arrived(message)) => Some(message),
             _ => None,
@@ -346,60 +365,26 @@ fn news_go_back_where_the_envelope_is_from_and_come_from_where_it_went() {
     assert!(!passed(&bare.hear(peer(2), news())));
 }
 
-fn outcomes(effects: &[Effect<Core>]) -> Vec<Outcome> {
-    let of = |effect: &Effect<Core>| match effect {
-        Effect::Emit(Event::Outcome { outcome, .. }) => Some(*outcome),
-        _ => None,
-    };
-    effects.iter().filter_map(of).collect()
-}
-
-/// An own message to `peer(5)`, sent, and the id of its envelope.
-fn sent_to_five(bare: &mut Bare) -> (LetterId, MessageId) {
-    let strategy = BroadcastStrategy::DirectOrClosest { peer: peer(5), n: 1, exclude: Vec::new() };
-    let letter = LetterId([9; 16]);
-    let request = DhtOutboundRequest::new(strategy, letter, Bytes::from_static(b"hello"));
-    let params = Config::fast().check().unwrap();
-    let addressed = broadcast(&params, &peer(0), request, START).unwrap();
-    let sealer = Sealer::new(network(), &keys(0)).unwrap();
-    let dispatch = seal(&sealer, addressed, &mut ChaCha20Rng::seed_from_u64(1)).unwrap();
-    let id = dispatch.id();
-    bare.feed(Input::Command(Command::Dispatch(Box::new(dispatch))));
-    (letter, id)
-}
-
 #[test]
-fn only_the_recipient_can_say_that_it_is_delivered() {
+fn a_neighbour_that_asks_for_a_rest_is_left_alone() {
     let mut bare = Bare::new(|_| ());
-    bare.join(peer(1));
-    let (letter, _) = sent_to_five(&mut bare);
-    let receipt = |from| {
-        let payload = Bytes::copy_from_slice(&letter.0);
-        envelope(from, 0, Kind::Receipt, payload)
-    };
-    assert_eq!(outcomes(&bare.bring(peer(1), &receipt(6))), []);
-    assert_eq!(outcomes(&bare.bring(peer(1), &receipt(5))), [Outcome::Delivered]);
-    assert_eq!(outcomes(&bare.bring(peer(1), &receipt(5))), [], "once");
-}
-
-#[test]
-fn who_says_that_it_keeps_a_message_has_to_have_signed_that() {
-    let mut bare = Bare::new(|_| ());
-    bare.join(peer(1));
-    let (_, id) = sent_to_five(&mut bare);
-    let mut says = |server: u8, signed: bool| {
-        let stored = Stored { server: peer(server), until: START, signature: [0; 64] };
-        let news = News::Stored(stored);
-        let effects = bare.hear(peer(1), Message::Returned { id, news });
-        let checked = |(job, _)| {
-            let outcome = Ok(Done::Checked(signed));
-            outcomes(&bare.feed(Input::Done { id: job, outcome }))
+    (1..=2).for_each(|n| bare.join(peer(n)));
+    let carried = |effects: &[Effect<Core>]| {
+        let number = |message: &&Message| match message {
+            Message::Carry { number, .. } => Some(*number),
+            _ => None,
         };
-        jobs(effects).into_iter().flat_map(checked).collect::<Vec<_>>()
+        sent(effects, peer(2)).iter().find_map(number)
     };
-    let stored = |by, copies| vec![Outcome::Stored { by: peer(by), copies, of: 5 }];
-    assert_eq!(says(7, false), []);
-    assert_eq!(says(7, true), stored(7, 1));
-    assert_eq!(says(7, true), [], "once of each");
-    assert_eq!(says(8, true), stored(8, 2));
+    let message = |n: u8| envelope(5, 2, Kind::Domain, Bytes::from(vec![n]));
+    let effects = bare.bring(peer(1), &message(1));
+    let number = carried(&effects).expect("the recipient is linked");
+    let (outcome, retry_after) = (Err(Code::TooOften), Duration::from_hours(24));
+    bare.hear(peer(2), Message::Verdict { number, outcome, retry_after });
+    let effects = bare.bring(peer(1), &message(2));
+    assert_eq!(carried(&effects), None, "it rests");
+    // However long it says.
+    bare.wait(Duration::from_mins(1));
+    let effects = bare.bring(peer(1), &message(3));
+    assert!(carried(&effects).is_some());
 }

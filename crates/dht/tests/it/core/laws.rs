@@ -257,11 +257,11 @@ impl Subject for Dht {
         let outcome = prop_oneof![Just(Ok(())), code().prop_map(Err)];
         let n = 0..4_u64;
         prop_oneof![
-            (any::<u64>(), any::<u8>(), envelope.clone())
+            (any::<u32>(), any::<u8>(), envelope.clone())
                 .prop_map(|(number, hops, envelope)| Message::Carry { number, hops, envelope }),
-            (any::<u64>(), envelope.clone())
+            (any::<u32>(), envelope.clone())
                 .prop_map(|(number, envelope)| Message::Put { number, envelope }),
-            (any::<u64>(), outcome, 0..9_u32).prop_map(|(number, outcome, after)| {
+            (any::<u32>(), outcome, 0..9_u32).prop_map(|(number, outcome, after)| {
                 let retry_after = Duration::from_millis(after.into());
                 Message::Verdict { number, outcome, retry_after }
             }),

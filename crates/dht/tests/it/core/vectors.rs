@@ -9,6 +9,7 @@ use meshwork_dht::{Code, Key, Message, MessageId, News, Stored};
 use wire::Frame as _;
 
 const N: u64 = 0x0102_0304_0506_0708;
+const NUMBER: u32 = 0x0102_0304;
 const ID: MessageId = MessageId([7; 32]);
 
 fn hello() -> Bytes {
@@ -29,21 +30,21 @@ fn stored() -> Stored {
 fn vectors() -> Vec<(Message, &'static str)> {
     vec![
         (
-            Message::Carry { number: N, hops: 8, envelope: hello() },
-            "0a1209080706050403020110081a0568656c6c6f",
+            Message::Carry { number: NUMBER, hops: 8, envelope: hello() },
+            "0a0e0d0403020110081a0568656c6c6f",
         ),
-        (Message::Put { number: N, envelope: hello() }, "1210090807060504030201120568656c6c6f"),
+        (Message::Put { number: NUMBER, envelope: hello() }, "120c0d04030201120568656c6c6f"),
         (
-            Message::Verdict { number: N, outcome: Ok(()), retry_after: Duration::ZERO },
-            "1a0b0908070605040302011001",
+            Message::Verdict { number: NUMBER, outcome: Ok(()), retry_after: Duration::ZERO },
+            "1a070d040302011001",
         ),
         (
             Message::Verdict {
-                number: N,
+                number: NUMBER,
                 outcome: Err(Code::Duplicate),
                 retry_after: Duration::from_millis(1_500),
             },
-            "1a0e090807060504030201100418dc0b",
+            "1a0a0d04030201100418dc0b",
         ),
         (
             Message::Returned { id: ID, news: News::Stored(stored()) },

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use libp2p_identity::{Keypair, PeerId};
 use machine::{JobError, UnixTime};
 use meshwork_dht::{
-    BroadcastStrategy, Command, Config, Core, DhtInboundMessage, DhtOutboundRequest, DialError,
-    Disposition, Done, Event, Gate, Job, LetterId, MemoryStore, Moment, Network, Opener, Outcome,
-    Params, Refusal, Sealer, Seen, SendOptions, Setup, StoreError, Stored, broadcast, decide, pass,
-    seal,
+    BroadcastStrategy, Change, Command, Config, Core, DhtInboundMessage, DhtOutboundRequest,
+    DialError, Disposition, Done, Event, Gate, Job, LetterId, MemoryStore, Moment, Network, Opener,
+    Outcome, Params, Refusal, Sealer, Seen, SendOptions, Sent, Setup, StoreError, Stored,
+    broadcast, decide, pass, seal,
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
@@ -33,6 +33,15 @@ struct Node {
     inbox: Vec<DhtInboundMessage>,
 }
 
+/// An envelope that somebody took on for another.
+#[derive(Clone, Debug)]
+pub(crate) struct Carried {
+    pub(crate) by: PeerId,
+    /// With how many hops it came.
+    pub(crate) hops: u8,
+    pub(crate) envelope: Bytes,
+}
+
 /// The network.
 pub(crate) struct World {
     pub(crate) net: Net<Core>,
@@ -40,13 +49,18 @@ pub(crate) struct World {
     nodes: BTreeMap<PeerId, Node>,
     /// Who accepts what it should carry on, and drops it.
     pub(crate) droppers: BTreeSet<PeerId>,
-    /// Whose disk writes nothing.
+    /// Whose disk writes no messages of others.
     pub(crate) broken: BTreeSet<PeerId>,
+    /// Whose disk writes no own messages.
+    pub(crate) unwritable: BTreeSet<PeerId>,
+    /// Who stops at which write of its own messages, counted from here on, and whether that write is
+    /// still made.
+    pub(crate) stops: BTreeMap<PeerId, (usize, bool)>,
     /// Whose application takes nothing.
     pub(crate) stuck: BTreeSet<PeerId>,
     pub(crate) history: BTreeMap<LetterId, Vec<Outcome>>,
     /// Envelopes that nodes took on for others, in order.
-    pub(crate) carried: Vec<(PeerId, Bytes)>,
+    pub(crate) carried: Vec<Carried>,
     /// What nodes made of each arrival, by the name of the refusal or disposition.
     pub(crate) settled: Vec<(PeerId, &'static str)>,
     /// All else that cores said.
@@ -81,6 +95,8 @@ impl World {
             nodes: BTreeMap::new(),
             droppers: BTreeSet::new(),
             broken: BTreeSet::new(),
+            unwritable: BTreeSet::new(),
+            stops: BTreeMap::new(),
             stuck: BTreeSet::new(),
             history: BTreeMap::new(),
             carried: Vec::new(),
@@ -149,6 +165,17 @@ impl World {
         keep: bool,
     ) -> LetterId {
         let letter = LetterId(self.rng.random());
+        self.send_letter(from, strategy, (letter, text), keep)
+    }
+
+    /// The same as the letter with this id.
+    pub(crate) fn send_letter(
+        &mut self,
+        from: PeerId,
+        strategy: BroadcastStrategy,
+        (letter, text): (LetterId, &str),
+        keep: bool,
+    ) -> LetterId {
         let options = SendOptions { keep, ..SendOptions::default() };
         let payload = Bytes::copy_from_slice(text.as_bytes());
         let request = DhtOutboundRequest::new(strategy, letter, payload).with_options(options);
@@ -172,6 +199,11 @@ impl World {
     pub(crate) fn inbox(&self, peer: PeerId) -> Vec<String> {
         let text = |m: &DhtInboundMessage| String::from_utf8(m.payload.to_vec()).unwrap();
         self.nodes[&peer].inbox.iter().map(text).collect()
+    }
+
+    /// What the application of `peer` was given, in order.
+    pub(crate) fn letters(&self, peer: PeerId) -> &[DhtInboundMessage] {
+        &self.nodes[&peer].inbox
     }
 
     pub(crate) fn outcomes(&self, letter: LetterId) -> &[Outcome] {
@@ -208,11 +240,18 @@ impl World {
     fn on_news(&mut self, news: News<Core>) {
         match news {
             News::Asked { me, job, ticket } => {
+                if let Some(made) = self.stops_at(me, &job) {
+                    if made {
+                        drop(self.work(me, job));
+                    }
+                    return self.stop(me);
+                }
                 let (after, outcome) = self.work(me, job);
                 self.net.answer(ticket, outcome, after);
             }
             News::Event { me, event: Event::Arrived(message) } => {
-                let (ticket, envelope) = (message.ticket, message.envelope.clone());
+                let (ticket, hops, envelope) =
+                    (message.ticket, message.hops, message.envelope.clone());
                 if let Some(outcome) = self.take(me, message) {
                     let name = match &outcome {
                         Ok(disposition) => disposition.name(),
@@ -223,7 +262,7 @@ impl World {
                     let before = carried(&self.net);
                     self.net.command(me, Command::Settled { ticket, outcome });
                     if carried(&self.net) > before && name == "carry" {
-                        self.carried.push((me, envelope));
+                        self.carried.push(Carried { by: me, hops, envelope });
                     }
                 }
             }
@@ -243,6 +282,32 @@ impl World {
             }
             News::Left { .. } | News::Alarm { .. } => {}
         }
+    }
+
+    fn fails(&self, me: PeerId, changes: &[Change]) -> bool {
+        let failing = if is_own(changes) { &self.unwritable } else { &self.broken };
+        failing.contains(&me)
+    }
+
+    /// Whether `me` stops at this job, and does it nevertheless.
+    fn stops_at(&mut self, me: PeerId, job: &Job) -> Option<bool> {
+        let Job::Keep(changes) = job else { return None };
+        let (left, _) = self.stops.get_mut(&me).filter(|_| is_own(changes))?;
+        let Some(fewer) = left.checked_sub(1) else {
+            return self.stops.remove(&me).map(|(_, made)| made);
+        };
+        *left = fewer;
+        None
+    }
+
+    pub(crate) fn store(&self, peer: PeerId) -> &MemoryStore {
+        &self.nodes[&peer].store
+    }
+
+    /// What `peer` knows of an own message after a restart.
+    pub(crate) fn sent(&self, peer: PeerId, letter: LetterId) -> Option<Sent> {
+        let kept = self.nodes[&peer].store.snapshot().sent;
+        kept.into_iter().find(|sent| sent.letter == letter)
     }
 
     /// The inbound pipeline.
@@ -285,7 +350,7 @@ impl World {
                 Done::Sealed(seal(sealer, *addressed, &mut self.rng).map(Box::new))
             }
             Job::CheckStored { id, stored } => Done::Checked(stored.verify(&id).is_ok()),
-            Job::Keep(_) if self.broken.contains(&me) => {
+            Job::Keep(changes) if self.fails(me, &changes) => {
                 Done::Kept(Err(StoreError { message: "disk full".to_owned() }))
             }
             Job::Keep(changes) => {
@@ -310,6 +375,14 @@ impl World {
         let outcome = if reached { Ok(()) } else { Err(DialError::Unreachable) };
         (Duration::from_millis(50), Ok(Done::Dialled(outcome)))
     }
+}
+
+/// Whether changes are about own messages: no write is about those of others as well.
+fn is_own(changes: &[Change]) -> bool {
+    let own = |change: &Change| {
+        matches!(change, Change::Send { .. } | Change::Sent(_) | Change::Unsent { .. })
+    };
+    changes.iter().any(own)
 }
 
 pub(crate) fn open(bytes: &[u8]) -> Result<SignedRecord, BadRecord> {

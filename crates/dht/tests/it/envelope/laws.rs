@@ -84,6 +84,7 @@ proptest! {
         prop_assert!(got.expires().as_millis() - got.created().as_millis()
             == (u64::from(terms.lifetime.quanta()) + 1) * 300_000);
 
+        let terms = Terms { flags: Flags::NONE, ..terms };
         let sent = sealer(1).clear(Some(key(2)), &letter, terms).unwrap();
         let got = Envelope::parse(sent.bytes().clone()).unwrap();
         prop_assert_eq!(&got, &sent);

@@ -5,7 +5,9 @@ use curve25519_dalek::edwards::EdwardsPoint;
 use curve25519_dalek::scalar::Scalar;
 use ed25519_dalek::{Signer as _, SigningKey};
 use machine::Verdict;
-use meshwork_dht::{Contents, Envelope, InboundMessage, Refusal, deserialize, seen};
+use meshwork_dht::{
+    Contents, Envelope, InboundMessage, Refusal, deserialize, rate_limit, seen, validate, weigh,
+};
 use sha2::{Digest as _, Sha512};
 
 use super::{MINUTE, Node, at, clear, key, network, routed, sealed};
@@ -100,9 +102,12 @@ fn another_signature_of_the_same_message_is_a_duplicate() {
 fn defect_21_a_duplicate_costs_no_cryptography() {
     let node = Node::new(2);
     node.take(routed(&sealed(1)), at(MINUTE)).unwrap();
-    // Only what passes this stage can come to those that open and verify.
+    // Only what passes these stages can come to those that open and verify.
+    let rates = node.gate.rates();
     let parsed = deserialize(node.gate.rules(), routed(&sealed(1))).unwrap();
-    assert_eq!(seen(node.gate.seen(), parsed).err(), Some(Refusal::Duplicate));
+    let fresh = seen(node.gate.seen(), weigh(rates, parsed, at(MINUTE).now).unwrap()).unwrap();
+    let valid = validate(node.gate.rules(), fresh, at(MINUTE).wall).unwrap();
+    assert_eq!(rate_limit(rates, valid, at(MINUTE).now).err(), Some(Refusal::Duplicate));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Messages of which it is not known yet what becomes of them.
 
-use meshwork_dht::{Config, Disposition, Lifetime, Refusal, Seen};
+use meshwork_dht::{Config, Disposition, Lifetime, Refusal, Seen, decide};
 
 use super::{LIFE, MINUTE, Node, at, clear, key, network, routed, sealed, sealed_again};
 
@@ -82,4 +82,25 @@ fn waiting_past_the_end_of_its_life_makes_no_second_delivery() {
     slow.settle();
     let again = node.pass(routed(&sealed_again(1, Lifetime::MAX)), late).unwrap();
     assert!(again.is_known());
+}
+
+#[test]
+fn a_letter_that_is_never_wanted_does_not_come_again_and_its_sender_is_told_nothing() {
+    let params = Config::default().check().unwrap();
+    let seen = Seen::restored(network(), &params, [], at(MINUTE));
+    let node = Node::remembering(2, &Config::default(), seen);
+    let first = decide(node.pass(routed(&sealed(1)), at(MINUTE)).unwrap());
+    assert_eq!(first.continue_value().unwrap().unwanted().name(), "unwanted");
+    assert_eq!(node.refusal(routed(&sealed(1))), Some(Refusal::Duplicate));
+
+    // Nor in another envelope, nor after a restart.
+    let rows = node.gate.seen().changes(usize::MAX);
+    let seen = Seen::restored(network(), &params, rows, at(MINUTE));
+    for node in [node, Node::remembering(2, &Config::default(), seen)] {
+        let again = node.pass(routed(&sealed_again(1, Lifetime::HOUR)), at(MINUTE)).unwrap();
+        let again = decide(again).break_value().unwrap().unwrap();
+        assert_eq!(again.name(), "unwanted", "no receipt");
+        let other = decide(node.pass(routed(&sealed(2)), at(MINUTE)).unwrap());
+        assert_eq!(other.continue_value().unwrap().delivered().name(), "delivered");
+    }
 }

@@ -9,13 +9,13 @@ use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _, pending, ready};
 use machine::Instant;
 use meshwork_dht::{
-    Arrival, Change, Clock, Config, DhtHandlerLayer, DhtInboundMessage, Journal, MemoryStore,
-    Moment, Refusal, Seen, Snapshot, Store, StoreError, forward, store as store_stage,
+    Arrival, Change, Clock, Config, DhtHandlerLayer, DhtInboundMessage, Journal, Lifetime,
+    MemoryStore, Moment, Refusal, Seen, Snapshot, Store, StoreError, forward, store as store_stage,
 };
 use tokio::time::{sleep, timeout};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use super::{LIFE, MINUTE, Node, START, at, network, routed, sealed};
+use super::{LIFE, MINUTE, Node, START, at, network, routed, sealed, sealed_again};
 
 /// What the store does with a write.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -141,6 +141,28 @@ async fn nobody_is_told_that_a_letter_was_taken_before_that_is_written() {
     store.be(Mood::Fails);
     assert_eq!(bring(3).await.err(), Some(Refusal::Full));
     assert_eq!(node.refusal(routed(&sealed(3))), Some(Refusal::Duplicate), "it was taken");
+}
+
+#[tokio::test]
+async fn nobody_is_told_that_a_letter_was_taken_before_while_that_is_not_written() {
+    let store = Moody::new();
+    let (node, journal) = start(&store);
+    let taken = service_fn(|_: DhtInboundMessage| async { Ok::<_, Infallible>(()) });
+    let handler = DhtHandlerLayer::journaled(journal).layer(taken);
+    let bring = |envelope| {
+        let recorded = node.pass(routed(&envelope), at(MINUTE)).unwrap();
+        let local = store_stage(recorded).continue_value().map(forward);
+        let local = local.and_then(ControlFlow::continue_value).unwrap();
+        handler.clone().oneshot(local)
+    };
+    store.be(Mood::Hangs);
+    let mut first = Box::pin(bring(sealed(1)));
+    assert!(futures::poll!(&mut first).is_pending(), "taken, and being written");
+    let mut again = Box::pin(bring(sealed_again(1, Lifetime::MAX)));
+    assert!(futures::poll!(&mut again).is_pending(), "not written yet");
+    drop(first);
+    store.be(Mood::Fails);
+    assert_eq!(again.await.err(), Some(Refusal::Full));
 }
 
 #[tokio::test(start_paused = true)]

@@ -85,9 +85,7 @@ fn only_what_is_sealed_and_may_be_kept_is_put() {
     };
     let not_kept = sealed_with(Terms { flags: Flags::NONE, ..terms() });
     assert_eq!(node.refusal(put(&not_kept)), Some(Refusal::NotToBeKept));
-    let clear = sealer(1).clear(Some(key(2)), &letter(1), terms()).unwrap();
-    assert!(clear.flags().contains(Flags::MAILBOX));
-    assert_eq!(node.refusal(put(&clear)), Some(Refusal::NotToBeKept));
+    assert_eq!(node.refusal(put(&clear(Some(key(2)), 1))), Some(Refusal::NotToBeKept));
     node.take(put(&sealed(1)), at(MINUTE)).unwrap();
 }
 

@@ -6,7 +6,7 @@ use machine::UnixTime;
 use meshwork_dht::{Arrival, Change, Mailboxes, MemoryStore, MessageId, Source};
 use proptest::prelude::*;
 
-use super::{Mail, NOW, id, link, recipient, small};
+use super::{Mail, NOW, at, id, link, recipient, small};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -31,13 +31,10 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let mail = (0..40_u64, 1..4_u8, any::<bool>(), 1..20_u16, 200..5_000_usize).prop_map(
-        |(number, recipient, urgent, lifetime, len)| Mail {
+        |(number, recipient, urgent, lifetime, len)| {
             // One id is of one message.
-            number: number * 4 + u64::from(recipient),
-            recipient,
-            urgent,
-            lifetime,
-            len,
+            let number = number * 4 + u64::from(recipient);
+            Mail { number, recipient, urgent, lifetime, len: 0 }.of_len(len)
         },
     );
     let step = prop_oneof![
@@ -78,7 +75,7 @@ impl Node {
             Step::Put { mail, from } => {
                 let source = if from == 0 { Source::Own } else { link(from) };
                 let envelope = mail.envelope();
-                if let Ok(new) = self.mailboxes.admit(&envelope, mail.id(), source, self.wall) {
+                if let Ok(new) = self.mailboxes.admit(&envelope, mail.id(), source, at(self.wall)) {
                     self.sources.insert(new.arrival, (source, mail.len));
                     self.writing.push((new.arrival, new.changes));
                 }
@@ -102,7 +99,7 @@ impl Node {
             }
             Step::Expire { quanta } => {
                 self.wall = self.wall.after(std::time::Duration::from_mins(5 * quanta));
-                let changes = self.mailboxes.expire(self.wall, 3);
+                let changes = self.mailboxes.expire(at(self.wall), 3);
                 self.write(changes);
             }
             Step::Crash => {

@@ -1,10 +1,11 @@
 //! One node and what links say to it about mail.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p_identity::{Keypair, PeerId};
-use machine::{Effect, Input, Instant, Machine as _};
+use machine::{Effect, Input, Instant, JobError, Machine as _, UnixTime};
 use meshwork_dht::{
     Change, Code, Command, Config, Core, Destination, Disposition, Done, Envelope, Event, Fault,
     Flags, Gate, Job, Kind, Letter, LetterId, Lifetime, MemoryStore, Message, MessageId, Moment,
@@ -16,21 +17,27 @@ use rand_chacha::ChaCha20Rng;
 use crate::core::world::{START, keys, network};
 
 /// A node, its store and its pipeline.
-struct Node {
-    core: Core,
+pub(super) struct Node {
+    pub(super) core: Core,
     gate: Gate,
     keys: Keypair,
-    store: MemoryStore,
-    said: Vec<(PeerId, Message)>,
-    faults: Vec<(PeerId, Fault)>,
+    pub(super) store: MemoryStore,
+    pub(super) said: Vec<(PeerId, Message)>,
+    pub(super) faults: Vec<(PeerId, Fault)>,
+    pub(super) now: Instant,
+    pub(super) wall: UnixTime,
+    /// What becomes of jobs, if not what should.
+    pub(super) failing: Option<JobError>,
+    /// What is written when nobody waits for it any more.
+    pub(super) late: Vec<Change>,
 }
 
-fn peer(number: u8) -> PeerId {
+pub(super) fn peer(number: u8) -> PeerId {
     keys(number).public().to_peer_id()
 }
 
 impl Node {
-    fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config) -> Self {
         let params = config.check().unwrap();
         let keys = keys(1);
         let opener = Arc::new(Opener::new(network(), &keys).unwrap());
@@ -41,24 +48,39 @@ impl Node {
             store: MemoryStore::default(),
             said: Vec::new(),
             faults: Vec::new(),
+            now: Instant::START,
+            wall: START,
+            failing: None,
+            late: Vec::new(),
         };
         node.input(Input::Wall(START));
         node
     }
 
-    fn input(&mut self, input: Input<Core>) {
-        self.core.handle(input, Instant::START);
+    pub(super) fn input(&mut self, input: Input<Core>) {
+        self.core.handle(input, self.now);
+        self.answer();
+    }
+
+    pub(super) fn answer(&mut self) {
         while let Some(effect) = self.core.poll_effect() {
             match effect {
                 Effect::Send { peer, message } => self.said.push((peer, message)),
                 Effect::Report { peer, fault } => self.faults.push((peer, fault)),
                 Effect::Start { id, job } => {
-                    let outcome = Ok(self.work(job));
+                    let outcome = match (self.failing, job) {
+                        (None, job) => Ok(self.work(job)),
+                        (Some(error), Job::Keep(changes)) if error == JobError::TimedOut => {
+                            self.late.extend(changes);
+                            Err(error)
+                        }
+                        (Some(error), _) => Err(error),
+                    };
                     self.input(Input::Done { id, outcome });
                 }
                 Effect::Emit(Event::Arrived(message)) => {
                     let ticket = message.ticket;
-                    let moment = Moment { now: Instant::START, wall: START };
+                    let moment = Moment { now: self.now, wall: self.wall };
                     let outcome =
                         pass(&self.gate, message, moment).and_then(|recorded| {
                             match decide(recorded) {
@@ -88,20 +110,20 @@ impl Node {
         }
     }
 
-    fn join(&mut self, number: u8) -> PeerId {
+    pub(super) fn join(&mut self, number: u8) -> PeerId {
         let peer = peer(number);
         self.input(Input::Joined { peer, name: Core::NAMES[0] });
         self.said.clear();
         peer
     }
 
-    fn hear(&mut self, peer: PeerId, message: Message) -> Vec<(PeerId, Message)> {
+    pub(super) fn hear(&mut self, peer: PeerId, message: Message) -> Vec<(PeerId, Message)> {
         self.said.clear();
         self.input(Input::Received { peer, message });
         std::mem::take(&mut self.said)
     }
 
-    fn put(&mut self, from: PeerId, envelope: &Envelope) -> Vec<(PeerId, Message)> {
+    pub(super) fn put(&mut self, from: PeerId, envelope: &Envelope) -> Vec<(PeerId, Message)> {
         self.hear(from, Message::Put { number: 9, envelope: envelope.bytes().clone() })
     }
 
@@ -118,7 +140,7 @@ impl Node {
     }
 }
 
-fn envelope(to: u8, text: &str, flags: Flags) -> (Envelope, MessageId) {
+pub(super) fn envelope(to: u8, text: &str, flags: Flags) -> (Envelope, MessageId) {
     let mut rng = ChaCha20Rng::from_seed([to; 32]);
     let sealer = Sealer::new(network(), &keys(99)).unwrap();
     let to = Destination::of(&peer(to)).unwrap();
@@ -130,11 +152,21 @@ fn envelope(to: u8, text: &str, flags: Flags) -> (Envelope, MessageId) {
     (envelope, id)
 }
 
+/// The same as [`envelope`], in clear.
+fn clear(to: u8) -> Envelope {
+    let sealer = Sealer::new(network(), &keys(99)).unwrap();
+    let to = Destination::of(&peer(to)).unwrap();
+    let id = LetterId::random(&mut ChaCha20Rng::from_seed([to.as_bytes()[0]; 32]));
+    let letter = Letter { id, kind: Kind::Domain, payload: Bytes::from_static(b"hello") };
+    let terms = Terms { flags: Flags::NONE, created: START, lifetime: Lifetime::HOUR };
+    sealer.clear(Some(to), &letter, terms).unwrap()
+}
+
 fn names(said: &[(PeerId, Message)]) -> Vec<&'static str> {
     said.iter().map(|(_, message)| message.name()).collect()
 }
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let mut config = Config::fast();
     config.discovery.enabled = false;
     config
@@ -216,6 +248,29 @@ fn what_was_not_to_be_kept_is_not() {
     assert_eq!(node.faults.len(), 1, "no honest node asks that");
 }
 
+/// A Put of what is clear costs whoever sends it: a carrier would pay for what another wrote. So who
+/// brings what is clear and says that it may be kept pays, and nobody passes it on.
+#[test]
+fn nobody_is_asked_to_keep_what_is_clear() {
+    let mut node = Node::new(config());
+    let from = node.join(2);
+    for server in 40..46 {
+        node.join(server);
+    }
+    let mut bytes = clear(3).bytes().to_vec();
+    bytes[2] = Flags::MAILBOX.bits();
+    let envelope = Bytes::from(bytes);
+    let carry = Message::Carry { number: 9, hops: 8, envelope: envelope.clone() };
+    for message in [carry, Message::Put { number: 9, envelope }] {
+        let said = node.hear(from, message);
+        let [(to, Message::Verdict { outcome: Err(Code::Malformed), .. })] = said[..] else {
+            panic!("{said:?}")
+        };
+        assert_eq!(to, from);
+    }
+    assert_eq!(node.faults.len(), 2);
+}
+
 #[test]
 fn own_mail_is_fetched_and_said_to_be_taken() {
     let mut node = Node::new(config());
@@ -231,6 +286,57 @@ fn own_mail_is_fetched_and_said_to_be_taken() {
     let [(_, Message::Taken { ids, .. })] = &said[..] else { panic!("{said:?}") };
     assert_eq!(*ids, [id]);
     assert_eq!(node.faults, []);
+}
+
+/// Ours may be the clock that is wrong.
+#[test]
+fn what_is_expired_by_our_clock_is_left_where_it_is() {
+    let mut node = Node::new(config());
+    let (server, nonce) = node.visited(2);
+    let (sealed, id) = envelope(1, "hello", Flags::MAILBOX);
+    let two_hours = Duration::from_hours(2);
+    node.wall = START.after(two_hours);
+    let cursor = Bytes::from_static(b"opaque");
+    let said = node.hear(server, Message::Listed { nonce, ids: vec![id], cursor, more: false });
+    let [(_, Message::Get { nonce, .. })] = &said[..] else { panic!("{said:?}") };
+    let envelopes = vec![sealed.bytes().clone()];
+    let said = node.hear(server, Message::Got { nonce: *nonce, envelopes });
+    assert_eq!(said, []);
+    assert_eq!(node.faults, []);
+}
+
+/// That a server is too busy to begin a write says nothing about its disk.
+#[test]
+fn a_write_that_finds_no_place_is_tried_again_and_nothing_is_lost() {
+    let mut node = Node::new(config());
+    let from = node.join(2);
+    let (sealed, id) = envelope(3, "hello", Flags::MAILBOX);
+    node.failing = Some(JobError::Refused);
+    assert_eq!(node.put(from, &sealed), []);
+    node.failing = None;
+    node.said.clear();
+    node.now = Instant::START.after(Duration::from_secs(1));
+    node.core.tick(node.now);
+    node.answer();
+    assert_eq!(names(&node.said), ["verdict", "returned"]);
+    assert!(matches!(node.said[0].1, Message::Verdict { outcome: Ok(()), .. }));
+    let rows = node.store.snapshot().entries;
+    assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), [id]);
+
+    // Nobody waits for ever.
+    let (sealed, _) = envelope(3, "another", Flags::MAILBOX);
+    node.failing = Some(JobError::Refused);
+    let mut said = node.put(from, &sealed);
+    for _ in 0..4 {
+        assert!(!names(&said).contains(&"verdict"));
+        node.now = node.now.after(Duration::from_secs(1));
+        node.core.tick(node.now);
+        node.answer();
+        said = std::mem::take(&mut node.said);
+    }
+    let full =
+        |(_, message): &_| matches!(message, Message::Verdict { outcome: Err(Code::Full), .. });
+    assert!(said.iter().any(full), "{said:?}");
 }
 
 #[test]
@@ -352,4 +458,25 @@ fn a_memory_store_keeps_what_it_is_told() {
         store.save(vec![Change::Drop(arrival)]).await.unwrap();
         assert_eq!(store.load().await.unwrap(), meshwork_dht::Snapshot::default());
     });
+}
+
+/// A message may come to be kept by a node that also carries it: news of it pass all the same.
+#[test]
+fn whoever_keeps_a_message_still_passes_on_what_is_heard_of_it() {
+    let mut node = Node::new(config());
+    let (from, other) = (node.join(2), node.join(4));
+    let (sealed, id) = envelope(3, "hello", Flags::MAILBOX);
+    node.put(from, &sealed);
+    let to = node.join(3);
+    let carry = Message::Carry { number: 5, hops: 9, envelope: sealed.bytes().clone() };
+    let said = node.hear(other, carry);
+    let number = said.iter().find_map(|(peer, message)| match message {
+        Message::Carry { number, .. } if *peer == to => Some(*number),
+        _ => None,
+    });
+    let number = number.expect("the recipient is linked");
+    let (outcome, retry_after) = (Ok(()), Duration::ZERO);
+    node.hear(to, Message::Verdict { number, outcome, retry_after });
+    let news = || Message::Returned { id, news: News::Stopped(Code::NotReachable) };
+    assert_eq!(node.hear(to, news()), [(other, news())]);
 }

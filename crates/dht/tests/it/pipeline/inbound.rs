@@ -5,8 +5,8 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use meshwork_dht::{
     Carriage, DecryptLayer, DedupLayer, DeserializeLayer, DhtHandlerLayer, Disposition,
-    ForwardLayer, InboundMessage, OnPoolLayer, RateLimitLayer, RecordLayer, Refusal,
-    ServicePipeline, SettleLayer, StoreLayer, Ticket, ValidateLayer, VerifyLayer,
+    ForwardLayer, InboundMessage, OnPoolLayer, RateLimitLayer, Reception, RecordLayer, Refusal,
+    ServicePipeline, SettleLayer, StoreLayer, Ticket, ValidateLayer, VerifyLayer, WeighLayer,
 };
 use tokio::sync::Semaphore;
 use tower::{Service, ServiceBuilder, ServiceExt as _, service_fn};
@@ -29,8 +29,9 @@ where
         + 'static,
 {
     ServiceBuilder::new()
-        .layer(SettleLayer::new(settled))
+        .layer(SettleLayer::new(settled.clone()))
         .layer(DeserializeLayer::new(*gate.rules()))
+        .layer(WeighLayer::new(gate.rates().clone(), clock()))
         .layer(DedupLayer::new(gate.seen().clone()))
         .layer(ValidateLayer::new(*gate.rules(), clock()))
         .layer(RateLimitLayer::new(gate.rates().clone(), clock()))
@@ -40,7 +41,7 @@ where
         .layer(RecordLayer::new(gate.seen().clone(), clock()))
         .layer(StoreLayer::default())
         .layer(ForwardLayer::default())
-        .layer(DhtHandlerLayer::default())
+        .layer(DhtHandlerLayer::default().letting_go(SettleLayer::new(settled)))
         .service(application)
 }
 
@@ -133,10 +134,10 @@ async fn a_slow_application_holds_up_its_own_letters_and_nothing_that_is_carried
     let (settled, mut settlements) = mpsc::channel(0);
     let permits = Arc::new(Semaphore::new(0));
     let stack = stack(&gate(1), settled, OnPoolLayer::inline(), slow(&permits));
-    // Every second message is for the application.
+    // Every second message is for the application, from two senders.
     let messages = (0..40_u8).map(|number| {
         let to = if number % 2 == 0 { 1 } else { 2 };
-        message(8, number.into(), sealed(7, to, number))
+        message(8, number.into(), sealed(number % 4 + 5, to, number))
     });
     let messages: Vec<_> = messages.collect();
     let mut run = Box::pin(ServicePipeline::new(futures::stream::iter(messages), stack).run());
@@ -179,7 +180,93 @@ async fn an_application_that_is_not_ready_is_waited_for_with_the_letter_in_hand(
     assert!(settlements.try_recv().is_err());
     run.await.unwrap();
     assert_eq!(inbox.take().len(), 2);
-    assert_eq!(settlements.collect::<Vec<_>>().await.len(), 3);
+    let settled: Vec<_> = settlements.map(name).collect().await;
+    let told = |what| settled.iter().filter(|(_, end)| *end == Ok(what)).count();
+    assert_eq!((told("in_hand"), told("delivered"), settled.len()), (3, 3, 6));
+}
+
+/// What was settled meanwhile.
+fn news(settlements: &mut mpsc::Receiver<Settlement>) -> Vec<(u64, Result<&'static str, Refusal>)> {
+    let number = |ticket| (0..100).find(|number| Ticket::new(*number) == ticket).unwrap();
+    let next = || settlements.try_recv().ok().map(name);
+    std::iter::from_fn(next).map(|(ticket, end)| (number(ticket), end)).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_letter_that_the_application_has_in_hand_gives_its_link_the_place_back() {
+    let (settled, mut settlements) = mpsc::channel(0);
+    let permits = Arc::new(Semaphore::new(0));
+    let mut stack = stack(&gate(1), settled, OnPoolLayer::inline(), slow(&permits));
+    let letter = sealed(7, 1, 1);
+    let fetched = InboundMessage { carriage: Carriage::Fetched, ..message(9, 2, sealed(7, 1, 2)) };
+    let mut first = Box::pin(stack.ready().await.unwrap().call(message(8, 1, letter.clone())));
+    let mut second = Box::pin(stack.ready().await.unwrap().call(fetched));
+    for (wait, told) in [(999, vec![]), (1, vec![(1, Ok("in_hand")), (2, Err(Refusal::Busy))])] {
+        assert!(once(&mut first).await.is_pending() && once(&mut second).await.is_pending());
+        tokio::time::advance(Duration::from_millis(wait)).await;
+        assert!(once(&mut first).await.is_pending() && once(&mut second).await.is_pending());
+        assert_eq!(news(&mut settlements), told, "no server is told that it was taken");
+    }
+    let end = stack.ready().await.unwrap().call(message(9, 3, letter)).await;
+    assert_eq!(end, Err(Refusal::UnderWay), "no copy is delivered beside it");
+    permits.add_permits(2);
+    first.await.unwrap();
+    second.await.unwrap();
+    let told = [(3, Err(Refusal::UnderWay)), (1, Ok("delivered")), (2, Ok("delivered"))];
+    assert_eq!(news(&mut settlements), told);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sender_and_a_link_have_their_part_of_what_the_application_has_in_hand() {
+    let (settled, _settlements) = mpsc::channel(0);
+    let permits = Arc::new(Semaphore::new(0));
+    let mut stack = stack(&gate(1), settled, OnPoolLayer::inline(), slow(&permits));
+    let (mut held, mut number) = (vec![], 0);
+    for (link, sender, fits) in [(8, 7, 16), (9, 7, 0), (8, 6, 16), (8, 5, 0), (9, 5, 16)] {
+        for at in 0..=fits {
+            number += 1;
+            let message = message(link, number.into(), sealed(sender, 1, number));
+            let mut call = Box::pin(stack.ready().await.unwrap().call(message));
+            match once(&mut call).await {
+                Poll::Pending => held.push(call),
+                Poll::Ready(end) => assert_eq!((at, end), (fits, Err(Refusal::Busy))),
+            }
+        }
+    }
+    assert_eq!(held.len(), 48);
+    permits.add_permits(49);
+    for call in held {
+        call.await.unwrap();
+    }
+    let end = stack.ready().await.unwrap().call(message(8, 99, sealed(7, 1, 99))).await;
+    assert_eq!(end, Ok(()), "its places are free again");
+}
+
+#[tokio::test]
+async fn the_application_may_say_that_it_never_wants_a_letter() {
+    let (settled, mut settlements) = mpsc::channel(0);
+    let handler = DhtHandlerLayer::default();
+    let gate = gate(1);
+    let unwanted = service_fn(async |_: DhtInboundMessage| Ok::<_, String>(Reception::Unwanted));
+    let service = ServiceBuilder::new()
+        .layer(SettleLayer::new(settled))
+        .layer(DeserializeLayer::new(*gate.rules()))
+        .layer(WeighLayer::new(gate.rates().clone(), clock()))
+        .layer(DedupLayer::new(gate.seen().clone()))
+        .layer(ValidateLayer::new(*gate.rules(), clock()))
+        .layer(RateLimitLayer::new(gate.rates().clone(), clock()))
+        .layer(VerifyLayer::default())
+        .layer(DecryptLayer::new(Arc::clone(gate.opener())))
+        .layer(RecordLayer::new(gate.seen().clone(), clock()))
+        .layer(StoreLayer::default())
+        .layer(ForwardLayer::default())
+        .layer(handler)
+        .service(unwanted);
+    for ticket in [1, 2] {
+        let message = message(8, ticket, sealed(7, 1, 1));
+        service.clone().oneshot(message).await.ok();
+    }
+    assert_eq!(news(&mut settlements), [(1, Ok("unwanted")), (2, Err(Refusal::Duplicate))]);
 }
 
 #[tokio::test]

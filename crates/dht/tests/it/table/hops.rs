@@ -60,6 +60,7 @@ impl Network {
             let (rest, far) = if first { (left, right) } else { (right, left) };
             for (_, record) in far.sample(&mut self.rng, self.params.routing().bucket_max) {
                 table.offer(record, at(0));
+                table.reached(&record.peer(), record.seq());
                 assert_eq!(table.alive(&record.peer(), at(0)), Alive::Entered);
             }
             inside = rest;

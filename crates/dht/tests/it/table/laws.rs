@@ -12,6 +12,7 @@ const PEERS: u16 = 30;
 enum Step {
     Offer { peer: u16, seq: u64, subnet: u8 },
     Alive { peer: u16 },
+    Reached { peer: u16, seq: u64 },
     Failed { peer: u16 },
     Remove { peer: u16 },
     Wait { minutes: u32 },
@@ -23,6 +24,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (peer.clone(), 1..4_u64, 0..12_u8)
             .prop_map(|(peer, seq, subnet)| Step::Offer { peer, seq, subnet }),
         6 => peer.clone().prop_map(|peer| Step::Alive { peer }),
+        4 => (peer.clone(), 1..4_u64).prop_map(|(peer, seq)| Step::Reached { peer, seq }),
         3 => peer.clone().prop_map(|peer| Step::Failed { peer }),
         1 => peer.prop_map(|peer| Step::Remove { peer }),
         1 => (0..3_u32).prop_map(|minutes| Step::Wait { minutes }),
@@ -59,14 +61,17 @@ fn subnets(record: &SignedRecord) -> BTreeSet<String> {
     text.map(|address| address.split('.').nth(2).unwrap().to_owned()).collect()
 }
 
-/// No bucket over K, and no subnet over its caps.
+/// No bucket over K, and no subnet over its caps; those whom this node never dialled are one.
 fn check_caps(table: &Table) {
     let mut buckets: BTreeMap<Option<u8>, Vec<&SignedRecord>> = BTreeMap::new();
+    let mut unproven: BTreeMap<Option<u8>, usize> = BTreeMap::new();
     for contact in table.contacts() {
         assert!(contact.seen().is_some(), "a contact was linked with");
         let bucket = table.own().distance(contact.key()).bucket();
         buckets.entry(bucket).or_default().push(contact.record());
+        *unproven.entry(bucket).or_default() += usize::from(!contact.is_reached());
     }
+    assert!(unproven.values().all(|count| *count <= 1) && unproven.values().sum::<usize>() <= 3);
     let most = |records: &[&SignedRecord]| {
         let mut counts = BTreeMap::<_, usize>::new();
         for subnet in records.iter().flat_map(|record| subnets(record)) {
@@ -123,6 +128,7 @@ fn after_any_history_the_caps_hold_and_closest_is_closest() {
                 Step::Alive { peer: number } => {
                     table.alive(&peer(number), now);
                 }
+                Step::Reached { peer: number, seq } => table.reached(&peer(number), seq),
                 Step::Failed { peer: number } => {
                     table.failed(&peer(number));
                     may_go = Some(peer(number));

@@ -16,6 +16,7 @@ impl Node {
         let mut table = Table::new(&peer(0), &params);
         for number in 1..=60 {
             table.offer(&record(number), at(0));
+            table.reached(&peer(number), 1);
             table.alive(&peer(number), at(0));
         }
         // Some are linked of whom there is no record; and it would not send to itself either.
@@ -31,14 +32,24 @@ impl Node {
         select(strategy, &self.view(), &mut ChaCha8Rng::seed_from_u64(1))
     }
 
-    /// Everybody who is known and strictly closer to `key` than this node, best first.
-    fn closer(&self, key: &Key, exclude: &[PeerId]) -> Vec<PeerId> {
+    /// Those who are known and strictly closer to `key` than this node, best first: `n` at most, and
+    /// of those no more than a quarter who are no contacts, if contacts fill the rest.
+    fn closer(&self, key: &Key, exclude: &[PeerId], n: usize) -> Vec<PeerId> {
         let own = self.table.own().distance(key);
         let contacts = self.table.contacts().map(meshwork_dht::Contact::peer);
         let mut all: Vec<_> = contacts.chain(self.links.iter().map(|(peer, _)| *peer)).collect();
         all.sort_by_cached_key(|peer| Key::of(peer).distance(key));
         all.dedup();
         all.retain(|peer| Key::of(peer).distance(key) < own && !exclude.contains(peer));
+        let is_contact = |peer: &PeerId| self.table.contacts().any(|it| it.peer() == *peer);
+        let contacts = all.iter().filter(|peer| is_contact(peer)).count();
+        let mut strangers = n.div_ceil(4).max(n.saturating_sub(contacts));
+        all.retain(|peer| {
+            let stays = is_contact(peer) || strangers > 0;
+            strangers -= usize::from(stays && !is_contact(peer));
+            stays
+        });
+        all.truncate(n);
         all
     }
 }
@@ -57,9 +68,7 @@ fn defect_3_the_distance_rule_holds_with_the_defaults_and_with_any_factor() {
         for number in 100..250 {
             let key = Key::of(&peer(number));
             let chosen = node.select(&propagate(key, vec![]));
-            let mut closer = node.closer(&key, &[]);
-            closer.truncate(factor);
-            assert_eq!(chosen, closer);
+            assert_eq!(chosen, node.closer(&key, &[], factor));
             nobody += usize::from(chosen.is_empty());
         }
         // One in about 75 keys is closest to this very node: then nobody gets the message.
@@ -124,6 +133,27 @@ fn what_is_for_the_own_key_goes_to_the_neighbourhood() {
     assert_eq!(far.len(), all.len(), "contacts, and those that are linked only");
 }
 
+/// One machine dials in with the keys closest to somebody whose messages it wants.
+#[test]
+fn of_those_chosen_a_quarter_may_be_strangers_who_dialled_in() {
+    let mut node = Node::new(params(|_| ()));
+    node.links = Links::default();
+    let to = (100..).map(|number| Key::of(&peer(number)));
+    let to = to.into_iter().find(|to| node.closer(to, &[], 9).len() == 9).unwrap();
+    let honest = node.view().towards(&to, 4, &[]);
+    let farthest = Key::of(&honest[0]).distance(&to);
+    let sybils = (500..).map(peer).filter(|peer| Key::of(peer).distance(&to) < farthest).take(8);
+    let sybils: Vec<_> = sybils.collect();
+    assert!(sybils.iter().all(|sybil| node.links.join(*sybil)));
+    for n in [4, 5, 9] {
+        let chosen = node.view().towards(&to, n, &[]);
+        assert_eq!(chosen.iter().filter(|it| sybils.contains(it)).count(), n.div_ceil(4));
+        assert_eq!(chosen.len(), n);
+    }
+    let excluded = node.view().towards(&to, 4, &honest);
+    assert!(!excluded.iter().any(|peer| honest.contains(peer)) && excluded.len() == 4);
+}
+
 #[test]
 fn factors_and_bounds_are_those_of_the_settings() {
     let node = Node::new(params(|config| config.routing.fan_out_max = 6));
@@ -143,7 +173,8 @@ fn factors_and_bounds_are_those_of_the_settings() {
     ];
     assert_eq!(counts, [6, 6, 8, 4, 24]);
     assert!(node.select(&propagate(key, vec![])).len() <= 4);
-    let far = peer((200..500).find(|n| node.closer(&Key::of(&peer(*n)), &[]).len() > 6).unwrap());
+    let far =
+        peer((200..500).find(|n| node.closer(&Key::of(&peer(*n)), &[], 7).len() > 6).unwrap());
     let strategy = BroadcastStrategy::DirectOrClosest { peer: far, n: many, exclude: vec![] };
     assert_eq!(node.select(&strategy).len(), 6);
 
@@ -208,9 +239,7 @@ fn nobody_is_chosen_who_is_excluded_farther_unknown_or_oneself() {
         if let BroadcastStrategy::Closest { key, n, exclude } = &strategy
             && key != node.table.own()
         {
-            let mut closer = node.closer(key, exclude);
-            closer.truncate(*n);
-            prop_assert_eq!(chosen, closer);
+            prop_assert_eq!(chosen, node.closer(key, exclude, *n));
         }
     });
 }
