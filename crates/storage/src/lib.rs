@@ -1,10 +1,10 @@
 //! Everything that must outlive a node, in one file: who is banned, which seeds were good, the
 //! address book and its anchors, the orders, the tickets, the packets that passed, the messages that
-//! are kept for others.
+//! are kept for others, and those for this node.
 //!
 //! The life of a change:
 //! 1. a store is asked for it ([`BanTable`], [`SeedTable`], [`BookTable`], [`OrderTable`],
-//!    [`TicketTable`], [`ReplayTable`], [`MessageTable`]), which lays it out as rows and queues them,
+//!    [`TicketTable`], [`ReplayTable`], [`MessageTable`], [`InboxTable`]), which lays it out as rows and queues them,
 //!    or refuses: [`StoreError::Busy`];
 //! 2. the one thread that touches the file takes all changes that wait;
 //! 3. it writes them in one transaction and has the disk sync it, twice (`docs/decisions/011.md`);
@@ -23,6 +23,7 @@
 //! | order | bytes | 16,384 |
 //! | row of tickets | bytes | 3,104 |
 //! | message | bytes | 67,769 |
+//! | message for this node | bytes | 65,536 |
 //! | one read of replay tags | tags | 64,000 |
 //! | signed record | bytes | 2,048 |
 //! | reason of a ban | bytes | 128, then it is cut |
@@ -82,5 +83,6 @@ pub use self::storage::{Stats, Storage};
 #[doc(hidden)]
 pub use self::tables::survive_as_rows;
 pub use self::tables::{
-    BanTable, BookTable, LedgerTable, MessageTable, OrderTable, ReplayTable, SeedTable, TicketTable,
+    BanTable, BookTable, InboxIndex, InboxTable, LedgerTable, MessageTable, OrderTable, Received,
+    ReplayTable, SeedTable, TicketTable,
 };

@@ -172,7 +172,7 @@ pub(crate) fn load_part<R: Row>(
 }
 
 impl<R: Row> Loaded<Vec<R>> {
-    fn take(&mut self, row: Result<R, BadRow>) {
+    pub(crate) fn take(&mut self, row: Result<R, BadRow>) {
         match row {
             Ok(row) => self.all.push(row),
             Err(error) => {

@@ -27,6 +27,12 @@ pub(crate) enum Table {
     Envelopes,
     /// What is remembered of messages that came.
     Seen,
+    /// Messages for this node, until it is told to forget them.
+    Inbox,
+    /// What is known of own messages.
+    Sent,
+    /// What those of them say that have not ended.
+    Letters,
 }
 
 pub(crate) type Definition = TableDefinition<'static, &'static [u8], &'static [u8]>;
@@ -39,7 +45,8 @@ impl Table {
     const PAYMENTS: [Self; 3] = [Self::ReplayTags, Self::Tickets, Self::Ledger];
 
     /// Those that schema 4 added, for messages.
-    const MESSAGES: [Self; 3] = [Self::Messages, Self::Envelopes, Self::Seen];
+    const MESSAGES: [Self; 6] =
+        [Self::Messages, Self::Envelopes, Self::Seen, Self::Inbox, Self::Sent, Self::Letters];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -55,6 +62,9 @@ impl Table {
             Self::Messages => "messages",
             Self::Envelopes => "envelopes",
             Self::Seen => "seen",
+            Self::Inbox => "inbox",
+            Self::Sent => "sent",
+            Self::Letters => "letters",
         }
     }
 

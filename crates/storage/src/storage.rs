@@ -7,7 +7,8 @@ use futures::future::BoxFuture;
 use crate::error::{OpenError, Refusal, StoreError};
 use crate::file;
 use crate::tables::{
-    BanTable, BookTable, LedgerTable, MessageTable, OrderTable, ReplayTable, SeedTable, TicketTable,
+    BanTable, BookTable, InboxTable, LedgerTable, MessageTable, OrderTable, ReplayTable, SeedTable,
+    TicketTable,
 };
 use crate::writer::Queue;
 
@@ -105,6 +106,11 @@ impl Storage {
     /// The messages that this node keeps for others, and what it remembers of those that came.
     pub fn messages(&self) -> MessageTable {
         MessageTable(self.clone())
+    }
+
+    /// The messages for this node.
+    pub fn inbox(&self) -> InboxTable {
+        InboxTable(self.clone())
     }
 
     /// What has been done so far.

@@ -4,16 +4,19 @@ use crate::row;
 
 mod bans;
 mod book;
+mod inbox;
 mod ledger;
 mod messages;
 mod orders;
 mod parts;
 mod replay;
 mod seeds;
+mod sent;
 mod tickets;
 
 pub use self::bans::BanTable;
 pub use self::book::BookTable;
+pub use self::inbox::{InboxIndex, InboxTable, Received};
 pub use self::ledger::LedgerTable;
 pub use self::messages::MessageTable;
 pub use self::orders::OrderTable;
@@ -38,6 +41,9 @@ pub fn survive_as_rows(key: &[u8], value: &[u8]) -> bool {
         row::survives::<dht::Entry>,
         row::survives::<messages::Envelope>,
         row::survives::<messages::Seen>,
+        row::survives::<Received>,
+        row::survives::<dht::Sent>,
+        row::survives::<sent::Letter>,
     ];
     tables.iter().all(|survives| survives(key, value).unwrap_or(true))
 }

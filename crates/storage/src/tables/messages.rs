@@ -1,4 +1,4 @@
-//! Messages that are kept for others, and what is remembered of those that came.
+//! Messages that are kept for others, what is remembered of those that came, and own messages.
 //!
 //! What is known of a message and the message itself are rows of two tables, so that a start reads
 //! the first and not the second.
@@ -7,21 +7,24 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use dht::{Arrival, Change as MessageChange, Destination, Entry, MessageId, SeenRow, Snapshot};
-use futures::future::{BoxFuture, FutureExt, ready, try_join};
+use dht::{
+    Arrival, Change as MessageChange, Destination, Entry, MessageId, SeenRow, Sent, Snapshot,
+};
+use futures::future::{BoxFuture, FutureExt, ready, try_join4};
 use machine::UnixTime;
 use redb::ReadTransaction;
 
 use super::parts::load_in_parts;
+use super::sent::{self, Letter};
 use crate::error::StoreError;
 use crate::row::{self, BadRow, Change, Loaded, Row};
 use crate::schema::Table;
 use crate::storage::Storage;
 use crate::writer::Queue;
 
-/// Keeps messages for others over restarts, and what is remembered of those that came.
+/// Keeps messages for others over restarts, what is remembered of those that came, and own messages.
 ///
-/// No row says who brought a message.
+/// No row says who brought a message. What an own message says is there until it has its end.
 ///
 /// # Bounds
 /// A message has at most 67,769 bytes. How many there are is up to the mailboxes, which remove those
@@ -163,6 +166,7 @@ impl Row for Seen {
 
 fn rows_of(changes: Vec<MessageChange>) -> Result<Vec<Change>, StoreError> {
     let (mut entries, mut envelopes, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    let mut own = Vec::new();
     for change in changes {
         match change {
             MessageChange::Keep { entry, envelope } => {
@@ -179,10 +183,22 @@ fn rows_of(changes: Vec<MessageChange>) -> Result<Vec<Change>, StoreError> {
                 let key = wall.as_millis().saturating_add(1).to_be_bytes().to_vec();
                 seen.push(Change::RemoveBelow { table: Table::Seen, key });
             }
+            MessageChange::Send { sent, payload } => {
+                own.push(Change::put(&sent)?);
+                own.push(Change::put(&Letter { id: sent.letter, payload })?);
+            }
+            MessageChange::Sent(sent) => {
+                own.push(Change::put(&sent)?);
+                own.extend(sent.end().map(|_| sent::forget_letter(sent.letter)));
+            }
+            MessageChange::Unsent { at, letter } => {
+                own.push(Change::Remove { table: Table::Sent, key: sent::key_of(at, letter) });
+                own.push(sent::forget_letter(letter));
+            }
         }
     }
     // Of each table those in their order; which tables come first makes no difference.
-    Ok(entries.into_iter().chain(envelopes).chain(seen).collect())
+    Ok(entries.into_iter().chain(envelopes).chain(seen).chain(own).collect())
 }
 
 fn read(
@@ -238,10 +254,17 @@ impl From<StoreError> for dht::StoreError {
 impl dht::Store for MessageTable {
     fn load(&self) -> BoxFuture<'static, Result<Snapshot, dht::StoreError>> {
         let (entries, seen) = (all::<Entry>(self.0.queue()), all::<Seen>(self.0.queue()));
-        let loaded = try_join(entries, seen).map(|loaded| {
-            let ((entries, lost), (seen, forgotten)) = loaded?;
-            let seen = seen.into_iter().map(|Seen(row)| row).collect();
-            Ok(Snapshot { entries, seen, unreadable: lost.saturating_add(forgotten) })
+        let (sent, letters) = (all::<Sent>(self.0.queue()), all::<Letter>(self.0.queue()));
+        let loaded = try_join4(entries, seen, sent, letters).map(|loaded| {
+            let (entries, seen, sent, letters) = loaded?;
+            let lost = [entries.1, seen.1, sent.1, letters.1];
+            Ok(Snapshot {
+                entries: entries.0,
+                seen: seen.0.into_iter().map(|Seen(row)| row).collect(),
+                sent: sent.0,
+                letters: letters.0.into_iter().map(|it| (it.id, it.payload)).collect(),
+                unreadable: lost.into_iter().fold(0, usize::saturating_add),
+            })
         });
         loaded.boxed()
     }

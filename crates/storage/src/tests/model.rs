@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use dht::{
-    Arrival, Change as MessageChange, Destination, Entry, MessageId, SeenRow, Store as MessageStore,
+    Arrival, Change as MessageChange, Destination, Entry, Flags, LetterId, MessageId, Outcome,
+    SeenRow, Sent, Store as MessageStore,
 };
 use futures::executor::block_on;
 use futures::future::{BoxFuture, FutureExt};
@@ -51,6 +52,8 @@ pub(super) struct Content {
     tickets: BTreeMap<Key, Row>,
     messages: BTreeMap<Arrival, (Entry, Bytes)>,
     seen: BTreeMap<(UnixTime, [u8; 16]), SeenRow>,
+    sent: BTreeMap<(UnixTime, LetterId), Sent>,
+    letters: BTreeMap<LetterId, Bytes>,
 }
 
 pub(super) fn peer(n: u8) -> PeerId {
@@ -128,9 +131,43 @@ fn seen(rng: &mut ChaCha8Rng) -> SeenRow {
     SeenRow { key: [rng.random_range(0..9); 16], value: value.to_be_bytes() }
 }
 
+/// One of a few own messages, which has ended or not.
+fn sent(rng: &mut ChaCha8Rng) -> Sent {
+    let number = rng.random_range(0..5_u8);
+    let at = UnixTime::from_millis(number.into());
+    let history = match rng.random_range(0..3) {
+        0 => vec![],
+        1 => vec![(at, Outcome::Sent { via: peer(number) })],
+        _ => vec![(at, Outcome::Delivered)],
+    };
+    Sent {
+        at,
+        letter: LetterId([number; 16]),
+        to: Some(peer(number)),
+        fan_out: 1,
+        excluded: vec![],
+        flags: Flags::MAILBOX,
+        created: at,
+        expires: at,
+        len: rng.random_range(0..9_000),
+        history,
+        keepers: vec![],
+    }
+}
+
 fn message_change(rng: &mut ChaCha8Rng) -> MessageChange {
     let arrival = Arrival(rng.random_range(0..9));
-    match rng.random_range(0..6) {
+    match rng.random_range(0..10) {
+        6 | 7 => {
+            let sent = Sent { history: vec![], ..sent(rng) };
+            let payload = Bytes::from(vec![rng.random::<u8>(); sent.len]);
+            MessageChange::Send { sent, payload }
+        }
+        8 => MessageChange::Sent(sent(rng)),
+        9 => {
+            let Sent { at, letter, .. } = sent(rng);
+            MessageChange::Unsent { at, letter }
+        }
         0 => MessageChange::Drop(arrival),
         1 | 2 => MessageChange::Seen(seen(rng)),
         3 => MessageChange::Expired(seen(rng).expires()),
@@ -273,6 +310,20 @@ impl Content {
                             self.messages.insert(entry.arrival, (entry, envelope));
                         }
                         MessageChange::Drop(arrival) => drop(self.messages.remove(&arrival)),
+                        MessageChange::Send { sent, payload } => {
+                            self.letters.insert(sent.letter, payload);
+                            self.sent.insert((sent.at, sent.letter), sent);
+                        }
+                        MessageChange::Sent(sent) => {
+                            if sent.end().is_some() {
+                                self.letters.remove(&sent.letter);
+                            }
+                            self.sent.insert((sent.at, sent.letter), sent);
+                        }
+                        MessageChange::Unsent { at, letter } => {
+                            self.letters.remove(&letter);
+                            self.sent.remove(&(at, letter));
+                        }
                         MessageChange::Seen(row) => {
                             self.seen.insert((row.expires(), row.key), row);
                         }
@@ -323,6 +374,8 @@ impl Content {
                     .map(|(entry, envelope)| (entry.arrival, (entry, envelope)))
                     .collect(),
                 seen: kept.seen.into_iter().map(|row| ((row.expires(), row.key), row)).collect(),
+                sent: kept.sent.into_iter().map(|it| ((it.at, it.letter), it)).collect(),
+                letters: kept.letters,
             }
         })
     }

@@ -323,6 +323,53 @@ fn messages_survive() {
     keeps_messages(&mut || memory.clone());
 }
 
+fn keeps_own_messages<S: dht::Store>(next: &mut dyn FnMut() -> S) {
+    let sent = |n: u8, history| dht::Sent {
+        at: at(n.into()),
+        letter: dht::LetterId([99 - n; 16]),
+        to: Some(PeerId::random()),
+        fan_out: 1,
+        excluded: vec![],
+        flags: dht::Flags::MAILBOX,
+        created: at(1),
+        expires: at(9),
+        len: usize::from(n),
+        history,
+        keepers: vec![],
+    };
+    let rows: Vec<_> = (0..3).map(|n| sent(n, vec![])).collect();
+    let payload = |n: u8| Bytes::from(vec![n; usize::from(n)]);
+    let send =
+        |n: u8| dht::Change::Send { sent: rows[usize::from(n)].clone(), payload: payload(n) };
+    // The oldest first, whatever they are called.
+    block_on(next().save(vec![send(2), send(0), send(1)])).unwrap();
+    let kept = block_on(next().load()).unwrap();
+    assert_eq!(kept.sent, rows);
+    let letters = (0..3).map(|n| (rows[usize::from(n)].letter, payload(n))).collect();
+    assert_eq!(kept.letters, letters);
+
+    // Of one that has ended it is known what became of it, and not what it says.
+    let ended = vec![(at(5), dht::Outcome::Delivered)];
+    let ended = dht::Sent { history: ended, ..rows[1].clone() };
+    let news = vec![(at(4), dht::Outcome::Sent { via: PeerId::random() })];
+    let on_its_way = dht::Sent { history: news, ..rows[2].clone() };
+    let forgotten = dht::Change::Unsent { at: rows[0].at, letter: rows[0].letter };
+    let changes =
+        vec![dht::Change::Sent(ended.clone()), dht::Change::Sent(on_its_way.clone()), forgotten];
+    block_on(next().save(changes)).unwrap();
+    let kept = block_on(next().load()).unwrap();
+    assert_eq!(kept.sent, [ended, on_its_way]);
+    assert_eq!(kept.letters, [(rows[2].letter, payload(2))].into());
+}
+
+#[test]
+fn own_messages_survive() {
+    let mut place = Place::new();
+    keeps_own_messages(&mut || place.restart().messages());
+    let memory = dht::MemoryStore::default();
+    keeps_own_messages(&mut || memory.clone());
+}
+
 #[test]
 fn the_file_is_the_owners_alone_and_nothing_else_is_left() {
     let mut place = Place::new();
