@@ -10,13 +10,13 @@ mod config;
 mod context;
 mod exit;
 mod failure;
+mod messages;
 mod node;
 mod orders;
 mod output;
 mod peers;
 mod progress;
 mod run;
-mod send;
 mod status;
 mod table;
 mod testnet;
@@ -74,7 +74,10 @@ fn dispatch(command: Command, context: &Context<'_>) -> Result<(), Failure> {
         Command::Orders(command) => orders::orders(command, context),
         Command::Channels(command) => channels::channels(&command, context),
         Command::Tickets(command) => tickets::tickets(&command, context),
-        Command::Send(asked) => send::send(context, &asked),
+        Command::Send(asked) => messages::send(context, &asked),
+        Command::Inbox(asked) => messages::inbox(context, &asked),
+        Command::Sent(asked) => messages::sent(context, &asked),
+        Command::Watch(node) => messages::watch(context, &node),
         Command::Config(ConfigCommand::Show) => config::show(context),
         Command::Config(ConfigCommand::Check { file }) => config::check(context, file),
         Command::Completions { shell } => completions::completions(context, shell),

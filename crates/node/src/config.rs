@@ -1,6 +1,7 @@
 //! The configuration: every key once, and where each value came from.
 
 mod address;
+mod dht;
 mod environment;
 mod error;
 mod gossip;
@@ -20,6 +21,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use self::address::{AddressError, DialAddress, ListenAddress};
+pub use self::dht::Dht;
 pub use self::environment::Environment;
 pub use self::error::{ConfigError, Mistake, Problem, RangeError};
 pub use self::gossip::Gossip;
@@ -61,6 +63,8 @@ pub struct Config {
     pub relay: Relay,
     /// When it trades many tickets for one.
     pub tickets: Tickets,
+    /// How messages reach peers that the node never met.
+    pub dht: Dht,
     /// The control API.
     pub control: Control,
     /// What the node writes to standard error.
@@ -79,6 +83,7 @@ impl Config {
         Ledger::MANUAL,
         Relay::MANUAL,
         Tickets::MANUAL,
+        Dht::MANUAL,
         Control::MANUAL,
         Log::MANUAL,
     ];
@@ -86,6 +91,11 @@ impl Config {
     /// Whether the node passes packets on, and sends its own over others: a seed never does.
     pub fn relays(&self) -> bool {
         self.relay.enabled && self.network.role == Role::Node
+    }
+
+    /// Whether the node carries messages: a seed never does.
+    pub fn carries(&self) -> bool {
+        self.dht.enabled && self.network.role == Role::Node
     }
 
     /// The values by section and key, as the file would hold them.

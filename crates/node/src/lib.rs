@@ -8,7 +8,7 @@
 //! 4. `gossip` decides whom to be linked to, seeds tell it of peers while it knows too few, and the
 //!    node's loop carries what one protocol learns to the others;
 //! 5. whoever asks does so through a [`Handle`], about orders through [`orders::Orders`], about
-//!    payments through [`payments::Payments`]; from outside as a [`control::Client`];
+//!    payments through [`payments::Payments`], about messages through [`messaging::Messaging`]; from outside as a [`control::Client`];
 //! 6. told to end, it lets the protocols finish, says goodbye to every peer, writes down what it has
 //!    learned, closes every connection and removes its socket.
 //!
@@ -32,6 +32,9 @@
 //! | ledger that is served | connections, requests of one at a time | | 64, 16 |
 //! | ledger that is served | requests a second, of one connection and of all | | 200, 1,000 |
 //! | strangers that sync orders | connections | | 8, and half of the strangers; 2 of a subnet |
+//! | inbox | messages, bytes | | 10,000, 64 MiB |
+//! | own messages remembered | messages | | 1,024 |
+//! | news of messages that a watcher may be behind | news | | 256 |
 //! | own orders that wait to be published | orders | | 16,384 |
 //!
 //! ```
@@ -79,6 +82,7 @@ mod generated;
 mod handle;
 pub mod logging;
 mod memory;
+pub mod messaging;
 mod node;
 pub mod orders;
 pub mod payments;
@@ -96,6 +100,7 @@ pub use self::handle::{
     NotTrusted, Peer, Reply, Request, Standing, Status, UnbanError,
 };
 pub use self::memory::MemoryError;
+pub use self::messaging::MessagingError;
 pub use self::node::StartError;
 pub use self::printable::Printable;
 pub use self::relaying::RelayingError;

@@ -6,6 +6,7 @@ mod conduct;
 mod events;
 mod exchange;
 mod links;
+mod messages;
 mod reached;
 mod record;
 mod relays;
@@ -18,6 +19,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -32,9 +34,10 @@ use session::Registry;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use transport::clock::Clock;
+use wire::signed::SignedRecord;
 
 use self::bans::Bans;
-use self::behaviour::{Behaviour, Gated};
+use self::behaviour::{Behaviour, Extras, Gated};
 use self::conduct::Conduct;
 use self::exchange::Exchange;
 use self::links::Links;
@@ -47,12 +50,13 @@ use self::wishes::Wishes;
 use crate::config::Params;
 use crate::handle::{Handle, Request};
 use crate::memory::Memory;
+use crate::messaging;
 use crate::orders::Orders;
 use crate::relaying::{Ask as RelayAsk, Inside};
 use crate::syncing::{self, Desk, Port};
 
-/// How often it is looked whether a ban is due to begin or to end. Those are told in whole seconds: ten
-/// times this would show, a tenth would only cost.
+/// How often it is looked whether a ban is due to begin or to end, and who has begun to carry messages.
+/// Bans are told in whole seconds: ten times this would show, a tenth would only cost.
 const LOOK_AFTER: Duration = Duration::from_millis(250);
 
 /// Longest time until every listener has its address.
@@ -83,6 +87,8 @@ pub(crate) struct Setup {
     pub(crate) orders: Orders,
     /// What it relays with, if it does.
     pub(crate) relaying: Option<Inside>,
+    /// What it carries messages with, if it does.
+    pub(crate) messaging: Option<messaging::Inside>,
     /// Seeds every random choice but keys.
     pub(crate) seed: [u8; 32],
 }
@@ -134,6 +140,11 @@ pub(crate) struct Node {
     exchange: Exchange,
     /// If it relays.
     relays: Option<Relays>,
+    /// If it carries messages.
+    messages: Option<messaging::Desk>,
+    /// Where those are that are linked and have not been seen to carry messages. Bounded by the
+    /// connection limits.
+    met: BTreeMap<PeerId, Arc<SignedRecord>>,
     requests: mpsc::Receiver<Request>,
     clock: Clock,
     /// Last round trip on each connection. Bounded by the connection limits.
@@ -154,17 +165,23 @@ impl Node {
     /// # Errors
     /// [`StartError::Threads`], [`StartError::Transport`].
     pub(crate) fn new(setup: Setup) -> Result<(Self, Handle, Port), StartError> {
-        let Setup { identity, params, protocols, memory, orders, relaying, seed } = setup;
+        let Setup { identity, params, protocols, memory, orders, seed, .. } = setup;
         let mut rng = StdRng::from_seed(seed);
         let sessions = Sessions::default();
         let bans = Bans::of(&memory.kept.bans);
-        let (trader, relays) = relaying
+        let (trader, relays) = setup
+            .relaying
             .map(|Inside { core, worker, timeout, desk }| {
                 ((core, worker, timeout), Relays::at(desk))
             })
             .unzip();
+        let (carrier, messages) = setup
+            .messaging
+            .map(|inside| ((inside.core, inside.worker, inside.dialer), inside.desk))
+            .unzip();
+        let extras = Extras { trader, carrier };
         let behaviour =
-            behaviour::build(&identity, &params, protocols, memory, trader, &sessions, &mut rng)
+            behaviour::build(&identity, &params, protocols, memory, extras, &sessions, &mut rng)
                 .map_err(StartError::Threads)?;
         let dialer = behaviour.gate.dialer();
         let config = params.config();
@@ -201,6 +218,8 @@ impl Node {
             desk,
             exchange,
             relays,
+            messages,
+            met: BTreeMap::new(),
             requests,
             clock: Clock::start(),
             round_trips: BTreeMap::new(),
@@ -289,7 +308,11 @@ impl Node {
                 }
                 Some(ask) = self.desk.asks.recv() => self.on_ask(ask),
                 Some(ask) = next_of(&mut self.relays) => self.on_relay_ask(ask),
-                _ = look_after.tick() => self.look_after_bans(Clock::wall()),
+                Some(ask) = messages::next_of(&mut self.messages) => self.on_message_ask(ask),
+                _ = look_after.tick() => {
+                    self.look_after_bans(Clock::wall());
+                    self.introduce();
+                }
             }
         }
         tracing::info!("ending");
@@ -344,13 +367,16 @@ impl Node {
         self.gossip(gossip::Command::Shutdown);
         let told = async {
             while !self.ended || !self.links.is_empty() {
-                let event = self.swarm.select_next_some().await;
-                self.on_swarm(event);
+                tokio::select! {
+                    event = self.swarm.select_next_some() => self.on_swarm(event),
+                    Some(ask) = messages::next_of(&mut self.messages) => self.on_message_ask(ask),
+                }
             }
         };
         if timeout(LAST_WORDS, told).await.is_err() {
             tracing::debug!("not everything was said in time");
         }
+        self.let_messages_end().await;
         let connected: Vec<_> = self.swarm.connected_peers().copied().collect();
         for peer in connected {
             if self.swarm.disconnect_peer_id(peer).is_err() {

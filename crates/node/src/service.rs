@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use futures::future::OptionFuture;
 use libp2p::identity::Keypair;
 use libp2p::{Multiaddr, PeerId};
 use rand::TryRng;
@@ -25,6 +26,7 @@ use crate::control::{BindError, LedgerServer, Listen, Server};
 use crate::datadir::{Claim, DataDirError};
 use crate::handle::Handle;
 use crate::memory::{Memory, MemoryError};
+use crate::messaging::{self, Messaging, MessagingError};
 use crate::node::{Node, Setup, StartError};
 use crate::orders::Orders;
 use crate::payments::{ChainKeyError, Payments, Wish, key};
@@ -33,6 +35,10 @@ use crate::syncing::Syncing;
 
 /// How long the control API goes on when the node has ended, for the answers under way.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Most peers of the address book that messages begin with: those that are looked up first lead to
+/// the others.
+const CONTACTS_MAX: usize = 64;
 
 /// Longest time for the disk to take what was learned last.
 const LAST_WRITE: Duration = Duration::from_secs(1);
@@ -63,6 +69,9 @@ pub enum ServiceError {
     /// Its packets and tickets.
     #[error(transparent)]
     Relaying(#[from] RelayingError),
+    /// Its messages.
+    #[error(transparent)]
+    Messaging(#[from] MessagingError),
     /// Its network side.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -81,6 +90,7 @@ pub struct Service {
     handle: Handle,
     orders: Orders,
     payments: Payments,
+    messaging: Messaging,
     /// Who the account is announced to be, and where that can be reached. Not of a seed.
     announced: Option<(Keypair, Vec<Multiaddr>)>,
     /// Where others find the ledger.
@@ -89,6 +99,8 @@ pub struct Service {
     syncing: Option<Syncing>,
     /// If it relays.
     relaying: Option<Relaying>,
+    /// If it carries messages.
+    carrying: Option<messaging::Outside>,
     server: Option<Server>,
     listen: Vec<Multiaddr>,
     storage: Storage,
@@ -124,30 +136,19 @@ impl Service {
         let (orders, wishes) =
             Box::pin(Orders::open(&params.orders, kept, pool.clone(), random_seed()?)).await?;
         let (payments, asked, ledger) = Box::pin(open_payments(&params, &storage, &claim)).await?;
-        let (inside, outside) = if params.config().relays() {
-            let start = relaying::Start {
-                payments: payments.clone(),
-                wishes: asked,
-                storage: &storage,
-                identity: &identity,
-                config: params.config(),
-                seed: random_seed()?,
-            };
-            Box::pin(relaying::open(start))
-                .await
-                .map(|(inside, outside)| (Some(inside), Some(outside)))?
-        } else {
-            // Whoever asks what only a relay does is told that this is none.
-            (None, None)
-        };
-        let kept = orders.clone();
+        let theirs = (payments.clone(), asked);
+        let (inside, outside) =
+            Box::pin(open_relaying(theirs, &params, &storage, &identity)).await?;
+        let (carrier, carrying, messaging) =
+            Box::pin(open_messaging(&params, &storage, &identity, &memory)).await?;
         let setup = Setup {
             identity: identity.clone(),
             params: params.clone(),
             protocols,
             memory,
-            orders: kept,
+            orders: orders.clone(),
             relaying: inside,
+            messaging: carrier,
             seed,
         };
         let (mut node, handle, port) = Node::new(setup)?;
@@ -165,10 +166,12 @@ impl Service {
             handle,
             orders,
             payments,
+            messaging,
             announced,
             ledger,
             syncing,
             relaying,
+            carrying,
             server,
             listen,
             storage,
@@ -213,6 +216,11 @@ impl Service {
         self.payments.clone()
     }
 
+    /// Its messages.
+    pub fn messaging(&self) -> Messaging {
+        self.messaging.clone()
+    }
+
     /// Lives until `end` is there or a client asks for the end; then says goodbye.
     ///
     /// # Panics
@@ -224,8 +232,8 @@ impl Service {
     /// # Cancel safety
     /// Dropping the future cuts every connection.
     pub async fn run(self, end: impl Future<Output = ()>) {
-        let Self { node, handle, orders, payments, announced, ledger, .. } = self;
-        let Self { syncing, relaying, server, storage, claim, .. } = self;
+        let Self { node, handle, orders, payments, messaging, announced, ledger, .. } = self;
+        let Self { syncing, relaying, carrying, server, storage, claim, .. } = self;
         let relays = relaying.is_some();
         let ended = CancellationToken::new();
         let mut broken = None;
@@ -243,16 +251,10 @@ impl Service {
             ended.cancel();
         };
         let tend = ended.run_until_cancelled(orders.tend());
-        let sync = ended.run_until_cancelled(async move {
-            if let Some(syncing) = syncing {
-                syncing.run().await;
-            }
-        });
-        let relay = ended.run_until_cancelled(async move {
-            if let Some(relaying) = relaying {
-                relaying.run().await;
-            }
-        });
+        let sync = ended.run_until_cancelled(OptionFuture::from(syncing.map(Syncing::run)));
+        let relay = ended.run_until_cancelled(OptionFuture::from(relaying.map(Relaying::run)));
+        let carry =
+            ended.run_until_cancelled(OptionFuture::from(carrying.map(messaging::Outside::run)));
         let serve = async {
             let Some(server) = server else { return };
             // A client that never says a word would hold up the end for ever.
@@ -261,7 +263,13 @@ impl Service {
                 sleep(LAST_WORDS).await;
             };
             tokio::select! {
-                served = server.serve(handle, orders.clone(), payments.clone(), ended.cancelled()) => {
+                served = server.serve(
+                    handle,
+                    orders.clone(),
+                    payments.clone(),
+                    messaging,
+                    ended.cancelled(),
+                ) => {
                     if let Err(error) = served {
                         tracing::error!(%error, "the node goes on without its control API");
                     }
@@ -275,7 +283,7 @@ impl Service {
             }
         });
         let lend = serve_ledger(ledger, &payments, &ended);
-        tokio::join!(live, serve, tend, sync, Box::pin(relay), pay, lend);
+        tokio::join!(live, serve, tend, sync, Box::pin(relay), Box::pin(carry), pay, lend);
         // Whoever claims the directory next finds the file closed.
         match timeout(LAST_WRITE, storage.close()).await {
             Ok(Ok(())) => {}
@@ -303,6 +311,48 @@ async fn open_payments(
     let kept = Arc::new(storage.ledger());
     let (payments, wishes) = Payments::open(params, key, kept, claim.dir()).await?;
     Ok((payments, wishes, server))
+}
+
+/// What relays, if the node does: what lives in the swarm, and what beside it.
+async fn open_relaying(
+    (payments, wishes): (Payments, mpsc::Receiver<Wish>),
+    params: &Params,
+    storage: &Storage,
+    identity: &Keypair,
+) -> Result<(Option<relaying::Inside>, Option<relaying::Outside>), ServiceError> {
+    if !params.config().relays() {
+        // Whoever asks what only a relay does is told that this is none.
+        return Ok((None, None));
+    }
+    let (config, seed) = (params.config(), random_seed()?);
+    let start = relaying::Start { payments, wishes, storage, identity, config, seed };
+    let (inside, outside) = relaying::open(start).await?;
+    Ok((Some(inside), Some(outside)))
+}
+
+/// What carries messages, if the node does: what lives in the swarm, what lives beside it, and where
+/// it is asked.
+async fn open_messaging(
+    params: &Params,
+    storage: &Storage,
+    identity: &Keypair,
+    memory: &Memory,
+) -> Result<(Option<messaging::Inside>, Option<messaging::Outside>, Messaging), ServiceError> {
+    if !params.config().carries() {
+        return Ok((None, None, Messaging::off()));
+    }
+    let dials = !params.config().network.private;
+    let start = messaging::Start {
+        storage,
+        identity,
+        network: params.config().network.name.as_str(),
+        dials,
+        contacts: if dials { memory.reached(CONTACTS_MAX) } else { Vec::new() },
+        config: params.dht.clone(),
+        seed: random_seed()?,
+    };
+    let (inside, outside, messaging) = messaging::open(start).await?;
+    Ok((Some(inside), Some(outside), messaging))
 }
 
 /// Serves the ledger to others until the node ends.

@@ -9,12 +9,12 @@ use handshake::Banned;
 use libp2p::PeerId;
 
 use super::channels::ChannelsCommand;
+use super::messages::{Inbox, Send, Sent};
 use super::orders::OrdersCommand;
 use super::tickets::TicketsCommand;
 use crate::config::{DialAddress, ListenAddress, LogFormat, NetworkName, Role};
 use crate::control::{BOOK_ENTRIES_MAX, Listen};
 use crate::handle::Colour;
-use crate::payments::{MESSAGE_BYTES_MAX, RELAYS_MAX};
 use crate::testnet::NODES_MAX;
 use crate::whom;
 
@@ -70,8 +70,14 @@ pub(super) enum Command {
     /// Look at the tickets that the node was paid with, and make money of them
     #[command(subcommand)]
     Tickets(TicketsCommand),
-    /// Send a message over relays, and wait until it is known what became of it
+    /// Send a message to a peer, however far and also if it is away, and tell what becomes of it
     Send(Send),
+    /// List the messages that came, or give them up
+    Inbox(Inbox),
+    /// List the messages that were sent, and what became of each
+    Sent(Sent),
+    /// Tell each message that comes, and what becomes of those that are sent, until interrupted
+    Watch(Node),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -213,30 +219,6 @@ pub(super) struct Testnet {
     /// Keep the nodes' data directories and tell where they are
     #[arg(long)]
     pub(super) keep: bool,
-}
-
-/// What to send, and how. The exit code is 0 when the recipient has proven that it has it, 6 when
-/// nobody says anything in time, 7 when the first relay does not take it, and else 1.
-#[derive(Debug, Args)]
-pub(super) struct Send {
-    /// To whom: a peer id
-    #[arg(value_name = "PEER")]
-    pub(super) peer: PeerId,
-    /// What: at most 1024 bytes
-    #[arg(value_name = "TEXT", value_parser = message)]
-    pub(super) text: String,
-    /// Over how many relays, each of which is paid: 0 to 3
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=i64::from(RELAYS_MAX)))]
-    pub(super) via_relays: u8,
-    #[command(flatten)]
-    pub(super) node: Node,
-}
-
-fn message(text: &str) -> Result<String, String> {
-    if text.len() > MESSAGE_BYTES_MAX {
-        return Err(format!("{} bytes, must be at most {MESSAGE_BYTES_MAX}", text.len()));
-    }
-    Ok(text.to_owned())
 }
 
 /// Which running node is meant.

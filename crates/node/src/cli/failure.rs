@@ -14,6 +14,7 @@ use crate::config::ConfigError;
 use crate::control::{BindError, ClientError, ListenError};
 use crate::datadir::DataDirError;
 use crate::memory::MemoryError;
+use crate::messaging::NoMessaging;
 use crate::node::StartError;
 use crate::payments::NoRelaying;
 use crate::service::ServiceError;
@@ -71,6 +72,12 @@ pub(super) enum Failure {
     SendRefused(String),
     #[error("nobody says whether it was delivered")]
     SendTimedOut,
+    #[error("a message over relays of {len} bytes, must have at most {max}")]
+    TooLongForRelays { len: usize, max: usize },
+    #[error("nobody says yet whether it was delivered: {0}")]
+    UnderWay(String),
+    #[error("not sent: {0}")]
+    NotTaken(String),
     #[error("cannot write the result")]
     Output(#[source] io::Error),
 }
@@ -94,8 +101,9 @@ impl Failure {
                 Exit::NotFound
             }
             Self::Input { .. } => Exit::Failed,
-            Self::SyncTimedOut(_) | Self::SendTimedOut => Exit::TimedOut,
-            Self::SendRefused(_) => Exit::Refused,
+            Self::SyncTimedOut(_) | Self::SendTimedOut | Self::UnderWay(_) => Exit::TimedOut,
+            Self::SendRefused(_) | Self::NotTaken(_) => Exit::Refused,
+            Self::TooLongForRelays { .. } => Exit::Usage,
             Self::Service(_)
             | Self::Runtime(_)
             | Self::Directory(_)
@@ -186,6 +194,11 @@ impl Failure {
             Self::SendTimedOut => {
                 Some("the recipient may have it; who sends it again may have it there twice")
             }
+            Self::TooLongForRelays { .. } => Some("without --via-relays it may have 65536"),
+            Self::UnderWay(_) => Some(
+                "it goes on; `meshwork sent` tells what becomes of it, and `meshwork watch` at once",
+            ),
+            Self::NotTaken(_) => Some("`meshwork peers list` tells who is connected"),
             Self::Config(_)
             | Self::DataDir(_)
             | Self::Identity(_)
@@ -269,6 +282,9 @@ fn of_client(error: &ClientError) -> Exit {
 fn of_refusal(status: &Status) -> Option<String> {
     if status.message() == NoRelaying.to_string() {
         return Some("set relay.enabled in its configuration, and start it again".into());
+    }
+    if status.message() == NoMessaging.to_string() {
+        return Some("set dht.enabled in its configuration, and start it again".into());
     }
     // An error of the ledger, which the message begins with.
     let hint = match status.message().split(':').next()? {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
+use tonic::Code;
 
 use super::arguments::Node;
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Report;
 use super::words::{counted, each};
+use crate::control::ClientError;
 use crate::generated::control::v1 as proto;
 use crate::printable::Printable;
 
@@ -36,10 +38,33 @@ struct Shown {
     orders_digest: String,
     syncs: BTreeMap<String, u64>,
     relay: BTreeMap<String, u64>,
+    /// `null` if it carries none.
+    messages: Option<Messages>,
 }
 
-impl From<proto::StatusReply> for Shown {
-    fn from(status: proto::StatusReply) -> Self {
+/// How it carries messages.
+#[derive(Debug, Serialize)]
+struct Messages {
+    /// How much there is of what, now.
+    now: BTreeMap<String, u64>,
+    /// How often what happened since the start.
+    since: BTreeMap<String, u64>,
+}
+
+impl From<proto::MessagesStatusReply> for Messages {
+    fn from(proto::MessagesStatusReply { gauges, counts }: proto::MessagesStatusReply) -> Self {
+        Self { now: gauges, since: counts }
+    }
+}
+
+impl Messages {
+    fn text(&self) -> String {
+        [counts(&self.now), counts(&self.since)].join("; since the start: ")
+    }
+}
+
+impl Shown {
+    fn of(status: proto::StatusReply, messages: Option<proto::MessagesStatusReply>) -> Self {
         let role = match status.role() {
             proto::Role::Node => "node",
             proto::Role::Seed => "seed",
@@ -66,6 +91,7 @@ impl From<proto::StatusReply> for Shown {
             orders_digest: status.orders_digest,
             syncs: status.syncs,
             relay: status.relay,
+            messages: messages.map(Into::into),
         }
     }
 }
@@ -91,6 +117,7 @@ impl Report for Shown {
             ("orders", format!("{}, digest {}", self.orders, self.orders_digest)),
             ("syncs", counts(&self.syncs)),
             ("relay", counts(&self.relay)),
+            ("messages", self.messages.as_ref().map_or_else(|| "off".to_owned(), Messages::text)),
         ];
         let lines = lines.map(|(name, value)| format!("{name:<15}  {}", Printable(&value)));
         lines.join("\n")
@@ -103,6 +130,15 @@ fn counts(reasons: &BTreeMap<String, u64>) -> String {
 }
 
 pub(super) fn status(context: &Context<'_>, node: &Node) -> Result<(), Failure> {
-    let status = context.talk(node, async |client| client.status().await)?;
-    context.output.report(&Shown::from(status))
+    let (status, messages) = context.talk(node, async |client| {
+        let status = client.status().await?;
+        let messages = match client.messages_status().await {
+            Ok(messages) => Some(messages),
+            // One that carries none is a node all the same.
+            Err(error) if error.code() == Some(Code::Unavailable) => None,
+            Err(error) => return Err(error),
+        };
+        Ok::<_, ClientError>((status, messages))
+    })?;
+    context.output.report(&Shown::of(status, messages))
 }

@@ -188,6 +188,15 @@ pub enum Mistake {
         #[source]
         error: PaymentsError,
     },
+    /// A value that the DHT refuses.
+    #[error("{key}: {error}")]
+    Dht {
+        /// The key.
+        key: KeyPath,
+        /// Why.
+        #[source]
+        error: dht::ConfigError,
+    },
 }
 
 impl Mistake {
@@ -203,7 +212,8 @@ impl Mistake {
             | Self::Seed { key, .. }
             | Self::Gossip { key, .. }
             | Self::Orders { key, .. }
-            | Self::Payments { key, .. } => Some(*key),
+            | Self::Payments { key, .. }
+            | Self::Dht { key, .. } => Some(*key),
             Self::Syntax(_)
             | Self::UnknownSection { .. }
             | Self::UnknownKey { .. }

@@ -7,6 +7,7 @@ use handshake::{Semver, seed};
 use transport::address::admissible;
 use transport::limits;
 
+use super::dht;
 use super::orders::{SYNC_MAX, SYNC_MIN, SYNC_PEERS_MAX};
 use super::payments::{AGGREGATE_MAX, DELAY_MAX, NOTICE_MAX};
 use super::sections::{Handshake, Limits, Seed};
@@ -31,6 +32,8 @@ pub struct Params {
     pub(crate) orders: OrdersParams,
     /// Of the payments.
     pub(crate) payments: PaymentsParams,
+    /// Of the DHT.
+    pub(crate) dht: ::dht::Config,
 }
 
 impl Params {
@@ -76,12 +79,18 @@ impl Config {
             key: known(&format!("orders.{}", error.key())),
             error,
         });
+        let Network { private, allow_private, .. } = self.network;
+        let dht = self.dht.config(private, allow_private);
+        mistakes.keep(dht.clone().check(), |error| Mistake::Dht {
+            key: known(dht::key_of(&error)),
+            error,
+        });
         match (limits, gate, seed, gossip, orders) {
             (Some(limits), Some(gate), Some(seed), Some(gossip), Some(orders))
                 if mistakes.0.is_empty() =>
             {
                 let payments = self.ledger.params(&self.network.name);
-                Ok(Params { config: self, limits, gate, seed, gossip, orders, payments })
+                Ok(Params { config: self, limits, gate, seed, gossip, orders, payments, dht })
             }
             _ => Err(mistakes.0),
         }

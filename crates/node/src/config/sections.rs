@@ -25,11 +25,12 @@ section! {
         /// Most handshakes under way. 1 to `established_max`.
         pub handshakes_max: usize = gate().pending_max,
         /// Most connections, both ways. 1 to 65536.
-        pub established_max: u32 = ceiling().established_max,
+        pub established_max: u32 = 160,
         /// Most connections that others opened. 0 to three quarters of `established_max`.
         pub established_inbound_max: u32 = ceiling().established_inbound_max,
-        /// Most connections that this node opened. 0 to `established_max`.
-        pub established_outbound_max: u32 = ceiling().established_outbound_max,
+        /// Most connections that this node opened. 0 to `established_max`. There is room for those of
+        /// `outbound_max`, those for messages (`dht.links_max`), and some visits.
+        pub established_outbound_max: u32 = 48,
         /// Most connections with one peer, both ways. 1 to 64; at 1 two nodes that dial each other
         /// at the same time may refuse each other.
         pub per_peer_max: u32 = ceiling().per_peer_max,

@@ -11,6 +11,7 @@ use tokio::net::UnixListener;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 
+use super::messages::{MESSAGES_REQUEST_BYTES_MAX, Service as MessagesService};
 use super::orders::{ORDERS_REQUEST_BYTES_MAX, Service as OrdersService};
 use super::payments::Service as PaymentsService;
 use super::service::Service;
@@ -20,12 +21,14 @@ use crate::config::Control;
 use crate::datadir::Claim;
 use crate::generated::control::v1::book_server::BookServer;
 use crate::generated::control::v1::channels_server::ChannelsServer;
+use crate::generated::control::v1::messages_server::MessagesServer;
 use crate::generated::control::v1::node_server::NodeServer;
 use crate::generated::control::v1::orders_server::OrdersServer;
 use crate::generated::control::v1::peers_server::PeersServer;
 use crate::generated::control::v1::relay_server::RelayServer;
 use crate::generated::control::v1::tickets_server::TicketsServer;
 use crate::handle::Handle;
+use crate::messaging::Messaging;
 use crate::orders::Orders;
 use crate::payments::Payments;
 
@@ -98,8 +101,8 @@ impl Server {
         self.socket.path()
     }
 
-    /// Answers out of `handle`, `orders` and `payments` until `end` is there; requests under way are finished
-    /// first, but for those that take as long as it pleases: they are told that the node is ending.
+    /// Answers out of what the node is until `end` is there; requests under way are finished first, but
+    /// for those that take as long as it pleases: they are told that the node is ending.
     ///
     /// # Errors
     /// [`ServeError`].
@@ -111,6 +114,7 @@ impl Server {
         handle: Handle,
         orders: Orders,
         payments: Payments,
+        messaging: Messaging,
         end: impl Future<Output = ()>,
     ) -> Result<(), ServeError> {
         let Self { listener, socket, request_timeout, streams_max } = self;
@@ -138,6 +142,10 @@ impl Server {
         let relay = RelayServer::new(payments)
             .max_decoding_message_size(REQUEST_BYTES_MAX)
             .max_encoding_message_size(REPLY_BYTES_MAX);
+        let messages = MessagesService::new(messaging, request_timeout, ended.clone());
+        let messages = MessagesServer::new(messages)
+            .max_decoding_message_size(MESSAGES_REQUEST_BYTES_MAX)
+            .max_encoding_message_size(REPLY_BYTES_MAX);
         let end = async {
             end.await;
             ended.cancel();
@@ -153,6 +161,7 @@ impl Server {
             .add_service(channels)
             .add_service(tickets)
             .add_service(relay)
+            .add_service(messages)
             .serve_with_incoming_shutdown(connections, end)
             .await?;
         Ok(())

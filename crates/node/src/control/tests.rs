@@ -22,6 +22,7 @@ use crate::handle::{
     AddError, BanError, BookEntry, BookQuery, BookView, Colour, Direction, Handle, Kind,
     NotTrusted, Peer, Request, Standing, Status, UnbanError,
 };
+use crate::messaging::tests::{Played, messaging};
 use crate::orders::SyncRequest;
 use crate::orders::tests::orders;
 use crate::payments::tests::payments;
@@ -44,6 +45,7 @@ pub(super) struct Served {
     pub(super) syncs: mpsc::Receiver<SyncRequest>,
     pub(super) payments: Payments,
     pub(super) wishes: mpsc::Receiver<Wish>,
+    pub(super) messages: Played,
     pub(super) end: oneshot::Sender<()>,
     pub(super) server: JoinSet<Result<(), ServeError>>,
     pub(super) claim: Claim,
@@ -59,10 +61,11 @@ pub(super) async fn serve(control: Control) -> Served {
     let mut tasks = JoinSet::new();
     let (orders, syncs) = orders().await;
     let (payments, wishes) = payments().await;
+    let (messaging, messages) = Box::pin(messaging()).await;
     let paying = payments.clone();
-    tasks.spawn(server.serve(handle, orders, paying, async { drop(ended.await) }));
+    tasks.spawn(server.serve(handle, orders, paying, messaging, async { drop(ended.await) }));
     let client = Client::connect(&path).await.expect("it is served");
-    Served { client, node, syncs, payments, wishes, end, server: tasks, claim, temporary }
+    Served { client, node, syncs, payments, wishes, messages, end, server: tasks, claim, temporary }
 }
 
 fn status() -> Status {

@@ -86,6 +86,7 @@ impl Node {
         tracing::warn!(banned = %ban.banned, reason = ?ban.reason, "banned");
         if let Some(peer) = peer_of(ban.banned) {
             self.gossip(Command::Banned { peer, banned: true });
+            self.dht(dht::Command::Forget { peer });
         }
         let hit = self.linked_to(ban.banned);
         for &peer in &hit {

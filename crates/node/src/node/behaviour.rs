@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use tickets::aggregation;
 use topics::{Command, Rules};
 use transport::clock::Clock;
 use transport::pool::Pool;
-use transport::{NoJobs, conversation, limits, question, session as turns};
+use transport::{JobLimits, NoJobs, conversation, limits, question, session as turns};
 
 use super::links::is_lasting;
 
@@ -45,6 +46,10 @@ const PUBLISHER_RATE: u64 = 2 << 20;
 /// More come back, and their senders are told.
 const PACKETS_MAX: usize = 1024;
 const PACKETS_BYTES_MAX: usize = 2 << 20;
+
+/// Jobs that messages may have under way: four for each of a hundred links and more. One more is
+/// refused, and what it was for is tried again.
+const MESSAGE_JOBS_MAX: usize = 512;
 
 /// What identify names as the protocol of the network.
 const IDENTIFY: &str = "/meshwork/1";
@@ -83,10 +88,21 @@ pub(super) struct Gated {
     pub(super) msg: Toggle<conversation::Behaviour<pipe::Msg>>,
     /// What is said about packets.
     pub(super) ack: Toggle<conversation::Behaviour<pipe::Ack>>,
+    /// Messages. Only of a node that carries them.
+    pub(super) dht: Toggle<conversation::Behaviour<dht::Core>>,
 }
 
 /// What trades tickets, and how long one question may take.
 pub(super) type Trader = (aggregation::Core, aggregation::Worker, Duration);
+
+/// What carries messages, and where it looks for whom it dials with.
+pub(super) type Carrier = (dht::Core, dht::Worker, Arc<OnceLock<Dialer>>);
+
+/// What not every node has.
+pub(super) struct Extras {
+    pub(super) trader: Option<Trader>,
+    pub(super) carrier: Option<Carrier>,
+}
 
 /// Builds everything for the node of `identity`.
 pub(super) fn build(
@@ -94,22 +110,21 @@ pub(super) fn build(
     params: &Params,
     protocols: Registry,
     memory: Memory,
-    trader: Option<Trader>,
+    extras: Extras,
     sessions: &Sessions,
     rng: &mut StdRng,
 ) -> io::Result<Behaviour> {
+    let Extras { trader, carrier } = extras;
     let local = identity.public().to_peer_id();
     let network = &params.config().network;
     let pool = Pool::new(available_parallelism().unwrap_or(NonZeroUsize::MIN), POOL_QUEUE_MAX)?;
 
-    let names = names(&protocols, network.role, trader.is_some());
+    let names = names(&protocols, network.role, (trader.is_some(), carrier.is_some()));
     let spreads = (network.role == Role::Node).then(|| broadcast(identity, params, pool.clone()));
     let orders =
         turns::Behaviour::new(sessions_of_orders(), accepted_inside(network.role, sessions));
     let Memory { bans, seeds, book, kept, .. } = memory;
-    let agreed = sessions.clone();
-    let session =
-        session::Behaviour::new(protocols, session::Config::default(), move |id| agreed.get(id));
+    let session = application(protocols, sessions);
     let visits = visits(local, params, kept.seeds);
     let visitor = seed::Core::new(params.seed.clone(), visits, rng.random());
     let overlay = overlay(local, params, &kept.bans, kept.book);
@@ -128,6 +143,7 @@ pub(super) fn build(
     };
     let gated = |dialer: &Dialer| {
         let (dialer, allow_private) = (dialer.clone(), network.allow_private);
+        let reached = dialer.clone();
         let links = gossip::Worker::new(dialer.clone(), pool.clone(), book, allow_private);
         let visits = seed::Worker::new(dialer, pool, seeds, allow_private);
         let pipes = trader.is_some();
@@ -140,6 +156,7 @@ pub(super) fn build(
             aggregation: trader.map(trade).into(),
             msg: carry(pipes),
             ack: carry(pipes),
+            dht: carrier.map(|carrier| messages(carrier, &reached)).into(),
         }
     };
     let mut gate = Gate::new(gated, setup, bans);
@@ -159,12 +176,21 @@ pub(super) fn build(
     })
 }
 
+/// The protocols of the application.
+fn application(protocols: Registry, sessions: &Sessions) -> session::Behaviour {
+    let sessions = sessions.clone();
+    session::Behaviour::new(protocols, session::Config::default(), move |id| sessions.get(id))
+}
+
 /// Every name behind the gate that a remote may open.
-fn names(protocols: &Registry, role: Role, relays: bool) -> Vec<StreamProtocol> {
+fn names(protocols: &Registry, role: Role, (relays, carries): (bool, bool)) -> Vec<StreamProtocol> {
     let mut names = protocols.accepted();
     if relays {
         let each = [aggregation::Core::NAMES, pipe::Msg::NAMES, pipe::Ack::NAMES];
         names.extend(each.concat().into_iter().map(StreamProtocol::new));
+    }
+    if carries {
+        names.extend(dht::Core::NAMES.iter().copied().map(StreamProtocol::new));
     }
     names.extend(gossip::Core::NAMES.iter().copied().map(StreamProtocol::new));
     match role {
@@ -192,6 +218,14 @@ fn carry<K: pipe::Kind>(relays: bool) -> Toggle<conversation::Behaviour<pipe::Co
     };
     let carries = || conversation::Behaviour::new(pipe::Core::default(), NoJobs, config);
     relays.then(carries).into()
+}
+
+/// Messages: the core asks for more work at once than others, as each link may bring some.
+fn messages((core, worker, place): Carrier, dialer: &Dialer) -> conversation::Behaviour<dht::Core> {
+    place.set(dialer.clone()).expect("nobody else begins with this core");
+    let jobs = JobLimits { under_way_max: MESSAGE_JOBS_MAX, ..JobLimits::default() };
+    let config = conversation::Config { jobs, ..conversation::Config::default() };
+    conversation::Behaviour::new(core, worker, config)
 }
 
 /// Orders beside the gate.

@@ -77,6 +77,7 @@ impl Node {
     fn on_moved(&mut self) {
         if let Some(record) = self.record.seal() {
             self.swarm.behaviour_mut().gate.set_record(&record);
+            self.announce(record);
         }
     }
 
@@ -108,6 +109,7 @@ impl Node {
             GateEvent::Inner(GatedEvent::Aggregation(event)) => self.on_aggregation(event),
             GateEvent::Inner(GatedEvent::Msg(event)) => self.on_msg(event),
             GateEvent::Inner(GatedEvent::Ack(event)) => self.on_ack(event),
+            GateEvent::Inner(GatedEvent::Dht(event)) => self.on_dht(event),
             GateEvent::Opened(info) => self.on_opened(&info),
             GateEvent::Closed(info) => self.on_closed(&info),
             GateEvent::Probed(info) => {
@@ -146,9 +148,13 @@ impl Node {
                 _ => Direction::Outbound,
             };
             let (address, record) = (address.clone(), info.record.clone().map(Arc::new));
+            if let Some(record) = &record {
+                self.met(record);
+            }
             let opened = Box::new(Opened { peer: *peer, direction, address, record });
-            // Whoever has packets for somebody keeps the link as long as there are some.
-            let aside = *declared == SessionKind::Direct && self.relays.is_some();
+            // Whoever has packets or messages for somebody keeps the link as long as there are some.
+            let carries = self.relays.is_some() || self.messages.is_some();
+            let aside = *declared == SessionKind::Direct && carries;
             let aside = if aside { gossip::Command::OpenedAside } else { gossip::Command::Opened };
             self.gossip(aside(opened));
         }
@@ -162,6 +168,7 @@ impl Node {
             tracing::info!(%peer, %kind, "disconnected");
         }
         if self.links.closed(peer, connection) {
+            self.met.remove(&peer);
             self.gossip(gossip::Command::Closed { peer });
             self.look_after_bans(Clock::wall());
         }

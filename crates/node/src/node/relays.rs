@@ -56,6 +56,11 @@ impl Relays {
         occurred.map(|(name, count)| (name.to_owned(), count)).collect()
     }
 
+    /// Whether packets can be exchanged with a peer. Links of no use are noticed there.
+    pub(super) fn reaches(&self, peer: &PeerId) -> bool {
+        self.desk.peers.has(peer)
+    }
+
     /// Has whoever relays send what it has to, keep what it earned, and end.
     pub(super) fn end(&self) {
         self.desk.ending.cancel();
@@ -90,6 +95,8 @@ impl Node {
                     look(aggregation.core());
                 }
             }
+            // Whoever asks does so again, as long as it is of no use to them.
+            Ask::HangUp(peer) if self.is_for_messages(&peer) => {}
             Ask::HangUp(peer) => self.swarm.behaviour_mut().gate.disconnect(peer),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
-use handshake::{Dialer, Sessions};
+use handshake::{Dialer, SessionKind, Sessions};
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
 use machine::{Blame, Verdict};
@@ -246,9 +246,10 @@ impl Network for Link {
     type Stream = Substream;
 
     fn peers(&self) -> Vec<PeerId> {
-        let sessions = self.sessions.all();
-        let mut peers: Vec<_> =
-            sessions.iter().filter(|info| is_lasting(info)).map(|info| info.peer).collect();
+        // A link for packets or messages alone comes and goes with them, and brings no other book.
+        let mut sessions = self.sessions.all();
+        sessions.retain(|info| is_lasting(info) && info.declared != SessionKind::Direct);
+        let mut peers: Vec<_> = sessions.iter().map(|info| info.peer).collect();
         peers.sort_unstable();
         peers.dedup();
         peers

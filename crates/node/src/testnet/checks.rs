@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use gossip::Band;
 use libp2p::PeerId;
 
+use super::mail::Undelivered;
 use super::pay::Unsettled;
 use crate::handle::{Direction, Peer};
 
@@ -122,6 +123,9 @@ pub enum Shortcoming {
     /// Something about the payments.
     #[error(transparent)]
     Payments(#[from] Unsettled),
+    /// Something about the messages.
+    #[error(transparent)]
+    Mail(#[from] Undelivered),
     /// No link was exchanged.
     #[error("no links were exchanged")]
     NoSwaps,

@@ -108,7 +108,7 @@ impl Testnet {
         Ok(anchors)
     }
 
-    async fn restart(&mut self, victims: &BTreeSet<PeerId>) -> Result<(), PhaseError> {
+    pub(super) async fn restart(&mut self, victims: &BTreeSet<PeerId>) -> Result<(), PhaseError> {
         for at in 1..self.members.len() {
             if victims.contains(&self.members[at].peer) {
                 let (member, seed) = (&self.members[at], self.rng.random());

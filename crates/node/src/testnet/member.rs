@@ -18,6 +18,7 @@ use tracing::Instrument;
 use crate::config::{Config, ConfigError, DialAddress, Environment, Flag, KeyPath, Layers, Params};
 use crate::datadir::{DataDir, DataDirError};
 use crate::handle::Handle;
+use crate::messaging::Messaging;
 use crate::orders::Orders;
 use crate::payments::Payments;
 use crate::service::{Service, ServiceError};
@@ -34,6 +35,7 @@ pub(super) struct Member {
     pub(super) handle: Handle,
     pub(super) orders: Orders,
     pub(super) payments: Payments,
+    pub(super) messaging: Messaging,
     storage: Storage,
     life: JoinSet<()>,
     world: World,
@@ -144,10 +146,22 @@ impl Member {
         let span = tracing::info_span!("member", %name);
         let (peer, listen) = (service.peer_id(), service.listen().to_vec());
         let (handle, orders, storage) = (service.handle(), service.orders(), service.storage());
-        let payments = service.payments();
+        let (payments, messaging) = (service.payments(), service.messaging());
         let mut life = JoinSet::new();
         world.run(&mut life, service.run(end.cancelled_owned()).instrument(span));
-        Ok(Self { number, name, peer, listen, handle, orders, payments, storage, life, world })
+        Ok(Self {
+            number,
+            name,
+            peer,
+            listen,
+            handle,
+            orders,
+            payments,
+            messaging,
+            storage,
+            life,
+            world,
+        })
     }
 
     /// Ends it without a word to anybody. What it was told is durable is on the disk; the rest is

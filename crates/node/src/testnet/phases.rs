@@ -104,6 +104,11 @@ pub const PHASES: &[Phase] = &[
         about: "messages go over relays, whose tickets are traded and paid to the unit",
         run: |testnet| testnet.unless_enough(|it| it.pay().boxed()),
     },
+    Phase {
+        name: "mail",
+        about: "messages for a node that is away are there once when it is back",
+        run: |testnet| testnet.unless_enough(|it| it.mail().boxed()),
+    },
 ];
 
 /// Why a network did not manage something.

@@ -1,8 +1,10 @@
 //! The binary, as a stranger runs it.
 #![expect(clippy::unwrap_used, reason = "a test")]
 
+mod chain;
 mod config;
 mod directory;
+mod messages;
 mod offline;
 mod orders;
 mod payments;

@@ -99,7 +99,6 @@ fn mistakes_are_told_with_cause_and_what_to_do() {
         &["channels", "open", &format!("0x{}", "07".repeat(32)), "1"],
         &["channels", "open", &format!("0x{}", "07".repeat(20)), "1,5"],
         &["channels", "open", &format!("0x{}", "07".repeat(20))],
-        &["send", "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp", "hello"],
         &[
             "send",
             "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp",

@@ -136,6 +136,13 @@ impl Node {
         self.log.try_iter().collect::<Vec<_>>().join("\n")
     }
 
+    /// Kills it. What it has logged that nobody has looked at.
+    pub(super) fn kill(mut self) -> Vec<String> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.log.iter().collect()
+    }
+
     /// Sends a signal and waits for the end.
     pub(super) fn end(mut self, signal: &str) {
         let killed = Command::new("kill").args([signal, &self.child.id().to_string()]).status();

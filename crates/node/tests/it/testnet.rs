@@ -5,8 +5,8 @@ use std::process::{Command, Stdio};
 
 use super::{ended, meshwork, place};
 
-const PHASES: [&str; 10] =
-    ["start", "fill", "hold", "swap", "heal", "agree", "band", "orders", "pay", "end"];
+const PHASES: [&str; 11] =
+    ["start", "fill", "hold", "swap", "heal", "agree", "band", "orders", "pay", "mail", "end"];
 
 #[test]
 fn five_nodes_make_a_network_and_say_who_is_connected_to_whom() {
@@ -36,6 +36,8 @@ fn five_nodes_make_a_network_and_say_who_is_connected_to_whom() {
     let phases: Vec<_> =
         summary["phases"].as_array().unwrap().iter().map(|phase| &phase["name"]).collect();
     assert_eq!(phases, PHASES);
+    let mail = summary["phases"][9]["detail"].as_str().unwrap();
+    assert!(mail.contains(": 4 messages for it") && mail.contains("once"), "{mail}");
     assert!(dir.join("node-5/identity.key").exists(), "--data-dir keeps the nodes");
 }
 

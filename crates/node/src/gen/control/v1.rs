@@ -1594,6 +1594,999 @@ pub mod ledger_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// Asks for a message to be sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesSendRequest {
+    /// To whom: a peer id in base 58, of an Ed25519 key.
+    #[prost(string, tag = "1")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// What. At most 65536 bytes.
+    #[prost(bytes = "bytes", tag = "2")]
+    pub data: ::prost::bytes::Bytes,
+    /// Whether nobody is to keep it for a recipient that is away.
+    #[prost(bool, tag = "3")]
+    pub no_keep: bool,
+    /// Whether a full mailbox gives it up after others.
+    #[prost(bool, tag = "4")]
+    pub urgent: bool,
+    /// How long it is worth delivering, in seconds: up to a day, in steps of 5 minutes, rounded up. As
+    /// the configuration says when 0.
+    #[prost(uint32, tag = "5")]
+    pub lifetime_s: u32,
+}
+impl ::prost::Name for MessagesSendRequest {
+    const NAME: &'static str = "MessagesSendRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesSendRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesSendRequest".into()
+    }
+}
+/// How a message goes.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesSendReply {
+    /// What its recipient knows it by: 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub letter: ::prost::bytes::Bytes,
+    /// What happened; absent in the first reply.
+    #[prost(message, optional, tag = "2")]
+    pub news: ::core::option::Option<MessageNews>,
+}
+impl ::prost::Name for MessagesSendReply {
+    const NAME: &'static str = "MessagesSendReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesSendReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesSendReply".into()
+    }
+}
+/// Something that became of a message.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessageNews {
+    /// What.
+    #[prost(enumeration = "MessageNewsKind", tag = "1")]
+    pub kind: i32,
+    /// Milliseconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub at_ms: u64,
+    /// Who took it on, or keeps it; empty if that is nobody.
+    #[prost(string, tag = "3")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// How many keep it by now, or took it on.
+    #[prost(uint32, tag = "4")]
+    pub copies: u32,
+    /// How many were asked to.
+    #[prost(uint32, tag = "5")]
+    pub of: u32,
+    /// A stable name of why it went no further; empty if it did.
+    #[prost(string, tag = "6")]
+    pub code: ::prost::alloc::string::String,
+    /// Why it will not be delivered, for people; empty unless it is refused.
+    #[prost(string, tag = "7")]
+    pub reason: ::prost::alloc::string::String,
+}
+impl ::prost::Name for MessageNews {
+    const NAME: &'static str = "MessageNews";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessageNews".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessageNews".into()
+    }
+}
+/// Asks for what came.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesInboxRequest {
+    /// Only those above this number; 0 for all.
+    #[prost(uint64, tag = "1")]
+    pub after: u64,
+    /// At most so many: 1 to 1000. Fewer come if together they would have more than about 1 MiB.
+    #[prost(uint32, tag = "2")]
+    pub limit: u32,
+}
+impl ::prost::Name for MessagesInboxRequest {
+    const NAME: &'static str = "MessagesInboxRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesInboxRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesInboxRequest".into()
+    }
+}
+/// What came, at the time of asking.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MessagesInboxReply {
+    /// Ascending by number. At most as many as were asked for.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: ::prost::alloc::vec::Vec<ReceivedMessage>,
+    /// Whether there are more.
+    #[prost(bool, tag = "2")]
+    pub more: bool,
+}
+impl ::prost::Name for MessagesInboxReply {
+    const NAME: &'static str = "MessagesInboxReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesInboxReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesInboxReply".into()
+    }
+}
+/// A message that came.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReceivedMessage {
+    /// Its number in the inbox, from 1; later ones have higher numbers.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// Who wrote it, proven by a signature: a peer id in base 58.
+    #[prost(string, tag = "2")]
+    pub sender: ::prost::alloc::string::String,
+    /// What its sender knows it by: 16 bytes.
+    #[prost(bytes = "bytes", tag = "3")]
+    pub letter: ::prost::bytes::Bytes,
+    /// When it came, in milliseconds since 1970.
+    #[prost(uint64, tag = "4")]
+    pub at_ms: u64,
+    /// What it says. At most 65536 bytes.
+    #[prost(bytes = "bytes", tag = "5")]
+    pub data: ::prost::bytes::Bytes,
+}
+impl ::prost::Name for ReceivedMessage {
+    const NAME: &'static str = "ReceivedMessage";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.ReceivedMessage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.ReceivedMessage".into()
+    }
+}
+/// Asks for what came to be given up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesForgetRequest {
+    /// Up to this number.
+    #[prost(uint64, tag = "1")]
+    pub through: u64,
+}
+impl ::prost::Name for MessagesForgetRequest {
+    const NAME: &'static str = "MessagesForgetRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesForgetRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesForgetRequest".into()
+    }
+}
+/// What came was given up.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesForgetReply {
+    /// How many.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+}
+impl ::prost::Name for MessagesForgetReply {
+    const NAME: &'static str = "MessagesForgetReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesForgetReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesForgetReply".into()
+    }
+}
+/// Asks for what was sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesSentRequest {
+    /// At most so many: 1 to 100.
+    #[prost(uint32, tag = "1")]
+    pub limit: u32,
+}
+impl ::prost::Name for MessagesSentRequest {
+    const NAME: &'static str = "MessagesSentRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesSentRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesSentRequest".into()
+    }
+}
+/// What was sent, at the time of asking.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MessagesSentReply {
+    /// The newest first. At most as many as were asked for.
+    #[prost(message, repeated, tag = "1")]
+    pub messages: ::prost::alloc::vec::Vec<SentMessage>,
+}
+impl ::prost::Name for MessagesSentReply {
+    const NAME: &'static str = "MessagesSentReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesSentReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesSentReply".into()
+    }
+}
+/// A message that was sent.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SentMessage {
+    /// What its recipient knows it by: 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub letter: ::prost::bytes::Bytes,
+    /// To whom: a peer id in base 58.
+    #[prost(string, tag = "2")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// When it was sent, in milliseconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub at_ms: u64,
+    /// Bytes of what it says.
+    #[prost(uint64, tag = "4")]
+    pub bytes: u64,
+    /// What became of it so far, the oldest first. At most 256, and the end.
+    #[prost(message, repeated, tag = "5")]
+    pub history: ::prost::alloc::vec::Vec<MessageNews>,
+}
+impl ::prost::Name for SentMessage {
+    const NAME: &'static str = "SentMessage";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.SentMessage".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.SentMessage".into()
+    }
+}
+/// Asks for what happens.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesWatchRequest {}
+impl ::prost::Name for MessagesWatchRequest {
+    const NAME: &'static str = "MessagesWatchRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesWatchRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesWatchRequest".into()
+    }
+}
+/// What happened.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesWatchReply {
+    /// Either; nothing in the first reply.
+    #[prost(oneof = "messages_watch_reply::What", tags = "1, 2, 3")]
+    pub what: ::core::option::Option<messages_watch_reply::What>,
+}
+/// Nested message and enum types in `MessagesWatchReply`.
+pub mod messages_watch_reply {
+    /// Either; nothing in the first reply.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum What {
+        /// A message came.
+        #[prost(message, tag = "1")]
+        Received(super::ReceivedMessage),
+        /// Something became of a message that was sent.
+        #[prost(message, tag = "2")]
+        Sent(super::SentNews),
+        /// More happened than was taken, so that some before this is not told: always true.
+        #[prost(bool, tag = "3")]
+        Missed(bool),
+    }
+}
+impl ::prost::Name for MessagesWatchReply {
+    const NAME: &'static str = "MessagesWatchReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesWatchReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesWatchReply".into()
+    }
+}
+/// Something that became of a message that was sent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SentNews {
+    /// What its recipient knows it by: 16 bytes.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub letter: ::prost::bytes::Bytes,
+    /// To whom: a peer id in base 58.
+    #[prost(string, tag = "2")]
+    pub peer_id: ::prost::alloc::string::String,
+    /// What.
+    #[prost(message, optional, tag = "3")]
+    pub news: ::core::option::Option<MessageNews>,
+}
+impl ::prost::Name for SentNews {
+    const NAME: &'static str = "SentNews";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.SentNews".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.SentNews".into()
+    }
+}
+/// Asks how the node carries messages.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MessagesStatusRequest {}
+impl ::prost::Name for MessagesStatusRequest {
+    const NAME: &'static str = "MessagesStatusRequest";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesStatusRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesStatusRequest".into()
+    }
+}
+/// How the node carries messages, at the time of asking.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MessagesStatusReply {
+    /// How much there is of what, by name, as "links", "contacts" and "mailbox_messages".
+    #[prost(btree_map = "string, uint64", tag = "1")]
+    pub gauges: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
+    /// How often what happened since the start, by name. One entry for each name that occurred.
+    #[prost(btree_map = "string, uint64", tag = "2")]
+    pub counts: ::prost::alloc::collections::BTreeMap<::prost::alloc::string::String, u64>,
+}
+impl ::prost::Name for MessagesStatusReply {
+    const NAME: &'static str = "MessagesStatusReply";
+    const PACKAGE: &'static str = "meshwork.control.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "meshwork.control.v1.MessagesStatusReply".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/meshwork.control.v1.MessagesStatusReply".into()
+    }
+}
+/// What becomes of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum MessageNewsKind {
+    /// Not told.
+    Unspecified = 0,
+    /// A neighbour took it on.
+    Sent = 1,
+    /// Somebody keeps it for the recipient, and has signed that.
+    Stored = 2,
+    /// It went no further this way; another is tried.
+    Stopped = 3,
+    /// The end: the recipient has it, and has signed that.
+    Delivered = 4,
+    /// The end of one that is for nobody in particular.
+    Spread = 5,
+    /// The end: it will not be delivered.
+    Refused = 6,
+    /// The end: its time is over, and whether it was delivered is not known.
+    Expired = 7,
+}
+impl MessageNewsKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MESSAGE_NEWS_KIND_UNSPECIFIED",
+            Self::Sent => "MESSAGE_NEWS_KIND_SENT",
+            Self::Stored => "MESSAGE_NEWS_KIND_STORED",
+            Self::Stopped => "MESSAGE_NEWS_KIND_STOPPED",
+            Self::Delivered => "MESSAGE_NEWS_KIND_DELIVERED",
+            Self::Spread => "MESSAGE_NEWS_KIND_SPREAD",
+            Self::Refused => "MESSAGE_NEWS_KIND_REFUSED",
+            Self::Expired => "MESSAGE_NEWS_KIND_EXPIRED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MESSAGE_NEWS_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "MESSAGE_NEWS_KIND_SENT" => Some(Self::Sent),
+            "MESSAGE_NEWS_KIND_STORED" => Some(Self::Stored),
+            "MESSAGE_NEWS_KIND_STOPPED" => Some(Self::Stopped),
+            "MESSAGE_NEWS_KIND_DELIVERED" => Some(Self::Delivered),
+            "MESSAGE_NEWS_KIND_SPREAD" => Some(Self::Spread),
+            "MESSAGE_NEWS_KIND_REFUSED" => Some(Self::Refused),
+            "MESSAGE_NEWS_KIND_EXPIRED" => Some(Self::Expired),
+            _ => None,
+        }
+    }
+}
+/// Generated client implementations.
+pub mod messages_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::http::Uri;
+    use tonic::codegen::*;
+    /// Messages that only their recipient can read. They go from node to node until they are there, and
+    /// are kept by some of them if the recipient is away.
+    ///
+    /// Fails with UNAVAILABLE when the node carries no messages.
+    #[derive(Debug, Clone)]
+    pub struct MessagesClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl MessagesClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> MessagesClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> MessagesClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                    http::Request<tonic::body::Body>,
+                    Response = http::Response<
+                        <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                    >,
+                >,
+            <T as tonic::codegen::Service<http::Request<tonic::body::Body>>>::Error:
+                Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            MessagesClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Sends a message, and tells what becomes of it until that is final. The first reply says which it
+        /// is. To end the stream ends the telling; the message goes on.
+        pub async fn send(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MessagesSendRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::MessagesSendReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Messages/Send");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Messages", "Send"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Lists what came for this node.
+        pub async fn inbox(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MessagesInboxRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesInboxReply>, tonic::Status>
+        {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Messages/Inbox");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Messages", "Inbox"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives up what came for this node up to a number. Answers when that is durable.
+        pub async fn forget(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MessagesForgetRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesForgetReply>, tonic::Status>
+        {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Messages/Forget");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Messages", "Forget"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists what this node has sent, and what became of it.
+        pub async fn sent(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MessagesSentRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesSentReply>, tonic::Status> {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Messages/Sent");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Messages", "Sent"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Tells each message that comes, and what becomes of those that this node sends, from now on. Does
+        /// not end by itself. Begins with an empty reply, after which nothing is missed.
+        pub async fn watch(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MessagesWatchRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::MessagesWatchReply>>,
+            tonic::Status,
+        > {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Messages/Watch");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Messages", "Watch"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Tells how the node carries messages.
+        pub async fn status(
+            &mut self,
+            request: impl tonic::IntoRequest<super::MessagesStatusRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesStatusReply>, tonic::Status>
+        {
+            self.inner.ready().await.map_err(|e| {
+                tonic::Status::unknown(format!("Service was not ready: {}", e.into()))
+            })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static("/meshwork.control.v1.Messages/Status");
+            let mut req = request.into_request();
+            req.extensions_mut().insert(GrpcMethod::new("meshwork.control.v1.Messages", "Status"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod messages_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with MessagesServer.
+    #[async_trait]
+    pub trait Messages: std::marker::Send + std::marker::Sync + 'static {
+        /// Server streaming response type for the Send method.
+        type SendStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::MessagesSendReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Sends a message, and tells what becomes of it until that is final. The first reply says which it
+        /// is. To end the stream ends the telling; the message goes on.
+        async fn send(
+            &self,
+            request: tonic::Request<super::MessagesSendRequest>,
+        ) -> std::result::Result<tonic::Response<Self::SendStream>, tonic::Status>;
+        /// Lists what came for this node.
+        async fn inbox(
+            &self,
+            request: tonic::Request<super::MessagesInboxRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesInboxReply>, tonic::Status>;
+        /// Gives up what came for this node up to a number. Answers when that is durable.
+        async fn forget(
+            &self,
+            request: tonic::Request<super::MessagesForgetRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesForgetReply>, tonic::Status>;
+        /// Lists what this node has sent, and what became of it.
+        async fn sent(
+            &self,
+            request: tonic::Request<super::MessagesSentRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesSentReply>, tonic::Status>;
+        /// Server streaming response type for the Watch method.
+        type WatchStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::MessagesWatchReply, tonic::Status>,
+            > + std::marker::Send
+            + 'static;
+        /// Tells each message that comes, and what becomes of those that this node sends, from now on. Does
+        /// not end by itself. Begins with an empty reply, after which nothing is missed.
+        async fn watch(
+            &self,
+            request: tonic::Request<super::MessagesWatchRequest>,
+        ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+        /// Tells how the node carries messages.
+        async fn status(
+            &self,
+            request: tonic::Request<super::MessagesStatusRequest>,
+        ) -> std::result::Result<tonic::Response<super::MessagesStatusReply>, tonic::Status>;
+    }
+    /// Messages that only their recipient can read. They go from node to node until they are there, and
+    /// are kept by some of them if the recipient is away.
+    ///
+    /// Fails with UNAVAILABLE when the node carries no messages.
+    #[derive(Debug)]
+    pub struct MessagesServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> MessagesServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(inner: T, interceptor: F) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for MessagesServer<T>
+    where
+        T: Messages,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/meshwork.control.v1.Messages/Send" => {
+                    #[allow(non_camel_case_types)]
+                    struct SendSvc<T: Messages>(pub Arc<T>);
+                    impl<T: Messages>
+                        tonic::server::ServerStreamingService<super::MessagesSendRequest>
+                        for SendSvc<T>
+                    {
+                        type Response = super::MessagesSendReply;
+                        type ResponseStream = T::SendStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MessagesSendRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Messages>::send(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SendSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Messages/Inbox" => {
+                    #[allow(non_camel_case_types)]
+                    struct InboxSvc<T: Messages>(pub Arc<T>);
+                    impl<T: Messages> tonic::server::UnaryService<super::MessagesInboxRequest> for InboxSvc<T> {
+                        type Response = super::MessagesInboxReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MessagesInboxRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Messages>::inbox(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = InboxSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Messages/Forget" => {
+                    #[allow(non_camel_case_types)]
+                    struct ForgetSvc<T: Messages>(pub Arc<T>);
+                    impl<T: Messages> tonic::server::UnaryService<super::MessagesForgetRequest> for ForgetSvc<T> {
+                        type Response = super::MessagesForgetReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MessagesForgetRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Messages>::forget(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ForgetSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Messages/Sent" => {
+                    #[allow(non_camel_case_types)]
+                    struct SentSvc<T: Messages>(pub Arc<T>);
+                    impl<T: Messages> tonic::server::UnaryService<super::MessagesSentRequest> for SentSvc<T> {
+                        type Response = super::MessagesSentReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MessagesSentRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Messages>::sent(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SentSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Messages/Watch" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchSvc<T: Messages>(pub Arc<T>);
+                    impl<T: Messages>
+                        tonic::server::ServerStreamingService<super::MessagesWatchRequest>
+                        for WatchSvc<T>
+                    {
+                        type Response = super::MessagesWatchReply;
+                        type ResponseStream = T::WatchStream;
+                        type Future =
+                            BoxFuture<tonic::Response<Self::ResponseStream>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MessagesWatchRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Messages>::watch(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/meshwork.control.v1.Messages/Status" => {
+                    #[allow(non_camel_case_types)]
+                    struct StatusSvc<T: Messages>(pub Arc<T>);
+                    impl<T: Messages> tonic::server::UnaryService<super::MessagesStatusRequest> for StatusSvc<T> {
+                        type Response = super::MessagesStatusReply;
+                        type Future = BoxFuture<tonic::Response<Self::Response>, tonic::Status>;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::MessagesStatusRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move { <T as Messages>::status(&inner, request).await };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = StatusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => Box::pin(async move {
+                    let mut response = http::Response::new(tonic::body::Body::default());
+                    let headers = response.headers_mut();
+                    headers.insert(
+                        tonic::Status::GRPC_STATUS,
+                        (tonic::Code::Unimplemented as i32).into(),
+                    );
+                    headers.insert(http::header::CONTENT_TYPE, tonic::metadata::GRPC_CONTENT_TYPE);
+                    Ok(response)
+                }),
+            }
+        }
+    }
+    impl<T> Clone for MessagesServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "meshwork.control.v1.Messages";
+    impl<T> tonic::server::NamedService for MessagesServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 /// Asks for the status.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusRequest {}

@@ -1,17 +1,18 @@
-//! `send`: a message over relays, and what became of it.
+//! `send --via-relays`: a message over relays, and what became of it.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::amounts::tokens;
+use super::super::amounts::tokens;
+use super::super::context::Context;
+use super::super::failure::Failure;
+use super::super::output::Report;
+use super::super::words::{counted, given};
 use super::arguments::Send;
-use super::context::Context;
-use super::failure::Failure;
-use super::output::Report;
-use super::words::{counted, given};
 use crate::generated::control::v1 as proto;
+use crate::payments::MESSAGE_BYTES_MAX;
 use crate::printable::Printable;
 
 /// What became of a message.
@@ -76,10 +77,14 @@ impl Report for Sent {
     }
 }
 
-pub(super) fn send(context: &Context<'_>, asked: &Send) -> Result<(), Failure> {
-    let Send { peer, text, via_relays, node } = asked;
+pub(super) fn send(context: &Context<'_>, asked: &Send, relays: u8) -> Result<(), Failure> {
+    let Send { peer, text, node, .. } = asked;
+    let len = text.len();
+    if len > MESSAGE_BYTES_MAX {
+        return Err(Failure::TooLongForRelays { len, max: MESSAGE_BYTES_MAX });
+    }
     let data = Bytes::copy_from_slice(text.as_bytes());
-    let reply = context.talk(node, async |client| client.send(*peer, data, *via_relays).await)?;
+    let reply = context.talk(node, async |client| client.send(*peer, data, relays).await)?;
     let sent = Sent::of(peer.to_string(), reply);
     context.output.report(&sent)?;
     sent.failure().map_or(Ok(()), Err)
