@@ -66,8 +66,6 @@ pub(crate) struct Plan {
     pub(crate) lifetime: Duration,
     /// Bytes of each message.
     pub(crate) payload: usize,
-    /// Whether a node that comes back sends its messages again that had no end when it went.
-    pub(crate) outbox: bool,
     pub(crate) config: Config,
 }
 
@@ -85,7 +83,6 @@ impl Default for Plan {
             window: Duration::from_mins(30),
             lifetime: Duration::from_hours(1),
             payload: 256,
-            outbox: false,
             config: Config::default(),
         }
     }
@@ -201,15 +198,16 @@ impl Post {
         self.set_out(WRITING, Errand::Write);
     }
 
-    /// Runs the plan until the last message has expired.
+    /// Runs the plan until the last message has expired and its sender, if it runs, has said so.
     ///
     /// # Errors
     ///
     /// When the settings of the nodes are not sound.
     pub(crate) fn run(plan: &Plan, progress: &mut Progress) -> Result<Self, ConfigError> {
         let mut post = Self::new(plan)?;
-        // A time of expiry is up to two quanta after the lifetime.
-        let span = plan.warm + plan.window + plan.lifetime + 2 * dht::QUANTUM;
+        // A time of expiry is up to two quanta after the lifetime, and the receipt of what may be
+        // there is waited for a quantum at most.
+        let span = plan.warm + plan.window + plan.lifetime + 3 * dht::QUANTUM;
         let step = Duration::from_mins(1);
         while post.net.now().elapsed() < span {
             post.pass(step);

@@ -48,9 +48,6 @@ pub(crate) struct Dht {
     /// Bytes of each.
     #[arg(long, default_value_t = 256)]
     payload: usize,
-    /// A node that comes back sends its messages again that had no end when it went.
-    #[arg(long)]
-    outbox: bool,
     /// All that is left to chance follows from this number.
     #[arg(long, default_value_t = 1)]
     rng_seed: u64,
@@ -110,7 +107,6 @@ impl Dht {
             window: self.window,
             lifetime: self.lifetime,
             payload: self.payload,
-            outbox: self.outbox,
             ..Plan::default()
         })
     }

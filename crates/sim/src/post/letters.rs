@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use dht::{
-    BroadcastStrategy, Carriage, Command, DhtOutboundRequest, LetterId, Lifetime, Moment, Outcome,
+    BroadcastStrategy, Carriage, Command, DhtOutboundRequest, LetterId, Lifetime, Outcome,
     SendOptions, broadcast, seal,
 };
 use machine::{Instant, UnixTime};
@@ -18,8 +18,6 @@ use super::{Post, paths};
 pub(super) struct Message {
     pub(super) letter: LetterId,
     pub(super) from: usize,
-    /// The life in which it was sent.
-    pub(super) life: u64,
     pub(super) to: usize,
     pub(super) at: Instant,
     pub(super) expires: Instant,
@@ -63,7 +61,6 @@ impl Post {
         self.messages.push(Message {
             letter,
             from,
-            life: self.lives[from].starts,
             to,
             at: now,
             expires: now.after(self.plan.lifetime),
@@ -78,27 +75,6 @@ impl Post {
         let expires = self.dispatch(number, Lifetime::at_least(self.plan.lifetime));
         let left = expires.as_millis().saturating_sub(self.moment().wall.as_millis());
         self.messages[number].expires = now.after(Duration::from_millis(left));
-    }
-
-    /// Whoever comes back sends what had no end again, if it has kept that: in an envelope that
-    /// expires when the first did, or the recipient may forget the letter before it comes again.
-    pub(super) fn send_again(&mut self, who: usize) {
-        let Moment { now, wall } = self.moment();
-        let begun = Duration::from_millis(wall.as_millis()).as_secs() % dht::QUANTUM.as_secs();
-        for number in 0..self.messages.len() {
-            let message = &mut self.messages[number];
-            // What is left from the beginning of this quantum on, but for the one that is added.
-            let left = message.expires.since(now).as_secs() + begun + 1;
-            let quanta = (left / dht::QUANTUM.as_secs()).saturating_sub(1);
-            let lifetime = u16::try_from(quanta).ok().and_then(Lifetime::new);
-            if message.from == who
-                && message.end.is_none()
-                && let Some(lifetime) = lifetime
-            {
-                message.life = self.lives[who].starts;
-                self.dispatch(number, Some(lifetime));
-            }
-        }
     }
 
     /// Has a message sealed and sent. Says when it expires.
@@ -121,6 +97,16 @@ impl Post {
         }
         self.net.command(me, Command::Dispatch(Box::new(dispatch)));
         expires
+    }
+
+    /// A sender that comes back finds out how these of its messages ended, unless it knows.
+    pub(super) fn find_out(&mut self, ends: &[(LetterId, Outcome)]) {
+        for (letter, end) in ends {
+            let number = self.by_letter.get(letter);
+            if number.is_some_and(|number| self.messages[*number].end.is_none()) {
+                self.hear(*letter, *end);
+            }
+        }
     }
 
     /// A sender is told of one of its messages.

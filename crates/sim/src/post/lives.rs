@@ -84,12 +84,6 @@ impl Life {
         before.max().unwrap_or(Instant::START)
     }
 
-    /// When it went in one of its lives; `None` if it still lives that.
-    pub(super) fn left(&self, life: u64) -> Option<Instant> {
-        let nth = usize::try_from(life.checked_sub(1)?).ok()?;
-        self.spells.get(nth).and_then(|(_, ended)| *ended)
-    }
-
     /// How long it ran in all.
     pub(super) fn ran_for(&self, now: Instant) -> Duration {
         self.spells.iter().map(|(began, ended)| ended.unwrap_or(now).since(*began)).sum()
@@ -97,11 +91,20 @@ impl Life {
 
     /// Whether it ran at any time in a span, and the longest that it did at a stretch.
     pub(super) fn ran(&self, from: Instant, until: Instant) -> (bool, Duration) {
-        let within = self.spells.iter().filter_map(|(began, ended)| {
+        let longest = self.stretches(from, until).max();
+        (longest.is_some(), longest.unwrap_or_default())
+    }
+
+    /// How long it ran within a span.
+    pub(super) fn ran_between(&self, from: Instant, until: Instant) -> Duration {
+        self.stretches(from, until).sum()
+    }
+
+    fn stretches(&self, from: Instant, until: Instant) -> impl Iterator<Item = Duration> {
+        self.spells.iter().filter_map(move |(began, ended)| {
             let (began, ended) = ((*began).max(from), ended.unwrap_or(until).min(until));
             (began < ended).then(|| ended.since(began))
-        });
-        within.fold((false, Duration::ZERO), |(_, longest), span| (true, longest.max(span)))
+        })
     }
 }
 
@@ -122,6 +125,9 @@ impl Post {
         let (peer, record) = (member.peer, Arc::clone(&member.record));
         let life = &mut self.lives[who];
         let kept = life.store.snapshot();
+        // What its disk had and nobody was told when it went.
+        let ends = kept.sent.iter().filter_map(|sent| Some((sent.letter, sent.end()?)));
+        let ends: Vec<_> = ends.collect();
         let rows = kept.seen.clone();
         let seen = Seen::restored(self.network.clone(), &self.params, rows, moment);
         life.gate = Some(Gate::new(&self.params, Arc::clone(&life.opener), seen));
@@ -137,10 +143,8 @@ impl Post {
         };
         let core = Core::new(self.params.clone(), setup, self.rng.random());
         self.net.insert(peer, Node::new(core, &self.traffic));
+        self.find_out(&ends);
         self.fill_up(who, self.plan.links);
-        if self.plan.outbox {
-            self.send_again(who);
-        }
         if let Some(half_life) = self.plan.half_life {
             let starts = self.lives[who].starts;
             let span = self.decay(half_life);

@@ -41,7 +41,6 @@ pub(crate) struct Circumstances {
     messages: usize,
     lifetime_seconds: u64,
     payload_bytes: usize,
-    outbox: bool,
     seconds: u64,
     dht: dht::Config,
 }
@@ -66,8 +65,9 @@ pub(crate) struct Fate {
     pub(crate) stayed: usize,
     pub(crate) stayed_delivered: usize,
     pub(crate) stayed_share: f64,
-    /// Of those owed and not delivered: the sender left before it heard that it is kept.
-    pub(crate) missed_sender_left: usize,
+    /// Of those owed and not delivered: the sender was away for half of the time or longer, and never
+    /// heard that it is kept.
+    pub(crate) missed_sender_away: usize,
     /// The others, by what the sender heard in the end, and how many words that they were kept.
     pub(crate) missed: BTreeMap<String, usize>,
     /// Given to an application more than once.
@@ -78,11 +78,11 @@ pub(crate) struct Fate {
 /// What senders were told, and whether it was true.
 #[derive(Debug, Serialize)]
 pub(crate) struct Words {
-    /// Ends, by name; none of those whose sender left.
+    /// Ends, by name; none of those whose sender is away in the end.
     pub(crate) ends: BTreeMap<&'static str, u64>,
     pub(crate) without_end: usize,
-    /// Of those without an end: the sender left.
-    pub(crate) sender_left: usize,
+    /// Of those without an end: the sender is away, or has just come back.
+    pub(crate) sender_away: usize,
     pub(crate) untrue: Vec<String>,
     /// Words of servers that they keep a message: those that did, droppers, others that did not.
     pub(crate) kept: u64,
@@ -239,7 +239,6 @@ impl Circumstances {
             messages: plan.messages,
             lifetime_seconds: plan.lifetime.as_secs(),
             payload_bytes: plan.payload,
-            outbox: plan.outbox,
             seconds: post.net.now().elapsed().as_secs(),
             dht: plan.config.clone(),
         }
@@ -258,10 +257,10 @@ impl Fate {
         let (owed_delivered, stayed_delivered) =
             (owed.iter().filter(is_delivered).count(), stayed.iter().filter(is_delivered).count());
         let mut missed = BTreeMap::<String, usize>::new();
-        let mut missed_sender_left = 0;
+        let mut missed_sender_away = 0;
         for message in owed.iter().filter(|it| it.delivered.is_none()) {
-            if message.safe.is_none() && post.sender_left(message) {
-                missed_sender_left += 1;
+            if message.safe.is_none() && post.sender_was_away(message) {
+                missed_sender_away += 1;
             } else {
                 let end = message.end.as_ref().map_or("without end", dht::Outcome::name);
                 let kept = message.told.iter().filter(|it| **it == "stored").count();
@@ -281,7 +280,7 @@ impl Fate {
             stayed: stayed.len(),
             stayed_delivered,
             stayed_share: ratio(float(stayed_delivered), float(stayed.len())),
-            missed_sender_left,
+            missed_sender_away,
             missed,
             again: post.log.again.clone(),
             duplicates: all.iter().map(|it| u64::from(it.given.saturating_sub(1))).sum(),
@@ -297,7 +296,7 @@ impl Words {
         Self {
             ends: post.log.ends.clone(),
             without_end: count(all, |it| it.end.is_none()),
-            sender_left: count(all, |it| it.end.is_none() && post.sender_left(it)),
+            sender_away: count(all, |it| it.end.is_none() && post.was_just_away(it.from)),
             untrue: post.log.untrue.clone(),
             kept,
             kept_by_droppers,
@@ -417,10 +416,16 @@ impl Post {
         self.lives[message.to].ran(message.at, message.expires).1 >= TIME_ENOUGH
     }
 
-    /// Whether the sender left before the message expired.
-    fn sender_left(&self, message: &Message) -> bool {
-        let left = self.lives[message.from].left(message.life);
-        left.is_some_and(|left| left < message.expires)
+    /// Whether the sender was away for half of the time that the message lived, or longer.
+    fn sender_was_away(&self, message: &Message) -> bool {
+        let there = self.lives[message.from].ran_between(message.at, message.expires);
+        2 * there <= message.expires.since(message.at)
+    }
+
+    /// Whether a node is away, or came back so lately that it may wait for receipts still.
+    fn was_just_away(&self, who: usize) -> bool {
+        let (life, now) = (&self.lives[who], self.net.now());
+        !life.runs || now.since(life.came(now)) < dht::QUANTUM
     }
 
     /// How long all nodes ran.

@@ -43,7 +43,7 @@ fn where_nodes_go_and_droppers_drop_messages_come_nevertheless_and_words_are_tru
     assert!(fate.owed_share >= 0.95, "{fate:?}");
     assert_eq!((fate.duplicates, conduct.charged), (0, 0), "{conduct:?}");
     assert_eq!((words.untrue.len(), words.kept_untrue), (0, 0), "{words:?}");
-    assert_eq!(words.without_end, words.sender_left, "{words:?}");
+    assert_eq!(words.without_end, words.sender_away, "{words:?}");
     assert!(words.kept > 0 && words.kept_by_droppers > 0, "{words:?}");
     assert!(cost.transmissions <= 10.0, "{cost:?}");
 }
