@@ -1,6 +1,8 @@
 //! What each fuzz target does with its bytes. The normal suite replays the corpora through the same
 //! functions, so a crash that was found once stays found without a nightly compiler.
 
+#[path = "bodies/answering.rs"]
+mod answering;
 #[path = "bodies/broadcasting.rs"]
 mod broadcasting;
 #[path = "bodies/decoding.rs"]
@@ -11,6 +13,8 @@ mod describing;
 mod forwarding;
 #[path = "bodies/gossiping.rs"]
 mod gossiping;
+#[path = "bodies/mailing.rs"]
+mod mailing;
 #[path = "bodies/meshing.rs"]
 mod meshing;
 #[path = "bodies/ordering.rs"]
@@ -19,6 +23,8 @@ mod ordering;
 mod paying;
 #[path = "bodies/relaying.rs"]
 mod relaying;
+#[path = "bodies/sealing.rs"]
+mod sealing;
 #[path = "bodies/selecting.rs"]
 mod selecting;
 #[path = "bodies/syncing.rs"]
@@ -40,8 +46,8 @@ use wire::Frame;
 use wire::bounds::{self, Bounded, GROWTH_FREE, GROWTH_MAX};
 use wire::frame::Codec;
 use wire::proto::{
-    app, gossip as gossip_proto, handshake as handshake_proto, ordersync as ordersync_proto, peer,
-    seed, tickets as tickets_proto, topics as topics_proto,
+    app, dht as dht_proto, gossip as gossip_proto, handshake as handshake_proto,
+    ordersync as ordersync_proto, peer, seed, tickets as tickets_proto, topics as topics_proto,
 };
 use wire::registry::{Entry, Registry};
 use wire::signed::SignedRecord;
@@ -55,6 +61,11 @@ pub(crate) const ALL: &[Target] = &[
     ("aggregation_frame", aggregation_frame),
     ("book", book),
     ("decoder", decoder),
+    ("dht_core", dht_core),
+    ("dht_envelope", dht_envelope),
+    ("dht_frame", dht_frame),
+    ("dht_mailbox", dht_mailbox),
+    ("dht_padding", dht_padding),
     ("exchange", exchange),
     ("gossip_core", gossip_core),
     ("gossip_frame", gossip_frame),
@@ -121,6 +132,31 @@ pub(crate) fn book(data: &[u8]) {
 /// Cells of a hostile remote.
 pub(crate) fn decoder(data: &[u8]) {
     decoding::decoder(data);
+}
+
+/// The core of the DHT.
+pub(crate) fn dht_core(data: &[u8]) {
+    mailing::core(data);
+}
+
+/// Envelopes of the DHT.
+pub(crate) fn dht_envelope(data: &[u8]) {
+    sealing::envelope(data);
+}
+
+/// The frames of the DHT.
+pub(crate) fn dht_frame(data: &[u8]) {
+    round_trip::<dht::Message>(data);
+}
+
+/// What mailboxes answer.
+pub(crate) fn dht_mailbox(data: &[u8]) {
+    mailing::mailbox(data);
+}
+
+/// Lengths of letters.
+pub(crate) fn dht_padding(data: &[u8]) {
+    sealing::padding(data);
 }
 
 /// Batches of orders.
@@ -221,6 +257,8 @@ pub(crate) fn signed_record(data: &[u8]) {
 /// within what it promised.
 pub(crate) fn scan(data: &[u8]) {
     scan_one::<gossip_proto::v1::Gossip>(data);
+    scan_one::<dht_proto::v1::Dht>(data);
+    scan_one::<dht_proto::v1::Introduction>(data);
     scan_one::<handshake_proto::v1::Handshake>(data);
     scan_one::<handshake_proto::v1::Version>(data);
     scan_one::<handshake_proto::v1::Verack>(data);
