@@ -45,8 +45,10 @@ impl Table {
     const PAYMENTS: [Self; 3] = [Self::ReplayTags, Self::Tickets, Self::Ledger];
 
     /// Those that schema 4 added, for messages.
-    const MESSAGES: [Self; 6] =
-        [Self::Messages, Self::Envelopes, Self::Seen, Self::Inbox, Self::Sent, Self::Letters];
+    const MESSAGES: [Self; 3] = [Self::Messages, Self::Envelopes, Self::Seen];
+
+    /// Those that schema 5 added, for own messages.
+    const OWN_MESSAGES: [Self; 3] = [Self::Inbox, Self::Sent, Self::Letters];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -80,7 +82,7 @@ const SCHEMA_KEY: &[u8] = b"schema";
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The n-th step leads from schema n to the next one; the first, from an empty file to schema 1.
-const STEPS: &[Step] = &[lay_out_tables, add_orders, add_payments, add_messages];
+const STEPS: &[Step] = &[lay_out_tables, add_orders, add_payments, add_messages, add_own_messages];
 
 fn lay_out_tables(tx: &WriteTransaction) -> Result<(), redb::Error> {
     for table in Table::FIRST {
@@ -103,6 +105,13 @@ fn add_payments(tx: &WriteTransaction) -> Result<(), redb::Error> {
 
 fn add_messages(tx: &WriteTransaction) -> Result<(), redb::Error> {
     for table in Table::MESSAGES {
+        drop(tx.open_table(table.definition())?);
+    }
+    Ok(())
+}
+
+fn add_own_messages(tx: &WriteTransaction) -> Result<(), redb::Error> {
+    for table in Table::OWN_MESSAGES {
         drop(tx.open_table(table.definition())?);
     }
     Ok(())
@@ -224,13 +233,25 @@ mod tests {
     }
 
     #[test]
+    fn a_file_from_before_own_messages_gets_their_tables() {
+        let database = blank();
+        migrate(&database, 0, &STEPS[..4]).unwrap();
+        settle(&database).unwrap();
+        assert_eq!(read(&database).unwrap(), 5);
+        let tx = database.begin_read().unwrap();
+        for table in Table::MESSAGES.into_iter().chain(Table::OWN_MESSAGES) {
+            tx.open_table(table.definition()).unwrap();
+        }
+    }
+
+    #[test]
     fn a_schema_that_is_not_known_is_refused_and_never_guessed() {
         for (schema, message) in [
             (0, "its schema is 0, which never was one"),
-            (5, "its schema is 5, this version knows none after 4: update the software"),
+            (6, "its schema is 6, this version knows none after 5: update the software"),
             (
                 u32::MAX,
-                "its schema is 4294967295, this version knows none after 4: update the software",
+                "its schema is 4294967295, this version knows none after 5: update the software",
             ),
         ] {
             let refused = settle(&of_schema(schema)).expect_err("unknown");
