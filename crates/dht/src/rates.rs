@@ -50,7 +50,8 @@ impl Rates {
         self.of(link, now, |allowance, limits| allowance.take_bytes(limits, len, now))
     }
 
-    /// Takes a message that lives so long off what `link` may bring; all of it or nothing.
+    /// Takes a message that lives so long off what `link` may bring; all of it or nothing. What
+    /// this node asked for need not be remembered at its server's expense.
     ///
     /// # Errors
     /// [`Refusal::TooOften`].
@@ -61,7 +62,10 @@ impl Rates {
         lifetime: Lifetime,
         now: Instant,
     ) -> Result<(), Refusal> {
-        let life = lifetime.duration().max(LASTS).as_secs();
+        let life = match carriage {
+            Carriage::Routed | Carriage::Put => lifetime.duration().max(LASTS).as_secs(),
+            Carriage::Fetched => 0,
+        };
         self.of(link, now, |allowance, limits| allowance.take(limits, carriage, life, now))
     }
 

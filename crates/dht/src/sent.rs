@@ -32,7 +32,7 @@ pub struct Sent {
     /// Bytes of its payload.
     pub len: usize,
     /// What became of it so far, the oldest first, and when. At most
-    /// [`HISTORY_MAX`](Self::HISTORY_MAX): of more the oldest are forgotten.
+    /// [`HISTORY_MAX`](Self::HISTORY_MAX): of more the oldest are forgotten, and who keeps it last.
     pub history: Vec<(UnixTime, Outcome)>,
     /// Who has signed that it keeps it. At most [`KEEPERS_MAX`](Self::KEEPERS_MAX).
     pub keepers: Vec<PeerId>,
@@ -85,7 +85,9 @@ impl Sent {
 
     pub(crate) fn note(&mut self, at: UnixTime, outcome: Outcome) {
         if self.history.len() >= Self::HISTORY_MAX {
-            self.history.remove(0);
+            let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored { .. });
+            let oldest = self.history.iter().position(|(_, outcome)| !is_stored(outcome));
+            self.history.remove(oldest.unwrap_or_default());
         }
         self.history.push((at, outcome));
         if let Outcome::Stored { by, .. } = outcome
@@ -94,13 +96,6 @@ impl Sent {
         {
             self.keepers.push(by);
         }
-    }
-
-    /// Whether a neighbour may have it.
-    pub(crate) fn has_left(&self) -> bool {
-        // Of a long history the first entries are forgotten, which are of this kind as well.
-        let may_have = |outcome: &Outcome| !matches!(outcome, Outcome::Stopped(_));
-        self.history.iter().any(|(_, outcome)| may_have(outcome))
     }
 
     /// The letter, to be sealed again; `None` of one that is for nobody in particular.
@@ -197,9 +192,14 @@ mod tests {
         for n in 1..=70 {
             sent.note(at(n), Outcome::Sent { via: by });
         }
-        assert_eq!((sent.history.len(), sent.history[0].0), (Sent::HISTORY_MAX, at(7)));
+        assert_eq!((sent.history.len(), sent.history[0].0), (Sent::HISTORY_MAX, at(0)));
+        assert_eq!((sent.history[1].0, sent.history[63].0), (at(8), at(70)));
         assert_eq!((sent.keepers.as_slice(), sent.end()), ([by].as_slice(), None));
         sent.note(at(71), Outcome::Delivered);
         assert_eq!(sent.end(), Some(Outcome::Delivered));
+        for n in 0..80 {
+            sent.note(at(n), Outcome::Stored { by, copies: 1, of: 5 });
+        }
+        assert_eq!((sent.history.len(), sent.history[0].0), (Sent::HISTORY_MAX, at(16)));
     }
 }

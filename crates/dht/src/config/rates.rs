@@ -43,7 +43,7 @@ impl Default for RatesConfig {
             lasting_max: 65_536,
             routed_weight: 1,
             put_weight: 4,
-            fetched_weight: 1,
+            fetched_weight: 0,
             links_max: 4_096,
         }
     }

@@ -71,11 +71,6 @@ impl Agenda {
         }
     }
 
-    /// Whether it is due some time.
-    pub(super) fn has(&self, due: Due) -> bool {
-        self.by_due.contains_key(&due)
-    }
-
     /// Takes it out.
     pub(super) fn clear(&mut self, due: Due) {
         if let Some(at) = self.by_due.remove(&due) {

@@ -65,7 +65,7 @@ impl Core {
             id,
             envelope: envelope.bytes().clone(),
             goal: Goal::Around { peer: author, key: Key::of(&author) },
-            origin: Origin::Aside,
+            origin: Origin::Link(from),
             hops,
             exclude: vec![from, author],
             tried: 0,
@@ -367,6 +367,10 @@ impl Core {
             parcel.exclude.push(to);
         }
         self.agenda.soon(Due::Parcel(serial), now);
+        // Its place is free for those that wait.
+        if self.links.get(&to).is_some_and(|link| !link.rests(now)) {
+            self.agenda.soon(Due::Rested(to), now);
+        }
     }
 
     /// A neighbour took it on.
@@ -375,6 +379,8 @@ impl Core {
         let Some(parcel) = self.parcels.remove(serial) else { return };
         self.may_answer(&by, Asked::Envelope(parcel.id), now);
         match parcel.origin {
+            // Of an announcement nobody is told anything.
+            Origin::Link(_) if matches!(parcel.goal, Goal::Around { .. }) => {}
             Origin::Link(from) => {
                 let routing = self.params.routing();
                 let until = now.after(routing.way_back_lasts);
@@ -408,6 +414,12 @@ impl Core {
     fn stopped(&mut self, parcel: &Parcel, now: Instant) {
         if let (Origin::Mail, Goal::To(server)) = (parcel.origin, parcel.goal) {
             return self.mail_put(parcel.id, server, Err(parcel.refused), now);
+        }
+        if let Goal::Around { .. } = parcel.goal {
+            return;
+        }
+        if let Origin::Own(letter) = parcel.origin {
+            self.own_back(letter);
         }
         // The author is told what its own neighbours said; a carrier's are nobody's business.
         let own = matches!(parcel.origin, Origin::Own(_));

@@ -210,12 +210,13 @@ impl Core {
         if !discovery.enabled || self.links.is_empty() || self.lookups.is_under_way(Aim::Refresh) {
             return;
         }
-        let per_hour = discovery.lookups_per_hour_max;
+        let (per_hour, max) = (discovery.lookups_per_hour_max, discovery.lookups_max);
         let own = *self.table.own();
         // With no contact at all, those linked are known, and not where others can be reached.
         let lonely = (self.table.gauges().contacts == 0).then_some(own);
         let due = self.table.refresh_due(now, &mut self.rng).or(lonely);
         if let Some(key) = due
+            && self.lookups.by_number.len() < max
             && self.lookups.may_start(per_hour, now)
             && self.look_up(key, Aim::Refresh, now).is_ok()
         {
@@ -224,21 +225,18 @@ impl Core {
         self.plan(now);
     }
 
-    /// Sees to it that there is a time to explore, unless nobody is there or one is set.
+    /// Sees to it that there is a time to explore, unless nobody is there: what came meanwhile may be
+    /// due sooner.
     pub(super) fn plan(&mut self, now: Instant) {
         let discovery = self.params.discovery();
-        if self.agenda.has(Due::Explore)
-            || !discovery.enabled
-            || self.links.is_empty()
-            || self.lookups.is_under_way(Aim::Refresh)
-        {
+        if !discovery.enabled || self.links.is_empty() || self.lookups.is_under_way(Aim::Refresh) {
             return;
         }
         let (count, since) = self.lookups.own;
         let spent = count >= discovery.lookups_per_hour_max;
         let free = if spent { since.after(HOUR) } else { now.after(GAP) };
         let due = self.table.next_refresh().unwrap_or_else(|| now.after(discovery.refresh_period));
-        self.agenda.set(Due::Explore, due.max(free));
+        self.agenda.by(Due::Explore, due.max(free));
     }
 
     /// Somebody asks for contacts.

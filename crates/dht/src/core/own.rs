@@ -33,7 +33,8 @@ const APART: Duration = Duration::from_millis(10);
 /// known to keep a message, and only then it is doubled on.
 const DOUBLED: u32 = 4;
 const STEADY: u32 = 7;
-/// How long before the last moment the last attempt is made: its news are to come in time.
+/// How long before the last moment the last attempt is made at the latest: its news are to come in
+/// time.
 const LAST: Duration = Duration::from_secs(10);
 
 /// An own message that has not ended, or whose end is not written yet.
@@ -91,7 +92,7 @@ impl Own {
 
     fn new(sent: Sent, addressed: Option<Addressed>, row: Option<Row>, ends: Instant) -> Self {
         Self {
-            lost: sent.has_left(),
+            lost: false,
             stored: sent.keepers.iter().copied().collect(),
             sent,
             addressed,
@@ -146,13 +147,17 @@ impl Owns {
 
     /// Entries that are not meant to last.
     pub(super) fn len(&self) -> usize {
-        let messages = self.by_letter.len().saturating_add(self.resting.len());
-        messages.saturating_add(self.by_id.len()).saturating_add(self.rows.passing())
+        let open = |own: &&Own| !own.row.as_ref().is_some_and(Row::has_ended);
+        let open: Vec<_> = self.by_letter.values().filter(open).collect();
+        let ids = open.iter().map(|own| own.ids.len()).fold(0, usize::saturating_add);
+        let rows = open.iter().filter(|own| own.row.as_ref().is_some_and(Row::has_changed));
+        [self.resting.len(), ids, rows.count()].into_iter().fold(open.len(), usize::saturating_add)
     }
 
-    /// Those that ended and are remembered.
+    /// Those that ended and are remembered, or will be once that is written.
     pub(super) fn remembered(&self) -> usize {
-        self.rows.remembered()
+        let ended = |own: &&Own| own.row.as_ref().is_some_and(Row::has_ended);
+        self.rows.remembered().saturating_add(self.by_letter.values().filter(ended).count())
     }
 
     /// One that has no end.
@@ -258,7 +263,10 @@ impl Core {
             let letter = sent.letter;
             let ends = now.after(self.left(&sent, now));
             let addressed = payload.and_then(|payload| sent.addressed(payload));
-            self.owns.insert(Own::new(sent, addressed, Some(Row::durable()), ends));
+            let mut own = Own::new(sent, addressed, Some(Row::durable()), ends);
+            // It may have left just before this node stopped.
+            own.lost = true;
+            self.owns.insert(own);
             let begins = now.after(self.rng.random_range(Duration::ZERO..=within));
             self.agenda.set(Due::Own(letter), begins.min(ends));
         }
@@ -325,7 +333,11 @@ impl Core {
             let wait = delivery.attempt_timeout.saturating_mul(factor);
             wait.min(delivery.attempt_timeout_max)
         };
-        let last = Instant::at(own.ends.elapsed().saturating_sub(QUANTUM.saturating_add(LAST)));
+        // Many expire with the same quantum: their last attempts are spread.
+        let [high, low, ..] = letter.0;
+        let early =
+            LAST.saturating_add(Duration::from_millis(u16::from_be_bytes([high, low]).into()));
+        let last = Instant::at(own.ends.elapsed().saturating_sub(QUANTUM.saturating_add(early)));
         let due = now.after(wait).min(if last > now { last } else { own.ends });
         self.agenda.set(Due::Own(letter), due);
     }

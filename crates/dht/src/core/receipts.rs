@@ -33,6 +33,8 @@ pub(super) struct Receipts {
     waiting: BTreeSet<(Instant, PeerId, LetterId)>,
     /// How many of what others may be asked to keep are spent, and when that was counted.
     spent: (u32, Instant),
+    /// Those being sealed that spent some of it.
+    kept: BTreeSet<(PeerId, LetterId)>,
 }
 
 impl Receipts {
@@ -112,6 +114,9 @@ impl Core {
             let payload = Bytes::copy_from_slice(&letter.0);
             let addressed = self.address(to, Kind::Receipt, keep, payload, now);
             if let Some(addressed) = addressed {
+                if keep {
+                    self.receipts.kept.insert((to, letter));
+                }
                 let job = Job::Seal(Box::new(addressed));
                 self.desk.start(Errand::Receipt { to, letter }, job);
                 sealing = sealing.saturating_add(1);
@@ -131,7 +136,11 @@ impl Core {
         now: Instant,
     ) {
         let room = self.receipts.waiting.len() < self.params.delivery().messages_max;
+        let kept = self.receipts.kept.remove(&(to, letter));
         if matches!(outcome, Err(JobError::Refused)) && room {
+            if kept {
+                self.receipts.spent.0 = self.receipts.spent.0.saturating_sub(1);
+            }
             self.receipts.waiting.insert((now.after(AGAIN), to, letter));
         } else {
             self.on_aside(outcome, now);

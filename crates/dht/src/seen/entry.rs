@@ -16,7 +16,7 @@ pub(crate) enum Scope {
 }
 
 /// What an entry is found by: what kind of entry it is, and 120 bits of a hash.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key(pub(super) [u8; 16]);
 
 impl Key {

@@ -22,6 +22,9 @@ use crate::refusal::Refusal;
 /// nobody waits for a quantum's worth of entries to go.
 const SWEPT_AT_ONCE: usize = 64;
 
+/// Keys on the wheel beyond twice the entries at which those that are released leave it.
+const STALE_MAX: usize = 65_536;
+
 /// All that is remembered. Looked up and never listed, so that nothing depends on how its keys are
 /// hashed.
 #[derive(Debug)]
@@ -102,6 +105,10 @@ impl Memory {
         for row in rows {
             memory.insert(row.key(), row.entry(), moment);
         }
+        // Rows outlast what they say. What has expired is to keep nobody out.
+        while (memory.messages.is_crowded() || memory.letters.is_crowded())
+            && memory.sweep_one(moment)
+        {}
         memory.journal = Some(VecDeque::new());
         memory
     }
@@ -169,6 +176,7 @@ impl Memory {
         if let Letter::New(key) = held.letter {
             self.remove(key);
         }
+        self.tidy_wheel();
     }
 
     /// Enters an own message.
@@ -192,6 +200,9 @@ impl Memory {
     pub(super) fn give_back(&mut self, rows: Vec<SeenRow>) {
         if let Some(journal) = &mut self.journal {
             rows.into_iter().rev().for_each(|row| journal.push_front(row));
+            if let Some(writer) = self.writer.take() {
+                writer.wake();
+            }
         }
     }
 
@@ -272,22 +283,40 @@ impl Memory {
         }
     }
 
+    /// What is released stays on the wheel until it expires, but for when there is much of it.
+    fn tidy_wheel(&mut self) {
+        let most = self.entries.len().saturating_mul(2).saturating_add(STALE_MAX);
+        if self.wheel.len() > most {
+            let entries = &self.entries;
+            let is_there = |key: &Key, at| entries.get(key).is_some_and(|it| it.expires == at);
+            self.wheel.retain(is_there);
+        }
+    }
+
     fn sweep(&mut self, moment: Moment) {
         for _ in 0..SWEPT_AT_ONCE {
-            let Some((key, expires)) = self.wheel.take(moment) else { return };
-            match self.entries.get_mut(&key) {
-                None => {}
-                // Found again where it was moved to.
-                Some(entry) if entry.expires > expires => {}
-                // Nobody else is to have a copy until it is settled.
-                Some(entry) if entry.reserved => {
-                    let later = Expiry::of(moment.wall).later();
-                    entry.expires = later;
-                    self.wheel.add(key, later, moment);
-                }
-                Some(_) => self.remove(key),
+            if !self.sweep_one(moment) {
+                return;
             }
         }
+    }
+
+    /// Looks at one that has expired. False if there is none.
+    fn sweep_one(&mut self, moment: Moment) -> bool {
+        let Some((key, expires)) = self.wheel.take(moment) else { return false };
+        match self.entries.get_mut(&key) {
+            None => {}
+            // Found again where it was moved to.
+            Some(entry) if entry.expires > expires => {}
+            // Nobody else is to have a copy until it is settled.
+            Some(entry) if entry.reserved => {
+                let later = Expiry::of(moment.wall).later();
+                entry.expires = later;
+                self.wheel.add(key, later, moment);
+            }
+            Some(_) => self.remove(key),
+        }
+        true
     }
 }
 

@@ -45,6 +45,11 @@ impl Room {
         }
     }
 
+    /// Whether more than half is used.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.used > self.max / 2
+    }
+
     pub(super) fn used(&self) -> usize {
         self.used
     }

@@ -237,7 +237,8 @@ impl Core {
                 self.deposit_end(id, now);
             }
             Err(code) => {
-                *asked = Asked::Over;
+                // One that is slow may still keep it, and say so.
+                *asked = if code.is_some() { Asked::Over } else { Asked::Open };
                 deposit.refused = code.or(deposit.refused);
                 deposit.hoped = deposit.hoped.saturating_sub(1);
                 self.deposit_next(id, now);

@@ -127,7 +127,10 @@ impl Core {
                 self.flush(now);
                 true
             }
-            Ok(None) => true,
+            Ok(None) => {
+                self.deposit_own(id, true, now);
+                true
+            }
             Err(_) => false,
         }
     }

@@ -1,6 +1,6 @@
 //! Giving out what is kept: to its recipient alone, which is whom the link is with.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use libp2p_identity::PeerId;
@@ -24,8 +24,8 @@ const READING_MAX: usize = 8;
 /// Whoever fetches at the moment.
 #[derive(Debug, Default)]
 pub(super) struct Serving {
-    /// Links for which the store is being read: one answer at a time.
-    reading: BTreeSet<PeerId>,
+    /// Links for which the store is being read, and for which request: one answer at a time.
+    reading: BTreeMap<PeerId, u64>,
     /// Pages that each link may ask for still, and when that was counted.
     lists: BTreeMap<PeerId, (u32, Instant)>,
 }
@@ -83,7 +83,7 @@ impl Core {
 
     /// The recipient asks for messages. While others are read for it, it is not answered.
     pub(super) fn on_get(&mut self, from: PeerId, nonce: u64, ids: &[MessageId]) {
-        if !self.links.contains_key(&from) || self.mail.serving.reading.contains(&from) {
+        if !self.links.contains_key(&from) || self.mail.serving.reading.contains_key(&from) {
             return;
         }
         let recipient = Destination::of(&from).ok();
@@ -102,7 +102,7 @@ impl Core {
             let envelopes = vec![Bytes::new(); arrivals.len()];
             return self.desk.send(from, Message::Got { nonce, envelopes });
         }
-        self.mail.serving.reading.insert(from);
+        self.mail.serving.reading.insert(from, nonce);
         let reading = Reading { peer: from, nonce, arrivals };
         self.desk.start(Errand::Mail(MailErrand::Read(reading)), Job::Read(here));
     }
@@ -115,7 +115,12 @@ impl Core {
         now: Instant,
     ) {
         let Reading { peer, nonce, arrivals } = reading;
-        if !self.mail.serving.reading.remove(peer) || !self.links.contains_key(peer) {
+        // Whoever left and came back is answered what it asked for since.
+        if self.mail.serving.reading.get(peer) != Some(nonce) {
+            return;
+        }
+        self.mail.serving.reading.remove(peer);
+        if !self.links.contains_key(peer) {
             return;
         }
         let Ok(Done::Read(Ok(read))) = outcome else {

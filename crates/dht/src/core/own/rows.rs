@@ -25,6 +25,7 @@ const SWEEP: Duration = Duration::from_hours(1);
 
 /// How far the disk is behind with one message.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each may be so whatever the others are")]
 pub(super) struct Row {
     /// Whether it was written at all.
     durable: bool,
@@ -34,6 +35,10 @@ pub(super) struct Row {
     first: Option<(MessageId, Envelope)>,
     /// What is told once it is written.
     untold: Vec<Outcome>,
+    /// Whether the end is told already, and waits for the disk alone.
+    ended: bool,
+    /// Whether a write may come that was given up.
+    unsure: bool,
 }
 
 impl Row {
@@ -49,6 +54,10 @@ impl Row {
 
     pub(super) const fn has_changed(&self) -> bool {
         self.changed
+    }
+
+    pub(super) const fn has_ended(&self) -> bool {
+        self.ended
     }
 
     pub(super) fn tell(&mut self, outcome: Outcome) {
@@ -72,7 +81,7 @@ pub(in super::super) struct Written {
 /// All rows.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    /// Those that have changed, in that order. Each is one of a message that is not ended.
+    /// Those that have changed, in that order. Each is one of a message that is there.
     changed: VecDeque<LetterId>,
     writing: bool,
     rests: Option<Instant>,
@@ -84,11 +93,6 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Those that wait to be written.
-    pub(super) fn passing(&self) -> usize {
-        self.changed.len()
-    }
-
     /// Those that ended, and those of them whose row is still there.
     pub(super) fn remembered(&self) -> usize {
         self.ended.len().saturating_add(self.forget.len())
@@ -130,10 +134,12 @@ impl Core {
     /// Has the row of a message written.
     pub(super) fn row_changed(&mut self, letter: LetterId, now: Instant) {
         let own = self.owns.by_letter.get_mut(&letter);
-        if let Some(row) = own.and_then(|own| own.row.as_mut())
+        if let Some(own) = own
+            && let Some(row) = own.row.as_mut()
             && !row.changed
         {
             row.changed = true;
+            self.owns.rows.forget.remove(&(own.sent.at, letter));
             self.owns.rows.changed.push_back(letter);
         }
         self.write_rows(now);
@@ -159,7 +165,7 @@ impl Core {
             written.told.push((letter, told));
             let sent = own.sent.clone();
             changes.push(match &own.addressed {
-                Some(addressed) if !row.durable && !own.over => {
+                Some(addressed) if !row.durable && own.sent.end().is_none() => {
                     Change::Send { sent, payload: addressed.letter.payload.clone() }
                 }
                 Some(_) | None => Change::Sent(sent),
@@ -200,11 +206,11 @@ impl Core {
 
     /// The row is durable: what it says may be told, and what it is about may leave.
     fn row_written(&mut self, letter: LetterId, told: Vec<Outcome>, now: Instant) {
-        let own = self.owns.by_letter.get_mut(&letter);
-        let Some(row) = own.and_then(|own| own.row.as_mut()) else { return };
+        let Some(own) = self.owns.by_letter.get_mut(&letter) else { return };
+        let Some(row) = &mut own.row else { return };
         row.durable = true;
         let first = row.first.take();
-        let over = told.last().is_some_and(Outcome::is_end);
+        let over = own.over && !row.changed;
         for outcome in told {
             self.desk.emit(Event::Outcome { letter, outcome });
         }
@@ -219,22 +225,32 @@ impl Core {
     }
 
     /// Nothing was written. What never was is refused if it is certain that it will not be; what has
-    /// had its time, and so has the disk, is told: after a restart it is over as well. All else is
-    /// written later.
+    /// had its time, and so has the disk, is told: after a restart it is over as well. All is written
+    /// later.
     fn rows_unwritten(&mut self, written: Written, certain: bool, now: Instant) {
         let Written { told, forgotten } = written;
-        for (letter, mut told) in told.into_iter().rev() {
+        for (letter, told) in told.into_iter().rev() {
             let Some(own) = self.owns.by_letter.get_mut(&letter) else { continue };
             let Some(row) = &mut own.row else { continue };
             if certain && !row.durable {
+                let (ended, unsure) = (row.ended, row.unsure);
                 self.agenda.clear(Due::Own(letter));
-                self.owns.remove(&letter);
-                let outcome = Outcome::Refused(SendError::Unwritten);
-                self.desk.emit(Event::Outcome { letter, outcome });
+                if let Some(own) = self.owns.remove(&letter)
+                    && unsure
+                {
+                    self.owns.rows.forget.insert((own.sent.at, letter));
+                }
+                if !ended {
+                    let outcome = Outcome::Refused(SendError::Unwritten);
+                    self.desk.emit(Event::Outcome { letter, outcome });
+                }
                 continue;
             }
-            told.append(&mut row.untold);
-            row.untold = told;
+            row.unsure |= !certain;
+            let later = std::mem::replace(&mut row.untold, told);
+            for outcome in later {
+                row.tell(outcome);
+            }
             if !row.changed {
                 row.changed = true;
                 self.owns.rows.changed.push_front(letter);
@@ -247,13 +263,19 @@ impl Core {
         self.agenda.by(Due::Rows, until);
     }
 
+    /// Tells what waits of those that have had their time, so much at once. Each stays until its end
+    /// is written: else it would have another after a restart.
     fn tell_overdue(&mut self, now: Instant) {
-        for letter in self.owns.rows.changed.clone() {
-            let Some(own) = self.owns.by_letter.get_mut(&letter) else { continue };
+        let mut room = NEWS_MAX;
+        for letter in &self.owns.rows.changed {
+            let Some(own) = self.owns.by_letter.get_mut(letter) else { continue };
             let overdue = own.over && own.ends <= now;
-            if let Some(row) = own.row.as_mut().filter(|_| overdue) {
-                let told = std::mem::take(&mut row.untold);
-                self.row_written(letter, told, now);
+            let Some(row) = own.row.as_mut().filter(|row| overdue && !row.ended) else { continue };
+            let told = row.untold.len().min(room);
+            room = room.saturating_sub(told);
+            for outcome in row.untold.drain(..told) {
+                self.desk.emit(Event::Outcome { letter: *letter, outcome });
+                row.ended |= outcome.is_end();
             }
         }
     }

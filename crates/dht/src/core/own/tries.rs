@@ -90,6 +90,7 @@ impl Core {
             Ok(_) | Err(_) => {
                 if let Some(own) = self.owns.get_mut(&letter) {
                     own.sealing = false;
+                    self.agenda.by(Due::Own(letter), now.after(QUICK));
                 }
             }
         }
@@ -157,7 +158,8 @@ impl Core {
         }
     }
 
-    fn own_back(&mut self, letter: LetterId) {
+    /// One of its envelopes is no longer on its way to a first hop.
+    pub(in super::super) fn own_back(&mut self, letter: LetterId) {
         if let Some(own) = self.owns.get_mut(&letter) {
             own.out = own.out.saturating_sub(1);
         }
@@ -167,21 +169,6 @@ impl Core {
     fn first_hops(&mut self, letter: LetterId, goal: Goal) -> Vec<PeerId> {
         let view = View::new(&self.table, &self.near, self.params.routing());
         let Some(own) = self.owns.get_mut(&letter) else { return Vec::new() };
-        let left = match goal {
-            Goal::To(peer) => !own.hops.contains(&peer),
-            Goal::Towards { key, .. } | Goal::Around { key, .. } => {
-                let closer = !view.towards(&key, 1, &[]).is_empty();
-                let left = if closer {
-                    view.towards(&key, 1, &own.hops)
-                } else {
-                    view.closest(&key, 1, &own.hops)
-                };
-                !left.is_empty()
-            }
-        };
-        if !left {
-            own.hops.clear();
-        }
         let strategy = own.addressed.as_ref().map(|addressed| &addressed.strategy);
         let excluded: &[PeerId] =
             if let Some(BroadcastStrategy::DirectOrClosest { exclude, .. }) = strategy {
@@ -189,7 +176,22 @@ impl Core {
             } else {
                 &[]
             };
-        own.hops.iter().chain(excluded).copied().collect()
+        let had: Vec<_> = own.hops.iter().chain(excluded).copied().collect();
+        let left = match goal {
+            Goal::To(peer) => !had.contains(&peer),
+            Goal::Towards { key, .. } | Goal::Around { key, .. } => {
+                let closer = !view.towards(&key, 1, excluded).is_empty();
+                let left =
+                    if closer { view.towards(&key, 1, &had) } else { view.closest(&key, 1, &had) };
+                !left.is_empty()
+            }
+        };
+        if left {
+            return had;
+        }
+        let excluded = excluded.to_vec();
+        own.hops.clear();
+        excluded
     }
 
     /// Sends an own message to all whom its strategy chooses.
@@ -310,7 +312,6 @@ impl Core {
                         | Code::FromTheFuture
                         | Code::LivesTooLong
                 );
-                own.out = own.out.saturating_sub(1);
                 own.rejected = own.rejected.saturating_add(wrong.into());
                 self.own_stopped(letter, id, code, now);
             }
@@ -330,7 +331,7 @@ impl Core {
         let rejected = own.rejected >= most;
         let given_up = rejected || !keep && own.stops >= most;
         // As long as somebody may have it, nobody can say that it will not be delivered.
-        let given_up = given_up && !own.may_be_there();
+        let given_up = given_up && own.out == 0 && !own.may_be_there();
         self.own_tell(letter, Outcome::Stopped(code), now);
         if given_up {
             let refused =

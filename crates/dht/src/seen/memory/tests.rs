@@ -2,6 +2,9 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test")]
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Wake;
 use std::time::Duration;
 
 use machine::{Instant, UnixTime};
@@ -172,4 +175,80 @@ proptest! {
     fn nothing_comes_twice_and_nothing_stays(acts in proptest::collection::vec(act(), 1..120)) {
         run(acts)?;
     }
+}
+
+const START: UnixTime = UnixTime::from_millis(1_790_000_100_000);
+
+fn wanted(number: u32, expires: UnixTime) -> Wanted {
+    let mut identified = identified(0);
+    identified.id.0[..4].copy_from_slice(&number.to_be_bytes());
+    let message = Key::of(Scope::Carried, &identified);
+    Wanted { message, mark: Mark::of(&identified), letter: None, short: false, expires }
+}
+
+#[test]
+fn a_clock_that_was_far_behind_blocks_nothing() {
+    let (day, peers) = (QUANTUM * 288, peers());
+    let mut memory = Memory::new(&CONFIG);
+    let behind = Moment { now: Instant::START, wall: UnixTime::from_millis(0) };
+    memory.claim(&peers[0], &wanted(1, START.after(QUANTUM)), behind).unwrap();
+    let held = memory.claim(&peers[0], &wanted(2, START.after(QUANTUM)), behind).unwrap();
+    memory.settle(&held, Reception::Taken);
+    let later = Moment { now: Instant::at(day * 2), wall: START.after(day * 2) };
+    memory.sweep(later);
+    assert_eq!(memory.gauges().messages, 1, "what is settled is forgotten");
+}
+
+#[test]
+fn rows_that_have_expired_keep_nobody_out() {
+    let peers = peers();
+    let rows = (0..200).map(|number| {
+        let Wanted { message, mark, .. } = wanted(number, START);
+        let expires = Expiry::of(START.after(QUANTUM * (number / 100)));
+        let entry = Entry { mark, expires, link: Link::NONE, reserved: false, short: false };
+        SeenRow::new(message, &entry)
+    });
+    let moment = Moment { now: Instant::START, wall: START.after(QUANTUM * 2) };
+    let mut memory = Memory::restored(&CONFIG, rows, moment);
+    memory.claim(&peers[0], &wanted(500, START.after(QUANTUM * 9)), moment).unwrap();
+}
+
+#[test]
+fn what_is_released_does_not_pile_up() {
+    let peers = peers();
+    let mut memory = Memory::new(&CONFIG);
+    let moment = Moment { now: Instant::START, wall: START };
+    let kept = memory.claim(&peers[0], &wanted(u32::MAX, START.after(QUANTUM)), moment).unwrap();
+    for number in 0..70_000 {
+        let wanted = wanted(number % 7, START.after(QUANTUM));
+        let held = memory.claim(&peers[0], &wanted, moment).unwrap();
+        memory.release(&held);
+    }
+    assert!(memory.wheel.len() < 10_000, "{}", memory.wheel.len());
+    memory.settle(&kept, Reception::Taken);
+    let later = Moment { now: Instant::at(QUANTUM), wall: START.after(QUANTUM) };
+    (0..1_000).for_each(|_| memory.sweep(later));
+    assert!(memory.entries.is_empty() && memory.wheel.is_empty());
+    assert_eq!(memory.wheel.len(), 0);
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn whoever_writes_is_told_of_what_was_given_back() {
+    let mut memory = Memory::restored(&CONFIG, [], Moment::default());
+    memory.enter(wanted(1, START).message, Mark(1), START.after(QUANTUM), Moment::default());
+    let rows = memory.changes(9);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    assert!(memory.poll_unwritten(&Context::from_waker(&waker)).is_pending());
+    memory.give_back(rows);
+    assert!(woken.0.load(Ordering::Relaxed));
 }

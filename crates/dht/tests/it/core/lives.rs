@@ -173,6 +173,49 @@ fn a_message_goes_on_with_the_time_that_is_left() {
 }
 
 #[test]
+fn an_end_that_is_told_before_it_is_written_is_written_later() {
+    let mut town = Town::new(6, config());
+    town.world.stop(town.to);
+    town.world.droppers.extend(town.between);
+    let letter = town.world.send(town.from, town.to, "hello", false);
+    town.world.run(10 * SECOND);
+    let expires = town.world.sent(town.from, letter).unwrap().expires;
+    town.world.stop(town.from);
+    town.world.run(expires.since(town.world.wall()).saturating_sub(60 * SECOND));
+    town.again();
+    town.world.run(30 * SECOND);
+    town.world.unwritable.insert(town.from);
+    let end = town.world.run_to_end(letter, 400 * SECOND);
+    assert_eq!(end, Some(Outcome::Expired { copies: 0 }));
+    assert!(!town.known(letter).iter().any(Outcome::is_end));
+    town.world.unwritable.clear();
+    town.world.run(10 * SECOND);
+    assert_eq!(town.known(letter).last().copied(), end);
+    assert_eq!(town.world.net.core(town.from).unwrap().gauges().own, 0);
+    // World hears of no second end.
+    town.world.stop(town.from);
+    town.again();
+    town.world.run(400 * SECOND);
+}
+
+#[test]
+fn what_may_have_left_before_a_restart_is_not_given_up() {
+    let mut config = config();
+    config.mailbox.serve = false;
+    let mut town = Town::new(7, config);
+    town.world.stop(town.to);
+    town.world.stops.insert(town.from, (0, true));
+    let letter = town.world.send(town.from, town.to, "hello", false);
+    town.world.run(SECOND);
+    assert!(town.world.stops.is_empty() && town.known(letter).is_empty());
+    town.again();
+    town.world.run(300 * SECOND);
+    let told = town.world.outcomes(letter);
+    let stops = told.iter().filter(|it| matches!(it, Outcome::Stopped(_))).count();
+    assert!(stops >= 3 && town.world.end(letter).is_none(), "{told:?}");
+}
+
+#[test]
 fn what_expired_meanwhile_has_its_end_at_once() {
     let mut town = Town::new(3, config());
     town.world.stop(town.to);

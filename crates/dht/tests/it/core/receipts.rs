@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p_identity::PeerId;
-use machine::{Effect, Input};
+use machine::{Effect, Input, JobError};
 use meshwork_dht::{
     BroadcastStrategy, Code, Command, Config, Core, Destination, DhtOutboundRequest, Done,
     Envelope, Event, Flags, Job, Kind, Letter, LetterId, Lifetime, Message, Outcome, Sealer,
@@ -177,6 +177,22 @@ fn of_many_receipts_only_so_many_are_to_be_kept() {
     }
     assert_eq!(kept + plain, 600);
     assert!((256..=258).contains(&kept), "{kept}");
+}
+
+#[test]
+fn a_receipt_that_finds_no_place_among_the_jobs_spends_nothing() {
+    let mut bare = bare(|config| config.delivery.receipt_delay = SECOND);
+    let text = Bytes::from_static(b"hello");
+    let mut effects = bare.bring_with(5, peer(1), &letter(9, 0, Kind::Domain, text));
+    for _ in 0..400 {
+        let seals = jobs(effects).into_iter().filter(|(_, job)| matches!(job, Job::Seal(_)));
+        for (id, _) in seals.collect::<Vec<_>>() {
+            bare.feed(Input::Done { id, outcome: Err(JobError::Refused) });
+        }
+        effects = bare.wait(SECOND);
+    }
+    let flags = written(&mut bare, effects).into_iter().map(|(_, flags, _)| flags);
+    assert_eq!(flags.collect::<Vec<_>>(), [Flags::MAILBOX]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use libp2p_identity::PeerId;
-use machine::{Effect, Input, JobId};
+use machine::{Effect, Input, JobId, Undelivered};
 use meshwork_dht::{
     Code, Command, Core, DialError, Done, Envelope, Event, Job, Key, Kind, Message, News,
 };
@@ -244,6 +244,37 @@ fn a_link_has_its_share_of_the_room_for_parcels_and_no_more() {
         sent(&effects, peer(from)).iter().any(full)
     };
     assert_eq!([1, 1, 1, 3].map(&mut refused), [false, false, true, false]);
+}
+
+#[test]
+fn announcements_have_the_share_of_the_link_that_brings_them() {
+    let mut bare = Bare::new(|config| config.routing.carried_max = 16);
+    (1..=2).for_each(|number| bare.join(peer(number)));
+    let far = |from: u8, to: u8| Key::of(&peer(from)).distance(&Key::of(&peer(to)));
+    let author = (50..90).find(|author| far(2, *author) < far(0, *author)).unwrap();
+    let payload = record(&keys(author), author).encoded().clone();
+    let join = envelope(author, author, Kind::Join, payload.clone());
+    for _ in 0..5 {
+        let effects = bare.bring(peer(1), &join);
+        for (id, _) in jobs(effects) {
+            let record = SignedRecord::open(&payload).unwrap();
+            bare.feed(Input::Done { id, outcome: Ok(Done::Verified(vec![Ok(record)])) });
+        }
+    }
+    assert_eq!(bare.core.gauges().carried, 2);
+}
+
+#[test]
+fn a_place_that_an_undelivered_offer_leaves_is_taken() {
+    let mut bare = Bare::new(|config| config.routing.under_way_max = 1);
+    (1..=3).for_each(|number| bare.join(peer(number)));
+    let effects = bare.bring_with(5, peer(1), &letter(2));
+    let message = (*sent(&effects, peer(2)).first().expect("it is offered")).clone();
+    let effects = bare.bring_with(5, peer(3), &letter(2));
+    assert!(offers(&effects, peer(2)).is_empty(), "it waits");
+    bare.feed(Input::Undelivered { peer: peer(2), message, cause: Undelivered::OutboxFull });
+    let effects = bare.wait(SECOND / 100);
+    assert_eq!(offers(&effects, peer(2)).len(), 1);
 }
 
 #[test]

@@ -60,9 +60,16 @@ fn one_link_s_flood_is_its_own_trouble() {
 fn what_is_dearer_weighs_more() {
     let node = Node::with(2, &slow());
     assert_eq!(burst(&node, 9, Carriage::Put, T), (5, Duration::from_millis(400)));
+}
+
+#[test]
+fn what_was_asked_for_is_not_taken_off_what_its_server_may_bring() {
     let mut config = slow();
-    config.rates.fetched_weight = 0;
+    config.rates.lasting_max = 1;
     let node = Node::with(2, &config);
+    for _ in 0..40 {
+        bring(&node, 9, Carriage::Fetched, T).unwrap();
+    }
     burst(&node, 9, Carriage::Routed, T);
     bring(&node, 9, Carriage::Fetched, T).unwrap();
 }

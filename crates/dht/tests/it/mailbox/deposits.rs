@@ -14,8 +14,12 @@ type Said = Vec<(PeerId, Message)>;
 /// A node that keeps nothing itself, its links 2 and 3, six servers, and somebody who is away and
 /// whom nobody is closer to than this node.
 fn node(carried_max: usize) -> (Node, u8) {
+    node_that_serves(false, carried_max)
+}
+
+fn node_that_serves(serve: bool, carried_max: usize) -> (Node, u8) {
     let mut config = config();
-    config.mailbox.serve = false;
+    config.mailbox.serve = serve;
     config.routing.carried_max = carried_max;
     let mut node = Node::new(config);
     let linked: Vec<_> = [2, 3].into_iter().chain(40..46).map(|number| node.join(number)).collect();
@@ -91,6 +95,34 @@ fn what_was_put_takes_no_room_and_its_news_are_passed_back() {
     assert!((4..=5).contains(&passed), "of each that keeps it: {passed}");
     // What is remembered of one link's is bounded.
     assert!(node.core.passing_entries() < 200, "{}", node.core.passing_entries());
+}
+
+/// A node that keeps it already counts itself among those that do.
+#[test]
+fn what_was_here_before_takes_no_room_either() {
+    let (mut node, away) = node_that_serves(true, 32);
+    for text in ["a", "b", "c", "d", "e", "f"] {
+        node.put(peer(2), &envelope(away, text, Flags::MAILBOX).0);
+        let (said, outcome) = node.bring(3, away, text);
+        assert_eq!(outcome, Ok(()), "message {text}");
+        assert_eq!(node.keep_all(said), 4);
+    }
+}
+
+#[test]
+fn a_server_that_is_slow_is_heard_all_the_same() {
+    let (mut node, away) = node(32);
+    let (said, _) = node.bring(2, away, "hello");
+    let put =
+        |(to, message): &(PeerId, Message)| matches!(message, Message::Put { .. }).then_some(*to);
+    let servers: Vec<_> = said.iter().filter_map(put).collect();
+    assert_eq!(servers.len(), 5);
+    node.wait(config().routing.verdict_timeout);
+    let (sealed, id) = envelope(away, "hello", Flags::MAILBOX);
+    let slow = (40..46).find(|number| peer(*number) == servers[0]).expect("it is one of them");
+    let news = News::Stored(Stored::sign(&keys(slow), &id, sealed.expires()).unwrap());
+    let passed = node.hear(servers[0], Message::Returned { id, news });
+    assert_eq!(passed, [(peer(2), Message::Returned { id, news })]);
 }
 
 fn verdict(said: &Said) -> Option<Result<(), Code>> {

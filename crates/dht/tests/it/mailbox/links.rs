@@ -480,3 +480,21 @@ fn whoever_keeps_a_message_still_passes_on_what_is_heard_of_it() {
     let news = || Message::Returned { id, news: News::Stopped(Code::NotReachable) };
     assert_eq!(node.hear(to, news()), [(other, news())]);
 }
+
+#[test]
+fn whoever_comes_back_is_answered_what_it_asks_then() {
+    let mut node = Node::new(config());
+    let from = node.join(2);
+    let (sealed, wanted) = envelope(3, "hello", Flags::MAILBOX);
+    node.put(from, &sealed);
+    let peer = node.join(3);
+    let get = |nonce| Message::Get { nonce, ids: vec![wanted] };
+    node.core.handle(Input::Received { peer, message: get(2) }, node.now);
+    let Some(Effect::Start { id, .. }) = node.core.poll_effect() else { panic!("it is read") };
+    node.input(Input::Left { peer });
+    node.join(3);
+    node.core.handle(Input::Received { peer, message: get(3) }, node.now);
+    node.input(Input::Done { id, outcome: Err(JobError::TimedOut) });
+    let got = Message::Got { nonce: 3, envelopes: vec![sealed.bytes().clone()] };
+    assert_eq!(node.said, [(peer, got)]);
+}
