@@ -149,7 +149,7 @@ impl Messaging {
         options: SendOptions,
     ) -> Result<Sending, SendRefused> {
         let live = self.live()?;
-        // With a place to be followed from, what is sent is never lost sight of.
+        // Nothing is sent that nobody could follow.
         let place = live.following.reserve().await.map_err(|_| NoMessaging)?;
         let bytes = payload.len();
         let strategy = BroadcastStrategy::DirectOrClosest { peer: to, n: 1, exclude: vec![] };

@@ -12,6 +12,7 @@ mod record;
 mod relays;
 mod report;
 mod seeking;
+mod strays;
 mod wishes;
 
 use std::collections::{BTreeMap, HashSet};
@@ -46,6 +47,7 @@ use self::reached::Reached;
 use self::record::OwnRecord;
 use self::relays::Relays;
 use self::seeking::Seeking;
+use self::strays::Strays;
 use self::wishes::Wishes;
 use crate::config::Params;
 use crate::handle::{Handle, Request};
@@ -67,7 +69,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 
 /// How much of it peers have to hear that we go, and the disk to keep what is new. What is left is for
 /// connections to close.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORDS: Duration = Duration::from_millis(1_500);
 
 /// How much of it packets have that wait among others, and tickets that are being kept.
 const LAST_PACKETS: Duration = Duration::from_secs(1);
@@ -145,6 +147,7 @@ pub(crate) struct Node {
     /// Where those are that are linked and have not been seen to carry messages. Bounded by the
     /// connection limits.
     met: BTreeMap<PeerId, Arc<SignedRecord>>,
+    strays: Strays,
     requests: mpsc::Receiver<Request>,
     clock: Clock,
     /// Last round trip on each connection. Bounded by the connection limits.
@@ -220,6 +223,7 @@ impl Node {
             relays,
             messages,
             met: BTreeMap::new(),
+            strays: Strays::default(),
             requests,
             clock: Clock::start(),
             round_trips: BTreeMap::new(),
@@ -312,6 +316,7 @@ impl Node {
                 _ = look_after.tick() => {
                     self.look_after_bans(Clock::wall());
                     self.introduce();
+                    self.look_after_strays();
                 }
             }
         }

@@ -76,8 +76,10 @@ pub(super) enum Failure {
     TooLongForRelays { len: usize, max: usize },
     #[error("nobody says yet whether it was delivered: {0}")]
     UnderWay(String),
-    #[error("not sent: {0}")]
+    #[error("refused: {0}")]
     NotTaken(String),
+    #[error("refused: {0}")]
+    NotReachable(String),
     #[error("cannot write the result")]
     Output(#[source] io::Error),
 }
@@ -102,7 +104,7 @@ impl Failure {
             }
             Self::Input { .. } => Exit::Failed,
             Self::SyncTimedOut(_) | Self::SendTimedOut | Self::UnderWay(_) => Exit::TimedOut,
-            Self::SendRefused(_) | Self::NotTaken(_) => Exit::Refused,
+            Self::SendRefused(_) | Self::NotTaken(_) | Self::NotReachable(_) => Exit::Refused,
             Self::TooLongForRelays { .. } => Exit::Usage,
             Self::Service(_)
             | Self::Runtime(_)
@@ -198,7 +200,7 @@ impl Failure {
             Self::UnderWay(_) => Some(
                 "it goes on; `meshwork sent` tells what becomes of it, and `meshwork watch` at once",
             ),
-            Self::NotTaken(_) => Some("`meshwork peers list` tells who is connected"),
+            Self::NotReachable(_) => Some("`meshwork peers list` tells who is connected"),
             Self::Config(_)
             | Self::DataDir(_)
             | Self::Identity(_)
@@ -211,6 +213,7 @@ impl Failure {
             | Self::Testnet
             | Self::Input { .. }
             | Self::File { .. }
+            | Self::NotTaken(_)
             | Self::Output(_) => None,
         }
     }
@@ -284,7 +287,9 @@ fn of_refusal(status: &Status) -> Option<String> {
         return Some("set relay.enabled in its configuration, and start it again".into());
     }
     if status.message() == NoMessaging.to_string() {
-        return Some("set dht.enabled in its configuration, and start it again".into());
+        return Some(
+            "set dht.enabled in its configuration, and start it again; a seed carries none".into(),
+        );
     }
     // An error of the ledger, which the message begins with.
     let hint = match status.message().split(':').next()? {

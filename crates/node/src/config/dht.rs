@@ -39,7 +39,8 @@ section! {
         pub mailbox_link_bytes_max: usize = default().mailbox.link_bytes_max,
         /// Nodes that a message for somebody who is away is given to. 1 to 20.
         pub mailbox_copies: usize = default().mailbox.copies,
-        /// How many of them have to keep it until it counts as stored. 1 to `mailbox_copies`.
+        /// How many of them have to keep it until it is tried every ten minutes only, and not sooner.
+        /// 1 to `mailbox_copies`.
         pub mailbox_redundancy: usize = default().mailbox.redundancy,
         /// Mail for this node is asked for once in this time, as "3m". 1 s to 1 day.
         #[serde(with = "humantime_serde")]

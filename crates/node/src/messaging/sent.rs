@@ -10,7 +10,8 @@ use machine::UnixTime;
 /// Messages that are remembered. Those that have an end make room first.
 pub const SENT_MAX: usize = 1_024;
 
-/// News of one message that are remembered, besides its end. Some 20 for a day of tries are usual.
+/// News of one message that are remembered, besides its end. A day of tries has some 150: of more
+/// the oldest are forgotten, and who keeps it last.
 const HISTORY_MAX: usize = 64;
 
 /// A message of this node.
@@ -24,7 +25,7 @@ pub struct SentMessage {
     pub at: UnixTime,
     /// How many bytes it says.
     pub bytes: usize,
-    /// What became of it, and when that was heard. The first first; at most 64, and the end.
+    /// What became of it, and when that was heard. The oldest first; at most 64, and the end.
     pub history: Vec<(UnixTime, Outcome)>,
 }
 
@@ -52,11 +53,13 @@ impl Log {
     pub(super) fn note(&self, letter: LetterId, at: UnixTime, outcome: Outcome) {
         let mut all = self.lock();
         let message = all.iter_mut().rev().find(|message| message.letter == letter);
-        if let Some(message) = message
-            && (message.history.len() < HISTORY_MAX || outcome.is_end())
-        {
-            message.history.push((at, outcome));
+        let Some(message) = message else { return };
+        if message.history.len() >= HISTORY_MAX && !outcome.is_end() {
+            let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored { .. });
+            let oldest = message.history.iter().position(|(_, outcome)| !is_stored(outcome));
+            message.history.remove(oldest.unwrap_or_default());
         }
+        message.history.push((at, outcome));
     }
 
     pub(super) fn last(&self, max: usize) -> Vec<SentMessage> {
@@ -104,12 +107,16 @@ mod tests {
     fn the_end_is_told_however_long_the_history() {
         let (log, at) = (Log::default(), UnixTime::from_millis(7));
         log.add(message(1));
+        let stored = Outcome::Stored { by: PeerId::random(), copies: 3, of: 5 };
+        log.note(message(1).letter, at, Outcome::Sent { via: PeerId::random() });
+        log.note(message(1).letter, at, stored);
         for _ in 0..2 * HISTORY_MAX {
             log.note(message(1).letter, at, Outcome::Sent { via: PeerId::random() });
         }
         log.note(message(1).letter, at, Outcome::Expired { copies: 3 });
         let [only] = log.last(9).try_into().expect("one");
         assert_eq!(only.history.len(), HISTORY_MAX + 1);
+        assert_eq!(only.history[0].1, stored, "who keeps it is forgotten last");
         assert!(only.is_ended());
     }
 }

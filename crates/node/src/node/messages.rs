@@ -1,9 +1,10 @@
 //! Messages: what the pipelines and the core have for each other, and which links are for them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use dht::{Command, Core, Event};
-use handshake::SessionKind;
+use handshake::{SessionInfo, SessionKind};
 use libp2p::PeerId;
 use machine::{Blame, Verdict};
 use tokio::sync::oneshot;
@@ -118,6 +119,22 @@ impl Node {
         }
     }
 
+    /// Lets go of links that were opened for messages and that the DHT never says it has no more use
+    /// for: the peer takes no part in it, or the link came when nobody waited for it any more.
+    pub(super) fn look_after_strays(&mut self) {
+        let Some(core) = self.carrier() else { return };
+        let is_stray =
+            |info: &SessionInfo| info.kind == SessionKind::Direct && !core.needs(&info.peer);
+        let sessions = self.sessions.all();
+        let strays: BTreeSet<_> =
+            sessions.iter().filter(|info| is_stray(info)).map(|info| info.peer).collect();
+        // The DHT itself lets go of its own sooner.
+        let patience = self.params.config().dht.link_idle.saturating_mul(2);
+        for peer in self.strays.look(strays, self.clock.now(), patience) {
+            self.release(peer);
+        }
+    }
+
     /// Messages have no more use for a link. It is closed if it was opened for them alone; else the
     /// core says so again after some time.
     fn release(&mut self, peer: PeerId) {
@@ -126,7 +143,9 @@ impl Node {
         let ours = sessions.all(|info| info.kind == SessionKind::Direct);
         // Those who relay close it when it is of no use for packets either.
         let relayed = self.relays.as_ref().is_some_and(|relays: &Relays| relays.reaches(&peer));
-        if ours && !relayed && !self.trusts(&peer) {
+        // One that counts among those of the overlay is the overlay's to close.
+        let counted = self.overlay().links().any(|link| link.peer == peer && !link.provisional);
+        if ours && !relayed && !counted && !self.trusts(&peer) {
             tracing::debug!(%peer, "a link for messages has nothing to carry");
             self.swarm.behaviour_mut().gate.disconnect(peer);
         }

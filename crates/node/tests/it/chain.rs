@@ -54,6 +54,7 @@ fn traces_of_peer(peer_id: &str) -> Vec<Trace> {
     traces.extend(shown("peer id", &peer.to_bytes()));
     traces.extend(shown("public key", key.as_bytes()));
     traces.extend(shown("hash of the peer id", Key::of(&peer).as_bytes()));
+    traces.push(("key in short".to_owned(), Key::of(&peer).to_string().into_bytes()));
     traces
 }
 
@@ -246,6 +247,9 @@ fn over_a_chain_each_message_comes_once_and_whoever_is_between_cannot_tell_whose
     assert_eq!(texts(&inbox), TEXTS.map(|text| (text, &*sender.peer_id)), "{inbox}");
     let sent = sender.ask(&["sent"]);
     assert!(sent.as_array().unwrap().iter().all(|it| it["outcome"] == "delivered"), "{sent}");
+    // Since it came back: no more than its inbox has.
+    let status = recipient.ask(&["status"]);
+    assert_eq!(status["messages"]["since"]["passed_delivered"], 2, "{status}");
     assert!(!are_linked(&sender, recipient_id) && !are_linked(&recipient, &sender.peer_id));
     let search = Search::new(&sender.peer_id, recipient_id, &TEXTS, &letters);
     let log = between.kill();

@@ -10,7 +10,7 @@ use super::super::output::{Output, Report};
 use super::super::words::hex;
 use super::arguments::Send;
 use super::relayed;
-use super::shown::{EXPIRED, News, REFUSED, Standing};
+use super::shown::{EXPIRED, NOT_REACHABLE, News, REFUSED, Standing};
 use crate::control::{Client, Stream};
 use crate::generated::control::v1 as proto;
 use crate::messaging::SendOptions;
@@ -36,6 +36,9 @@ impl Sent {
         match Standing::of(&self.history) {
             Standing::Stored(_) => None,
             Standing::Ended(news) => match news.kind {
+                REFUSED if news.code.as_deref() == Some(NOT_REACHABLE) => {
+                    Some(Failure::NotReachable(news.why()))
+                }
                 REFUSED => Some(Failure::NotTaken(news.why())),
                 EXPIRED => Some(Failure::SendTimedOut),
                 _ => None,

@@ -52,6 +52,9 @@ const SPREAD: &str = "spread";
 pub(super) const REFUSED: &str = "refused";
 pub(super) const EXPIRED: &str = "expired";
 
+/// The code of what nobody could be reached for.
+pub(super) const NOT_REACHABLE: &str = "not_reachable";
+
 impl News {
     /// Whether nothing follows.
     pub(super) fn is_end(&self) -> bool {
