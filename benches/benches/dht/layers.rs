@@ -48,10 +48,10 @@ fn before(
     let service = ServiceBuilder::new()
         .layer(SettleLayer::new(settled))
         .layer(DeserializeLayer::new(*gate.rules()))
-        .layer(WeighLayer::new(gate.rates().clone(), clock.clone()))
+        .layer(WeighLayer::new(gate.rates().clone(), clock))
         .layer(DedupLayer::new(gate.seen().clone()))
-        .layer(ValidateLayer::new(*gate.rules(), clock.clone()))
-        .layer(RateLimitLayer::new(gate.rates().clone(), clock))
+        .layer(ValidateLayer::new(*gate.rules()))
+        .layer(RateLimitLayer::new(gate.rates().clone()))
         .layer(OnPoolLayer::inline())
         .layer(nothing::<Admitted, Disposition, Refusal>())
         .layer(nothing::<Admitted, Disposition, Refusal>())
@@ -62,7 +62,7 @@ fn before(
 /// The layers behind the cryptography.
 fn behind(gate: &Gate) -> impl Service<Decrypted, Response = Disposition, Error = Refusal> + use<> {
     ServiceBuilder::new()
-        .layer(RecordLayer::new(gate.seen().clone(), Clock::system()))
+        .layer(RecordLayer::new(gate.seen().clone()))
         .layer(StoreLayer::default())
         .layer(ForwardLayer::default())
         .layer(DhtHandlerLayer::default())
@@ -71,11 +71,10 @@ fn behind(gate: &Gate) -> impl Service<Decrypted, Response = Disposition, Error 
 
 /// What comes out of the cryptography.
 fn decrypted(gate: &Gate, message: InboundMessage, clock: &Clock) -> Result<Decrypted, Refusal> {
-    let moment = clock.read();
-    let weighed = weigh(gate.rates(), deserialize(gate.rules(), message)?, moment.now)?;
+    let weighed = weigh(gate.rates(), deserialize(gate.rules(), message)?, clock.read())?;
     let fresh = seen(gate.seen(), weighed)?;
-    let valid = validate(gate.rules(), fresh, moment.wall)?;
-    let verified = verify(rate_limit(gate.rates(), valid, moment.now)?)?;
+    let valid = validate(gate.rules(), fresh)?;
+    let verified = verify(rate_limit(gate.rates(), valid)?)?;
     Ok(decrypt(gate.opener(), verified))
 }
 

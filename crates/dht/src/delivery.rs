@@ -8,8 +8,9 @@ use libp2p_identity::PeerId;
 
 use crate::envelope::{MessageId, Opened};
 use crate::inbound::{Carriage, Contents, Disposition, Recorded, Ticket};
-use crate::letter::{Kind, LetterId};
+use crate::letter::{Kind, Letter, LetterId};
 use crate::refusal::Refusal;
+use crate::seen::Claim;
 
 /// What the application is given: a letter, and whom it is from.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -55,12 +56,11 @@ pub struct Local(Recorded);
 
 /// A letter on its way to the application.
 ///
-/// Dropped before [`delivered`](Self::delivered) or [`unwanted`](Self::unwanted), the message may
-/// come again.
+/// Dropped before [`delivered`](Self::delivered), the message may come again.
 #[derive(Debug)]
 pub struct Delivery {
-    recorded: Recorded,
     message: DhtInboundMessage,
+    handed: Handed,
 }
 
 impl Delivery {
@@ -69,27 +69,69 @@ impl Delivery {
         &self.message
     }
 
+    /// What the application is given, and what is left to tell when it has it.
+    pub fn hand_over(self) -> (DhtInboundMessage, Handed) {
+        (self.message, self.handed)
+    }
+
     /// The application took it: it does not come again.
     pub fn delivered(self) -> Disposition {
-        self.recorded.settle();
-        let DhtInboundMessage { sender, letter, sealed, .. } = self.message;
+        self.handed.delivered()
+    }
+}
+
+/// A letter that the application was given.
+///
+/// Dropped before [`delivered`](Self::delivered) or [`unwanted`](Self::unwanted), the message may
+/// come again.
+#[derive(Debug)]
+pub struct Handed {
+    claim: Claim,
+    sender: PeerId,
+    letter: LetterId,
+    sealed: bool,
+    from: PeerId,
+    ticket: Ticket,
+    carriage: Carriage,
+}
+
+impl Handed {
+    /// The application took it: it does not come again.
+    pub fn delivered(self) -> Disposition {
+        self.claim.settle(Reception::Taken);
+        let Self { sender, letter, sealed, .. } = self;
         Disposition::Delivered { sender, letter, sealed }
     }
 
     /// The application never wants it: it does not come again.
     pub fn unwanted(self) -> Disposition {
-        self.recorded.settle_unwanted();
+        self.claim.settle(Reception::Unwanted);
         Disposition::Unwanted
+    }
+
+    /// Who wrote it.
+    pub fn sender(&self) -> PeerId {
+        self.sender
+    }
+
+    /// What the sender knows it by.
+    pub fn letter(&self) -> LetterId {
+        self.letter
     }
 
     /// Who brought it.
     pub fn from(&self) -> PeerId {
-        self.recorded.from()
+        self.from
     }
 
     /// The place that it takes up.
     pub fn ticket(&self) -> Ticket {
-        self.recorded.ticket()
+        self.ticket
+    }
+
+    /// How it came.
+    pub fn carriage(&self) -> Carriage {
+        self.carriage
     }
 }
 
@@ -127,7 +169,15 @@ fn is_for_another(recorded: &Recorded, opened: &Opened) -> bool {
 /// # Errors
 /// [`Refusal::Duplicate`] for a clear letter that the application has: nobody waits for a receipt.
 pub fn handle(Local(recorded): Local) -> ControlFlow<Result<Disposition, Refusal>, Delivery> {
-    let (opened, sealed) = match recorded.contents() {
+    if let Contents::Mine(opened) | Contents::Clear(opened) = recorded.contents()
+        && opened.letter.kind != Kind::Domain
+    {
+        return ControlFlow::Break(Ok(Disposition::Hear(recorded)));
+    }
+    let (from, ticket, carriage) = (recorded.from(), recorded.ticket(), recorded.carriage());
+    let message = recorded.id();
+    let (contents, claim) = recorded.into_parts();
+    let (Opened { sender, letter }, sealed) = match contents {
         Contents::Mine(opened) => (opened, true),
         Contents::Clear(opened) => (opened, false),
         // Taken out before.
@@ -135,29 +185,18 @@ pub fn handle(Local(recorded): Local) -> ControlFlow<Result<Disposition, Refusal
             return ControlFlow::Break(Err(Refusal::NotForUs));
         }
     };
-    let Opened { sender, letter } = opened;
-    if letter.kind != Kind::Domain {
-        return ControlFlow::Break(Ok(Disposition::Hear(recorded)));
+    let Letter { id: letter, payload, .. } = letter;
+    if let Some(known) = claim.known() {
+        claim.settle(known);
+        return ControlFlow::Break(match known {
+            Reception::Unwanted => Ok(Disposition::Unwanted),
+            Reception::Taken if sealed => Ok(Disposition::Again { sender, letter }),
+            Reception::Taken => Err(Refusal::Duplicate),
+        });
     }
-    let (sender, message) = (*sender, recorded.id());
-    let message = DhtInboundMessage {
-        sender,
-        letter: letter.id,
-        message,
-        payload: letter.payload.clone(),
-        sealed,
-        carriage: recorded.carriage(),
-    };
-    if recorded.is_unwanted() {
-        recorded.settle();
-        return ControlFlow::Break(Ok(Disposition::Unwanted));
-    }
-    if recorded.is_known() {
-        recorded.settle();
-        let again = Disposition::Again { sender, letter: message.letter };
-        return ControlFlow::Break(if sealed { Ok(again) } else { Err(Refusal::Duplicate) });
-    }
-    ControlFlow::Continue(Delivery { recorded, message })
+    let message = DhtInboundMessage { sender, letter, message, payload, sealed, carriage };
+    let handed = Handed { claim, sender, letter, sealed, from, ticket, carriage };
+    ControlFlow::Continue(Delivery { message, handed })
 }
 
 /// All three: what is left to do for the core, or what the application is given.

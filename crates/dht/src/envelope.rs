@@ -9,7 +9,7 @@ mod suite;
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes};
 use machine::UnixTime;
 
 pub use self::error::{BadEnvelope, BadSignature, NotEd25519, OpenError, SealError};
@@ -208,9 +208,7 @@ impl MessageId {
 
     /// What the author's signature is over.
     fn signed(&self) -> [u8; 64] {
-        let mut message = [0; 64];
-        message.iter_mut().zip(SIGNED.iter().chain(&self.0)).for_each(|(to, byte)| *to = *byte);
-        message
+        joined(SIGNED, &self.0)
     }
 }
 
@@ -235,8 +233,16 @@ pub struct Fingerprint(pub [u8; 32]);
 
 impl Fingerprint {
     fn of(id: &MessageId, signature: &[u8; SIGNATURE_LEN], network: &Network) -> Self {
-        let mut bytes = [0; 32 + SIGNATURE_LEN];
-        bytes.iter_mut().zip(id.0.iter().chain(signature)).for_each(|(to, byte)| *to = *byte);
+        let bytes: [u8; 32 + SIGNATURE_LEN] = joined(&id.0, signature);
         Self(*blake3::keyed_hash(network.fingerprint_key(), &bytes).as_bytes())
     }
+}
+
+/// Both, one behind the other.
+fn joined<const N: usize>(first: &[u8; 32], second: &[u8]) -> [u8; N] {
+    let mut bytes = [0; N];
+    let mut to = bytes.as_mut_slice();
+    to.put_slice(first);
+    to.put_slice(second);
+    bytes
 }

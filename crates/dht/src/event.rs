@@ -24,7 +24,6 @@ use crate::table::Offered;
 
 /// A request or news from the application or the pipelines.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are Settled, which is the large one")]
 pub enum Command {
     /// An own message, sealed. Its [`Event::Outcome`]s follow, of which exactly one
     /// [is the end](Outcome::is_end). One with a

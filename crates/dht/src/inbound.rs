@@ -63,17 +63,17 @@ impl Gate {
     }
 }
 
-/// All stages in their order.
+/// All stages in their order, for a message that came at this moment.
 ///
 /// # Errors
 /// The first [`Refusal`].
-pub fn pass(gate: &Gate, message: InboundMessage, moment: Moment) -> Result<Recorded, Refusal> {
+pub fn pass(gate: &Gate, message: InboundMessage, came_at: Moment) -> Result<Recorded, Refusal> {
     let parsed = deserialize(&gate.rules, message)?;
-    let weighed = weigh(&gate.rates, parsed, moment.now)?;
+    let weighed = weigh(&gate.rates, parsed, came_at)?;
     let fresh = seen(&gate.seen, weighed)?;
-    let valid = validate(&gate.rules, fresh, moment.wall)?;
-    let admitted = rate_limit(&gate.rates, valid, moment.now)?;
+    let valid = validate(&gate.rules, fresh)?;
+    let admitted = rate_limit(&gate.rates, valid)?;
     let verified = verify(admitted)?;
     let decrypted = decrypt(&gate.opener, verified);
-    record(&gate.seen, decrypted, moment)
+    record(&gate.seen, decrypted)
 }

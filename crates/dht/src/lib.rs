@@ -73,16 +73,15 @@
 //!
 //! ```
 //! use meshwork_dht::{
-//!     Admitted, Clock, DecryptLayer, Disposition, Gate, RecordLayer, Recorded, Refusal,
-//!     VerifyLayer,
+//!     Admitted, DecryptLayer, Disposition, Gate, RecordLayer, Recorded, Refusal, VerifyLayer,
 //! };
 //! use tower::{Service, ServiceBuilder, service_fn};
 //!
-//! fn stages(gate: &Gate, clock: Clock) -> impl Service<Admitted> {
+//! fn stages(gate: &Gate) -> impl Service<Admitted> {
 //!     ServiceBuilder::new()
 //!         .layer(VerifyLayer::default())
 //!         .layer(DecryptLayer::new(gate.opener().clone()))
-//!         .layer(RecordLayer::new(gate.seen().clone(), clock))
+//!         .layer(RecordLayer::new(gate.seen().clone()))
 //!         .service(service_fn(async |recorded: Recorded| {
 //!             Ok::<_, Refusal>(Disposition::Carry(recorded))
 //!         }))
@@ -93,14 +92,13 @@
 //!
 //! ```compile_fail,E0277
 //! use meshwork_dht::{
-//!     Admitted, Clock, DecryptLayer, Disposition, Gate, RecordLayer, Recorded, Refusal,
-//!     VerifyLayer,
+//!     Admitted, DecryptLayer, Disposition, Gate, RecordLayer, Recorded, Refusal, VerifyLayer,
 //! };
 //! use tower::{Service, ServiceBuilder, service_fn};
 //!
-//! fn stages(gate: &Gate, clock: Clock) -> impl Service<Admitted> {
+//! fn stages(gate: &Gate) -> impl Service<Admitted> {
 //!     ServiceBuilder::new()
-//!         .layer(RecordLayer::new(gate.seen().clone(), clock)) // before it is verified
+//!         .layer(RecordLayer::new(gate.seen().clone())) // before it is verified
 //!         .layer(VerifyLayer::default())
 //!         .layer(DecryptLayer::new(gate.opener().clone()))
 //!         .service(service_fn(async |recorded: Recorded| {
@@ -165,7 +163,7 @@ pub use self::config::{
 };
 pub use self::core::{Core, CoreGauges, Setup};
 pub use self::delivery::{
-    Delivery, DhtInboundMessage, Local, Reception, Unstored, decide, forward, handle, store,
+    Delivery, DhtInboundMessage, Handed, Local, Reception, Unstored, decide, forward, handle, store,
 };
 pub use self::dht::{
     Arrivals, Dht, DhtBuilder, DhtInitializationError, FromWire, Monitor, Requests, ToWire,

@@ -5,6 +5,7 @@ mod entry;
 mod memory;
 mod room;
 mod row;
+mod unwritten;
 mod wheel;
 
 use std::fmt;
@@ -87,17 +88,17 @@ impl Seen {
     /// At most `max` rows that are not written yet, oldest first. A row replaces one with the same
     /// key, and is of no use any more when it has expired.
     pub fn changes(&self, max: usize) -> Vec<SeenRow> {
-        self.lock().changes(max)
+        self.lock().unwritten().take(max)
     }
 
     /// Takes rows back that could not be written.
     pub fn give_back(&self, rows: Vec<SeenRow>) {
-        self.lock().give_back(rows);
+        self.lock().unwritten().give_back(rows);
     }
 
     /// Waits until there are rows to write. One waits at a time: the last who did.
     pub fn poll_unwritten(&self, cx: &Context<'_>) -> Poll<()> {
-        self.lock().poll_unwritten(cx)
+        self.lock().unwritten().poll(cx)
     }
 
     /// What is remembered.

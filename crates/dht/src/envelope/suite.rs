@@ -1,6 +1,7 @@
 //! How a letter is sealed: RFC 9180, base mode, X25519, HKDF-SHA256 and ChaCha20-Poly1305; and what
 //! its sender signs.
 
+use bytes::BufMut as _;
 use hpke::aead::AeadCtxS;
 
 use super::SIGNATURE_LEN;
@@ -31,7 +32,9 @@ pub(super) fn signed_by_sender(
 ) -> [u8; 32 + Header::LEN + 32] {
     let digest = blake3::keyed_hash(network.letter_key(), said);
     let mut message = [0; 32 + Header::LEN + 32];
-    let parts = SIGNED.iter().chain(head).chain(digest.as_bytes());
-    message.iter_mut().zip(parts).for_each(|(to, byte)| *to = *byte);
+    let mut to = message.as_mut_slice();
+    to.put_slice(SIGNED);
+    to.put_slice(head);
+    to.put_slice(digest.as_bytes());
     message
 }

@@ -3,7 +3,7 @@
 use libp2p_identity::PeerId;
 
 use super::arrival::{Carriage, Ticket};
-use super::stages::Carried;
+use super::stages::Known;
 use crate::delivery::Reception;
 use crate::envelope::{Envelope, MessageId, Opened};
 use crate::letter::LetterId;
@@ -28,45 +28,44 @@ pub enum Contents {
 /// again: so a message is not lost because somebody had no room for it, or gave up halfway.
 #[derive(Clone, Debug)]
 pub struct Recorded {
-    carried: Carried,
-    id: MessageId,
+    known: Box<Known>,
     contents: Contents,
     claim: Claim,
 }
 
 impl Recorded {
-    pub(super) fn new(carried: Carried, id: MessageId, contents: Contents, claim: Claim) -> Self {
-        Self { carried, id, contents, claim }
+    pub(super) fn new(known: Box<Known>, contents: Contents, claim: Claim) -> Self {
+        Self { known, contents, claim }
     }
 
     /// Who brought it.
     pub fn from(&self) -> PeerId {
-        self.carried.from
+        self.known.carried.from
     }
 
     /// The place that it takes up.
     pub fn ticket(&self) -> Ticket {
-        self.carried.ticket
+        self.known.carried.ticket
     }
 
     /// How often it may still be carried on, `routing.hops_max` at most.
     pub fn hops(&self) -> u8 {
-        self.carried.hops
+        self.known.carried.hops
     }
 
     /// What it was brought for.
     pub fn carriage(&self) -> Carriage {
-        self.carried.carriage
+        self.known.carried.carriage
     }
 
     /// What those who carry it call it.
     pub fn id(&self) -> MessageId {
-        self.id
+        self.known.identified.id
     }
 
     /// The envelope.
     pub fn envelope(&self) -> &Envelope {
-        &self.carried.envelope
+        &self.known.carried.envelope
     }
 
     /// What is in the envelope.
@@ -76,17 +75,12 @@ impl Recorded {
 
     /// Whether it is addressed to this node.
     pub fn is_ours(&self) -> bool {
-        self.carried.ours
+        self.known.carried.ours
     }
 
     /// Whether the application has its letter already, out of another envelope.
     pub fn is_known(&self) -> bool {
         self.claim.known().is_some()
-    }
-
-    /// Whether the application never wants its letter, as it said of another envelope.
-    pub fn is_unwanted(&self) -> bool {
-        self.claim.known() == Some(Reception::Unwanted)
     }
 
     /// Remembers the message until it expires, and its letter as delivered if that was for the
@@ -95,9 +89,9 @@ impl Recorded {
         self.claim.settle(Reception::Taken);
     }
 
-    /// Remembers the message until it expires, and its letter as one that is never to come again.
-    pub fn settle_unwanted(&self) {
-        self.claim.settle(Reception::Unwanted);
+    /// What is in the envelope, and what is reserved.
+    pub(crate) fn into_parts(self) -> (Contents, Claim) {
+        (self.contents, self.claim)
     }
 
     /// What is in the envelope. Forgets the message unless it was settled before.

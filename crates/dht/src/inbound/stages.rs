@@ -1,7 +1,6 @@
 //! The stages, and what each makes: nothing else can make it.
 
 use libp2p_identity::PeerId;
-use machine::{Instant, UnixTime};
 
 use super::arrival::{Carriage, InboundMessage, Ticket};
 use super::recorded::{Contents, Recorded};
@@ -38,21 +37,30 @@ impl Carried {
     }
 }
 
+/// What is known of it when its bytes were hashed.
+#[derive(Clone, Debug)]
+pub(super) struct Known {
+    pub(super) carried: Carried,
+    /// When it came: all stages go by that, also those on the pool.
+    came_at: Moment,
+    pub(super) identified: Identified,
+}
+
 /// A message whose envelope has the right shape.
 #[derive(Debug)]
 pub struct Parsed(Carried);
 
 /// A message whose bytes are within what its link may bring.
 #[derive(Debug)]
-pub struct Weighed(Carried);
+pub struct Weighed(Carried, Moment);
 
 /// A message whose exact bytes were not here before; or were, which is not told yet.
 #[derive(Debug)]
-pub struct Fresh(Carried, Identified, Came);
+pub struct Fresh(Known, Came);
 
 /// A message that may come now, and in this manner.
 #[derive(Debug)]
-pub struct Valid(Carried, Identified, Came);
+pub struct Valid(Known, Came);
 
 /// Whether a message came before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,20 +69,19 @@ enum Came {
     Not,
 }
 
-/// A message within what its link may bring.
+/// A message within what its link may bring. It is a long way on from here: in a box.
 #[derive(Debug)]
-pub struct Admitted(Carried, Identified);
+pub struct Admitted(Box<Known>);
 
 /// A message in which no bit was changed.
 #[derive(Debug)]
-pub struct Verified(Carried, Identified);
+pub struct Verified(Box<Known>);
 
 /// A message that was opened, if it is for this node to open.
 #[derive(Debug)]
 pub struct Decrypted {
-    pub(super) carried: Carried,
-    pub(super) identified: Identified,
-    pub(super) contents: Contents,
+    known: Box<Known>,
+    contents: Contents,
 }
 
 /// Reads the envelope.
@@ -92,14 +99,14 @@ pub fn deserialize(rules: &Rules, message: InboundMessage) -> Result<Parsed, Ref
 }
 
 /// Takes the bytes off what their link may bring, whatever is in them: it is now that they cost
-/// something, and a copy costs as much as what is new.
+/// something, and a copy costs as much as what is new. The stages behind go by the same time.
 ///
 /// # Errors
 /// [`Refusal::TooOften`].
-pub fn weigh(rates: &Rates, parsed: Parsed, now: Instant) -> Result<Weighed, Refusal> {
+pub fn weigh(rates: &Rates, parsed: Parsed, came_at: Moment) -> Result<Weighed, Refusal> {
     let Parsed(carried) = parsed;
-    rates.take_bytes(&carried.from, carried.envelope.bytes().len(), now)?;
-    Ok(Weighed(carried))
+    rates.take_bytes(&carried.from, carried.envelope.bytes().len(), came_at.now)?;
+    Ok(Weighed(carried, came_at))
 }
 
 /// Finds out what came before, bit by bit as it is, in one pass over its bytes.
@@ -110,24 +117,26 @@ pub fn weigh(rates: &Rates, parsed: Parsed, now: Instant) -> Result<Weighed, Ref
 /// # Errors
 /// [`Refusal::Duplicate`], [`Refusal::UnderWay`].
 pub fn seen(seen: &Seen, weighed: Weighed) -> Result<Fresh, Refusal> {
-    let Weighed(carried) = weighed;
+    let Weighed(carried, came_at) = weighed;
     let identified = carried.envelope.identify(seen.network());
     let came = match seen.check(carried.scope(), &identified, carried.short) {
         Err(Refusal::Duplicate) if carried.carriage == Carriage::Routed => Came::Before,
         checked => checked.map(|()| Came::Not)?,
     };
-    Ok(Fresh(carried, identified, came))
+    Ok(Fresh(Known { carried, came_at, identified }, came))
 }
 
 /// Checks times, hops and what it was brought for.
 ///
 /// # Errors
 /// [`Refusal::Expired`], [`Refusal::FromTheFuture`], [`Refusal::LivesTooLong`],
-/// [`Refusal::HopsSpent`], [`Refusal::NotToBeKept`], [`Refusal::NotForUs`].
-pub fn validate(rules: &Rules, fresh: Fresh, wall: UnixTime) -> Result<Valid, Refusal> {
-    let Fresh(carried, identified, came) = fresh;
-    rules.check(&carried.envelope, carried.carriage, carried.hops, wall)?;
-    Ok(Valid(carried, identified, came))
+/// [`Refusal::HopsSpent`], [`Refusal::NotToBeKept`], [`Refusal::NotForUs`];
+/// [`Refusal::Duplicate`] for what this node announced itself.
+pub fn validate(rules: &Rules, fresh: Fresh) -> Result<Valid, Refusal> {
+    let Fresh(known, came) = fresh;
+    let Carried { envelope, carriage, hops, .. } = &known.carried;
+    rules.check(envelope, *carriage, *hops, known.came_at.wall)?;
+    Ok(Valid(known, came))
 }
 
 /// Takes the message off what its link may bring, by how dear it is and how long it has to be
@@ -135,12 +144,13 @@ pub fn validate(rules: &Rules, fresh: Fresh, wall: UnixTime) -> Result<Valid, Re
 ///
 /// # Errors
 /// [`Refusal::TooOften`], [`Refusal::Duplicate`].
-pub fn rate_limit(rates: &Rates, valid: Valid, now: Instant) -> Result<Admitted, Refusal> {
-    let Valid(carried, identified, came) = valid;
-    rates.take(&carried.from, carried.carriage, carried.envelope.lifetime(), now)?;
+pub fn rate_limit(rates: &Rates, valid: Valid) -> Result<Admitted, Refusal> {
+    let Valid(known, came) = valid;
+    let Carried { from, carriage, envelope, .. } = &known.carried;
+    rates.take(from, *carriage, envelope.lifetime(), known.came_at.now)?;
     match came {
         Came::Before => Err(Refusal::Duplicate),
-        Came::Not => Ok(Admitted(carried, identified)),
+        Came::Not => Ok(Admitted(Box::new(known))),
     }
 }
 
@@ -149,9 +159,9 @@ pub fn rate_limit(rates: &Rates, valid: Valid, now: Instant) -> Result<Admitted,
 /// # Errors
 /// [`Refusal::BadSignature`].
 pub fn verify(admitted: Admitted) -> Result<Verified, Refusal> {
-    let Admitted(carried, identified) = admitted;
-    carried.envelope.verify(&identified.id)?;
-    Ok(Verified(carried, identified))
+    let Admitted(known) = admitted;
+    known.carried.envelope.verify(&known.identified.id)?;
+    Ok(Verified(known))
 }
 
 /// Opens the envelope if it is for this node, and reads it if it is for all to read.
@@ -159,12 +169,12 @@ pub fn verify(admitted: Admitted) -> Result<Verified, Refusal> {
 /// What does not open is no reason to refuse it: only its author is at fault, of whom nothing is
 /// known.
 pub fn decrypt(opener: &Opener, verified: Verified) -> Decrypted {
-    let Verified(carried, identified) = verified;
-    let contents = match carried.envelope.open(opener) {
+    let Verified(known) = verified;
+    let contents = match known.carried.envelope.open(opener) {
         Ok(opened) => Contents::Mine(opened),
         Err(OpenError::NotOurs) => Contents::Others,
         Err(OpenError::Clear) => {
-            carried.envelope.read().map_or(Contents::Unreadable, Contents::Clear)
+            known.carried.envelope.read().map_or(Contents::Unreadable, Contents::Clear)
         }
         Err(
             OpenError::Sealed
@@ -174,7 +184,7 @@ pub fn decrypt(opener: &Opener, verified: Verified) -> Decrypted {
             | OpenError::Sender,
         ) => Contents::Unreadable,
     };
-    Decrypted { carried, identified, contents }
+    Decrypted { known, contents }
 }
 
 /// Reserves the message, and the letter in it if that is for the application: what becomes of them
@@ -182,18 +192,19 @@ pub fn decrypt(opener: &Opener, verified: Verified) -> Decrypted {
 ///
 /// # Errors
 /// [`Refusal::Duplicate`], [`Refusal::UnderWay`], [`Refusal::Full`].
-pub fn record(seen: &Seen, decrypted: Decrypted, moment: Moment) -> Result<Recorded, Refusal> {
-    let Decrypted { carried, identified, contents } = decrypted;
+pub fn record(seen: &Seen, decrypted: Decrypted) -> Result<Recorded, Refusal> {
+    let Decrypted { known, contents } = decrypted;
+    let Known { carried, came_at, identified } = &*known;
     let sighting = Sighting {
         link: &carried.from,
         scope: carried.scope(),
-        identified: &identified,
+        identified,
         short: carried.short,
         expires: carried.envelope.expires(),
-        letter: letter(&carried, &contents),
+        letter: letter(carried, &contents),
     };
-    let claim = seen.claim(sighting, moment)?;
-    Ok(Recorded::new(carried, identified.id, contents, claim))
+    let claim = seen.claim(sighting, *came_at)?;
+    Ok(Recorded::new(known, contents, claim))
 }
 
 /// The letter, if the application is to have it.

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::future::{pending, ready};
 use std::ops::ControlFlow;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tower::{Layer, Service, ServiceExt as _};
 
 use super::hands::Hands;
 use super::settle::SettleLayer;
-use crate::delivery::{Delivery, DhtInboundMessage, Local, Reception, handle};
+use crate::delivery::{Delivery, DhtInboundMessage, Handed, Local, Reception, handle};
 use crate::inbound::{Carriage, Disposition};
 use crate::journal::Journal;
 use crate::letter::LetterId;
@@ -51,7 +52,7 @@ impl<S> Layer<S> for DhtHandlerLayer {
     type Service = DhtHandler<S>;
 
     fn layer(&self, application: S) -> DhtHandler<S> {
-        DhtHandler { application, layer: self.clone(), hands: Hands::default() }
+        DhtHandler { application, layer: Arc::new(self.clone()), hands: Hands::default() }
     }
 }
 
@@ -66,7 +67,7 @@ impl<S> Layer<S> for DhtHandlerLayer {
 #[derive(Clone, Debug)]
 pub struct DhtHandler<S> {
     application: S,
-    layer: DhtHandlerLayer,
+    layer: Arc<DhtHandlerLayer>,
     hands: Hands,
 }
 
@@ -89,7 +90,7 @@ where
         match handle(local) {
             ControlFlow::Continue(delivery) => {
                 // The one place where the types of the application's service are given up.
-                let (application, layer) = (self.application.clone(), self.layer.clone());
+                let (application, layer) = (self.application.clone(), Arc::clone(&self.layer));
                 Either::Right(deliver(application, layer, self.hands.clone(), delivery).boxed())
             }
             // The letter's own row may be on its way to the store still.
@@ -106,16 +107,17 @@ where
 
 async fn deliver<S>(
     application: S,
-    layer: DhtHandlerLayer,
+    layer: Arc<DhtHandlerLayer>,
     hands: Hands,
     delivery: Delivery,
 ) -> Result<Disposition, Refusal>
 where
     S: Service<DhtInboundMessage, Response: Into<Reception>, Error: Display>,
 {
-    let DhtInboundMessage { letter, sender, .. } = *delivery.message();
-    let _in_hand = hands.take(delivery.from(), sender).ok_or(Refusal::Busy)?;
-    let call = application.oneshot(delivery.message().clone()).map(|received| {
+    let (message, handed) = delivery.hand_over();
+    let letter = handed.letter();
+    let _in_hand = hands.take(handed.from(), handed.sender()).ok_or(Refusal::Busy)?;
+    let call = application.oneshot(message).map(|received| {
         received.map(Into::into).map_err(|error| {
             tracing::debug!(target: "meshwork::dht", %letter, %error, "letter not taken");
             Refusal::Busy
@@ -125,28 +127,28 @@ where
     let received = tokio::select! {
         biased;
         received = &mut call => received,
-        () = let_go(layer.settle.as_ref(), &delivery) => call.await,
+        () = let_go(layer.settle.as_ref(), &handed) => call.await,
     };
     let ended = match received? {
-        Reception::Taken => delivery.delivered(),
-        Reception::Unwanted => delivery.unwanted(),
+        Reception::Taken => handed.delivered(),
+        Reception::Unwanted => handed.unwanted(),
     };
-    match layer.journal {
-        Some(journal) => written(journal, letter, ended).await,
+    match &layer.journal {
+        Some(journal) => written(journal.clone(), letter, ended).await,
         None => Ok(ended),
     }
 }
 
 /// Gives the link its place back after a while.
-async fn let_go(settle: Option<&SettleLayer>, delivery: &Delivery) {
+async fn let_go(settle: Option<&SettleLayer>, handed: &Handed) {
     let Some(settle) = settle else { return pending().await };
     sleep(PATIENCE).await;
     // A server is told that a message was taken only when the application has it.
-    let outcome = match delivery.message().carriage {
+    let outcome = match handed.carriage() {
         Carriage::Routed => Ok(Disposition::InHand),
         Carriage::Put | Carriage::Fetched => Err(Refusal::Busy),
     };
-    settle.tell(delivery.ticket(), outcome);
+    settle.tell(handed.ticket(), outcome);
 }
 
 /// Tells that a letter was taken, once a restart knows it, too.

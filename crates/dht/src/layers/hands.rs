@@ -1,6 +1,5 @@
 //! Letters that the application has in hand, and how many of whom.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,61 +14,53 @@ const SENDER_MAX: usize = 16;
 
 /// Letters that the application has in hand. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Hands(Arc<Mutex<Counts>>);
+pub(super) struct Hands(Arc<Mutex<Vec<Letter>>>);
 
-#[derive(Default)]
-struct Counts {
-    all: usize,
-    links: BTreeMap<PeerId, usize>,
-    senders: BTreeMap<PeerId, usize>,
+/// Who brought it, and who wrote it.
+#[derive(Clone, Copy, Eq, PartialEq)]
+struct Letter {
+    link: PeerId,
+    sender: PeerId,
 }
 
 /// The place of one letter, given back when it is dropped.
 pub(super) struct InHand {
     hands: Hands,
-    link: PeerId,
-    sender: PeerId,
+    letter: Letter,
 }
 
 impl Hands {
     /// A place for a letter of this sender that this link brought, if there is one.
     pub(super) fn take(&self, link: PeerId, sender: PeerId) -> Option<InHand> {
-        let mut counts = self.lock();
-        let of = |count: Option<&usize>| count.copied().unwrap_or(0);
-        let (by_link, by_sender) = (of(counts.links.get(&link)), of(counts.senders.get(&sender)));
-        if counts.all >= ALL_MAX || by_link >= LINK_MAX || by_sender >= SENDER_MAX {
+        let mut letters = self.lock();
+        // Counted anew: they are few, and mostly there is none.
+        let by_link = letters.iter().filter(|letter| letter.link == link).count();
+        let by_sender = letters.iter().filter(|letter| letter.sender == sender).count();
+        if letters.len() >= ALL_MAX || by_link >= LINK_MAX || by_sender >= SENDER_MAX {
             return None;
         }
-        counts.all = counts.all.saturating_add(1);
-        counts.links.insert(link, by_link.saturating_add(1));
-        counts.senders.insert(sender, by_sender.saturating_add(1));
-        drop(counts);
-        Some(InHand { hands: self.clone(), link, sender })
+        let letter = Letter { link, sender };
+        letters.push(letter);
+        drop(letters);
+        Some(InHand { hands: self.clone(), letter })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Counts> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Letter>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for InHand {
     fn drop(&mut self) {
-        let mut counts = self.hands.lock();
-        counts.all = counts.all.saturating_sub(1);
-        give_back(&mut counts.links, &self.link);
-        give_back(&mut counts.senders, &self.sender);
-    }
-}
-
-fn give_back(counts: &mut BTreeMap<PeerId, usize>, peer: &PeerId) {
-    match counts.get_mut(peer) {
-        Some(count) if *count > 1 => *count = count.saturating_sub(1),
-        Some(_) | None => drop(counts.remove(peer)),
+        let mut letters = self.hands.lock();
+        if let Some(place) = letters.iter().position(|letter| *letter == self.letter) {
+            letters.swap_remove(place);
+        }
     }
 }
 
 impl fmt::Debug for Hands {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hands").field("all", &self.lock().all).finish_non_exhaustive()
+        f.debug_struct("Hands").field("all", &self.lock().len()).finish_non_exhaustive()
     }
 }

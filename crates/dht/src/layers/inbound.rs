@@ -54,11 +54,11 @@ impl<S> Layer<S> for InboundLayer {
         let handler = DhtHandlerLayer::journaled(journal.clone()).letting_go(settle.clone());
         let handled = handler.layer(application);
         let passed_on = StoreLayer::default().layer(ForwardLayer::default().layer(handled));
-        let recorded = RecordLayer::new(gate.seen().clone(), clock.clone()).layer(passed_on);
+        let recorded = RecordLayer::new(gate.seen().clone()).layer(passed_on);
         let opened = DecryptLayer::new(Arc::clone(gate.opener())).layer(recorded);
         let on_pool = pool.layer(VerifyLayer::default().layer(opened));
-        let limited = RateLimitLayer::new(gate.rates().clone(), clock.clone()).layer(on_pool);
-        let valid = ValidateLayer::new(*gate.rules(), clock.clone()).layer(limited);
+        let limited = RateLimitLayer::new(gate.rates().clone()).layer(on_pool);
+        let valid = ValidateLayer::new(*gate.rules()).layer(limited);
         let fresh = DedupLayer::new(gate.seen().clone()).layer(valid);
         let weighed = WeighLayer::new(gate.rates().clone(), clock.clone()).layer(fresh);
         settle.layer(DeserializeLayer::new(*gate.rules()).layer(weighed))
@@ -78,13 +78,13 @@ impl DeserializeLayer {
     }
 }
 
-/// Takes bytes off what their links may bring: [`weigh`].
+/// Takes bytes off what their links may bring: [`weigh`]. Reads the clock for all stages.
 pub type WeighLayer = InboundStage<(Rates, Clock), Parsed, Weighed>;
 
 impl WeighLayer {
     /// With these allowances, by this clock.
     pub const fn new(rates: Rates, clock: Clock) -> Self {
-        Self::of((rates, clock), |(rates, clock), parsed| pass(weigh(rates, parsed, clock.now())))
+        Self::of((rates, clock), |(rates, clock), parsed| pass(weigh(rates, parsed, clock.read())))
     }
 }
 
@@ -99,24 +99,22 @@ impl DedupLayer {
 }
 
 /// Checks times, hops and what a message was brought for: [`validate`].
-pub type ValidateLayer = InboundStage<(Rules, Clock), Fresh, Valid>;
+pub type ValidateLayer = InboundStage<Rules, Fresh, Valid>;
 
 impl ValidateLayer {
-    /// Under these rules, by this clock.
-    pub const fn new(rules: Rules, clock: Clock) -> Self {
-        Self::of((rules, clock), |(rules, clock), fresh| pass(validate(rules, fresh, clock.wall())))
+    /// Under these rules.
+    pub const fn new(rules: Rules) -> Self {
+        Self::of(rules, |rules, fresh| pass(validate(rules, fresh)))
     }
 }
 
 /// Takes messages off what their links may bring: [`rate_limit`].
-pub type RateLimitLayer = InboundStage<(Rates, Clock), Valid, Admitted>;
+pub type RateLimitLayer = InboundStage<Rates, Valid, Admitted>;
 
 impl RateLimitLayer {
-    /// With these allowances, by this clock.
-    pub const fn new(rates: Rates, clock: Clock) -> Self {
-        Self::of((rates, clock), |(rates, clock), valid| {
-            pass(rate_limit(rates, valid, clock.now()))
-        })
+    /// With these allowances.
+    pub const fn new(rates: Rates) -> Self {
+        Self::of(rates, |rates, valid| pass(rate_limit(rates, valid)))
     }
 }
 
@@ -140,14 +138,12 @@ impl DecryptLayer {
 }
 
 /// Enters what is verified: [`record`].
-pub type RecordLayer = InboundStage<(Seen, Clock), Decrypted, Recorded>;
+pub type RecordLayer = InboundStage<Seen, Decrypted, Recorded>;
 
 impl RecordLayer {
-    /// Into this memory, by this clock.
-    pub const fn new(memory: Seen, clock: Clock) -> Self {
-        Self::of((memory, clock), |(memory, clock), decrypted| {
-            pass(record(memory, decrypted, clock.read()))
-        })
+    /// Into this memory.
+    pub const fn new(memory: Seen) -> Self {
+        Self::of(memory, |memory, decrypted| pass(record(memory, decrypted)))
     }
 }
 

@@ -1,8 +1,11 @@
 //! What is remembered of one message or letter.
 
+use std::hash::{Hash, Hasher};
+
 use libp2p_identity::PeerId;
 use machine::UnixTime;
 
+use crate::delivery::Reception;
 use crate::envelope::{Identified, QUANTUM};
 use crate::letter::LetterId;
 
@@ -16,7 +19,7 @@ pub(crate) enum Scope {
 }
 
 /// What an entry is found by: what kind of entry it is, and 120 bits of a hash.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Key(pub(super) [u8; 16]);
 
 impl Key {
@@ -47,8 +50,17 @@ impl Key {
 
     fn new(kind: u8, hash: &[u8; 32]) -> Self {
         let mut bytes = [kind; 16];
-        bytes.iter_mut().skip(1).zip(hash).for_each(|(to, byte)| *to = *byte);
+        if let (Some(to), Some(hash)) = (bytes.last_chunk_mut::<15>(), hash.first_chunk()) {
+            *to = *hash;
+        }
         Self(bytes)
+    }
+}
+
+impl Hash for Key {
+    /// Without the length, which is always the same.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0);
     }
 }
 
@@ -63,7 +75,20 @@ impl Mark {
     /// That of a letter that the application has.
     pub(super) const TAKEN: Self = Self(0);
     /// That of a letter that it never wants.
-    pub(super) const UNWANTED: Self = Self(1);
+    const UNWANTED: Self = Self(1);
+
+    /// That of a letter of which the application made this.
+    pub(super) fn of_letter(reception: Reception) -> Self {
+        match reception {
+            Reception::Taken => Self::TAKEN,
+            Reception::Unwanted => Self::UNWANTED,
+        }
+    }
+
+    /// What the application made of a letter with this mark.
+    pub(super) fn reception(self) -> Reception {
+        if self == Self::UNWANTED { Reception::Unwanted } else { Reception::Taken }
+    }
 
     pub(super) fn of(identified: &Identified) -> Self {
         let [a, b, c, d, ..] = identified.fingerprint.0;

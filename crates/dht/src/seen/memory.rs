@@ -1,9 +1,9 @@
 //! The entries, and the rules by which they come and go.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
 use std::collections::hash_map::RandomState;
-use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher as _;
-use std::task::{Context, Poll, Waker};
 
 use libp2p_identity::PeerId;
 use machine::UnixTime;
@@ -12,6 +12,7 @@ use super::SeenGauges;
 use super::entry::{Entry, Expiry, Key, Link, Mark};
 use super::room::Room;
 use super::row::SeenRow;
+use super::unwritten::Unwritten;
 use super::wheel::Wheel;
 use crate::clock::Moment;
 use crate::config::SeenConfig;
@@ -33,11 +34,7 @@ pub(super) struct Memory {
     wheel: Wheel,
     messages: Room,
     letters: Room,
-    /// Rows that are not written yet; `None` if nobody writes them.
-    journal: Option<VecDeque<SeenRow>>,
-    unwritten_max: usize,
-    /// Woken when there is one.
-    writer: Option<Waker>,
+    unwritten: Unwritten,
     /// Of which links' quotas are counted.
     links: RandomState,
 }
@@ -89,9 +86,7 @@ impl Memory {
             wheel: Wheel::default(),
             messages: room(config.entries_max),
             letters: room(config.letters_max),
-            journal: None,
-            unwritten_max: config.unwritten_max,
-            writer: None,
+            unwritten: Unwritten::new(config.unwritten_max),
             links: RandomState::new(),
         }
     }
@@ -109,7 +104,7 @@ impl Memory {
         while (memory.messages.is_crowded() || memory.letters.is_crowded())
             && memory.sweep_one(moment)
         {}
-        memory.journal = Some(VecDeque::new());
+        memory.unwritten.keep();
         memory
     }
 
@@ -129,22 +124,38 @@ impl Memory {
         moment: Moment,
     ) -> Result<Held, Refusal> {
         self.sweep(moment);
-        let link = Link(self.links.hash_one(link).max(1));
-        let before = self.entries.get(&wanted.message).copied();
-        before.map_or(Ok(()), |entry| admit(&entry, wanted.short))?;
-        let letter = self.find_letter(wanted.letter)?;
-        let is_room = before.is_some() || self.messages.is_there(link);
-        let is_room_for_letter = !matches!(letter, Letter::New(_)) || self.letters.is_there(link);
-        if !is_room || !is_room_for_letter || self.is_journal_full() {
-            return Err(Refusal::Full);
-        }
+        // Of the digest alone: the rest of a peer's id is always the same.
+        let link = Link(self.links.hash_one(link.as_ref().digest()).max(1));
+        let letter = self.find_letter(wanted.letter);
+        let is_room = |room: &Room| room.is_there(link) && !self.unwritten.is_full();
+        let is_room_for_letter = match letter {
+            Ok(Letter::New(_)) => is_room(&self.letters),
+            Ok(Letter::None | Letter::Known(..)) | Err(_) => !self.unwritten.is_full(),
+        };
         let expires = Expiry::of(wanted.expires);
         let &Wanted { mark, short, .. } = wanted;
         let entry = Entry { mark, expires, link, reserved: true, short };
-        match self.entries.get_mut(&wanted.message) {
-            Some(known) => *known = Entry { link: known.link, expires: known.expires, ..entry },
-            None => self.insert(wanted.message, entry, moment),
-        }
+        let (before, letter) = match self.entries.entry(wanted.message) {
+            Occupied(mut known) => {
+                admit(known.get(), short)?;
+                let letter = letter?;
+                if !is_room_for_letter {
+                    return Err(Refusal::Full);
+                }
+                let Entry { expires, link, .. } = *known.get();
+                (Some(known.insert(Entry { expires, link, ..entry })), letter)
+            }
+            Vacant(place) => {
+                let letter = letter?;
+                if !is_room(&self.messages) || !is_room_for_letter {
+                    return Err(Refusal::Full);
+                }
+                place.insert(entry);
+                self.wheel.add(wanted.message, expires, moment);
+                self.messages.take(link);
+                (None, letter)
+            }
+        };
         match letter {
             Letter::None => {}
             Letter::Known(key, _) => self.prolong(key, expires, moment),
@@ -157,12 +168,9 @@ impl Memory {
 
     /// Remembers what was reserved.
     pub(super) fn settle(&mut self, held: &Held, reception: Reception) {
-        self.settle_one(held.message);
+        self.settle_one(held.message, None);
         if let Letter::New(key) = held.letter {
-            if let (Reception::Unwanted, Some(entry)) = (reception, self.entries.get_mut(&key)) {
-                entry.mark = Mark::UNWANTED;
-            }
-            self.settle_one(key);
+            self.settle_one(key, Some(Mark::of_letter(reception)));
         }
     }
 
@@ -184,34 +192,15 @@ impl Memory {
         self.sweep(moment);
         let expires = Expiry::of(expires);
         let entry = Entry { mark, expires, link: Link::NONE, reserved: false, short: false };
-        let is_room = self.messages.is_there(Link::NONE) && !self.is_journal_full();
+        let is_room = self.messages.is_there(Link::NONE) && !self.unwritten.is_full();
         if is_room && !self.entries.contains_key(&key) {
             self.insert(key, entry, moment);
-            self.write(key);
+            self.unwritten.push(key, &entry);
         }
     }
 
-    pub(super) fn changes(&mut self, max: usize) -> Vec<SeenRow> {
-        let Some(journal) = &mut self.journal else { return Vec::new() };
-        let len = journal.len().min(max);
-        journal.drain(..len).collect()
-    }
-
-    pub(super) fn give_back(&mut self, rows: Vec<SeenRow>) {
-        if let Some(journal) = &mut self.journal {
-            rows.into_iter().rev().for_each(|row| journal.push_front(row));
-            if let Some(writer) = self.writer.take() {
-                writer.wake();
-            }
-        }
-    }
-
-    pub(super) fn poll_unwritten(&mut self, cx: &Context<'_>) -> Poll<()> {
-        if self.journal.as_ref().is_some_and(|journal| !journal.is_empty()) {
-            return Poll::Ready(());
-        }
-        self.writer = Some(cx.waker().clone());
-        Poll::Pending
+    pub(super) fn unwritten(&mut self) -> &mut Unwritten {
+        &mut self.unwritten
     }
 
     pub(super) fn gauges(&self) -> SeenGauges {
@@ -219,7 +208,7 @@ impl Memory {
             messages: self.messages.used(),
             letters: self.letters.used(),
             links: self.messages.links(),
-            unwritten: self.journal.as_ref().map_or(0, VecDeque::len),
+            unwritten: self.unwritten.len(),
         }
     }
 
@@ -228,15 +217,8 @@ impl Memory {
         match self.entries.get(&key) {
             None => Ok(Letter::New(key)),
             Some(entry) if entry.reserved => Err(Refusal::UnderWay),
-            Some(entry) if entry.mark == Mark::UNWANTED => {
-                Ok(Letter::Known(key, Reception::Unwanted))
-            }
-            Some(_) => Ok(Letter::Known(key, Reception::Taken)),
+            Some(entry) => Ok(Letter::Known(key, entry.mark.reception())),
         }
-    }
-
-    fn is_journal_full(&self) -> bool {
-        self.journal.as_ref().is_some_and(|journal| journal.len() >= self.unwritten_max)
     }
 
     fn room(&mut self, key: Key) -> &mut Room {
@@ -257,29 +239,20 @@ impl Memory {
         }
     }
 
-    fn settle_one(&mut self, key: Key) {
-        if let Some(entry) = self.entries.get_mut(&key) {
-            entry.reserved = false;
-            self.write(key);
-        }
+    fn settle_one(&mut self, key: Key, mark: Option<Mark>) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        entry.reserved = false;
+        entry.mark = mark.unwrap_or(entry.mark);
+        self.unwritten.push(key, entry);
     }
 
     /// A letter is known for as long as the last envelope with it can come.
     fn prolong(&mut self, key: Key, expires: Expiry, moment: Moment) {
-        match self.entries.get_mut(&key) {
-            Some(entry) if entry.expires < expires => entry.expires = expires,
-            Some(_) | None => return,
-        }
-        self.wheel.add(key, expires, moment);
-        self.write(key);
-    }
-
-    fn write(&mut self, key: Key) {
-        if let (Some(journal), Some(entry)) = (&mut self.journal, self.entries.get(&key)) {
-            journal.push_back(SeenRow::new(key, entry));
-            if let Some(writer) = self.writer.take() {
-                writer.wake();
-            }
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        if entry.expires < expires {
+            entry.expires = expires;
+            self.wheel.add(key, expires, moment);
+            self.unwritten.push(key, entry);
         }
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Wake;
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use machine::{Instant, UnixTime};
@@ -155,7 +155,7 @@ fn run(acts: Vec<Act>) -> Result<(), TestCaseError> {
             }
             Act::Settle(_) | Act::Release(_) => {}
             Act::Wait(more) => secs += more,
-            Act::Write => drop(memory.changes(usize::MAX)),
+            Act::Write => drop(memory.unwritten().take(usize::MAX)),
         }
         let gauges = memory.gauges();
         prop_assert!(gauges.messages <= CONFIG.entries_max && gauges.letters <= CONFIG.letters_max);
@@ -245,10 +245,10 @@ impl Wake for Woken {
 fn whoever_writes_is_told_of_what_was_given_back() {
     let mut memory = Memory::restored(&CONFIG, [], Moment::default());
     memory.enter(wanted(1, START).message, Mark(1), START.after(QUANTUM), Moment::default());
-    let rows = memory.changes(9);
+    let rows = memory.unwritten().take(9);
     let woken = Arc::new(Woken::default());
     let waker = Waker::from(Arc::clone(&woken));
-    assert!(memory.poll_unwritten(&Context::from_waker(&waker)).is_pending());
-    memory.give_back(rows);
+    assert!(memory.unwritten().poll(&Context::from_waker(&waker)).is_pending());
+    memory.unwritten().give_back(rows);
     assert!(woken.0.load(Ordering::Relaxed));
 }

@@ -105,9 +105,9 @@ fn defect_21_a_duplicate_costs_no_cryptography() {
     // Only what passes these stages can come to those that open and verify.
     let rates = node.gate.rates();
     let parsed = deserialize(node.gate.rules(), routed(&sealed(1))).unwrap();
-    let fresh = seen(node.gate.seen(), weigh(rates, parsed, at(MINUTE).now).unwrap()).unwrap();
-    let valid = validate(node.gate.rules(), fresh, at(MINUTE).wall).unwrap();
-    assert_eq!(rate_limit(rates, valid, at(MINUTE).now).err(), Some(Refusal::Duplicate));
+    let fresh = seen(node.gate.seen(), weigh(rates, parsed, at(MINUTE)).unwrap()).unwrap();
+    let valid = validate(node.gate.rules(), fresh).unwrap();
+    assert_eq!(rate_limit(rates, valid).err(), Some(Refusal::Duplicate));
 }
 
 #[test]

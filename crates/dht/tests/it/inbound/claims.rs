@@ -90,7 +90,7 @@ fn a_letter_that_is_never_wanted_does_not_come_again_and_its_sender_is_told_noth
     let seen = Seen::restored(network(), &params, [], at(MINUTE));
     let node = Node::remembering(2, &Config::default(), seen);
     let first = decide(node.pass(routed(&sealed(1)), at(MINUTE)).unwrap());
-    assert_eq!(first.continue_value().unwrap().unwanted().name(), "unwanted");
+    assert_eq!(first.continue_value().unwrap().hand_over().1.unwanted().name(), "unwanted");
     assert_eq!(node.refusal(routed(&sealed(1))), Some(Refusal::Duplicate));
 
     // Nor in another envelope, nor after a restart.
