@@ -2,7 +2,7 @@
 
 use bytes::BytesMut;
 use dht::{Message, PADDED_MIN, PAYLOAD_MAX, padded};
-use wire::Frame as _;
+use wire::frame;
 
 use crate::primitives::envelope;
 use crate::{Failure, report_ratio};
@@ -17,9 +17,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     for payload in [0, 64, 139, 1_024, PAYLOAD_MAX] {
         let envelope = envelope(payload)?.bytes().clone();
         let mut frame = BytesMut::new();
-        Message::Carry { number: u32::MAX, hops: 12, envelope }.encode(&mut frame);
-        // And its length in front of it.
-        let whole = frame.len() + usize::try_from(frame.len().ilog2())? / 7 + 1;
+        frame::put(&Message::Carry { number: u32::MAX, hops: 12, envelope }, &mut frame)?;
+        let whole = frame.len();
         let letter = LETTER_LEN + payload;
         let padding = padded(letter) - letter;
         let fixed = whole - payload - padding;

@@ -31,7 +31,7 @@ pub(crate) use self::report::Report;
 
 use self::letters::{Delivered, Message};
 use self::lives::{Fall, Life};
-use self::node::{Node, Traffic};
+use self::node::{Mark, Node, Traffic};
 use self::work::Visit;
 use crate::console::Progress;
 use crate::population::{Camp, Population};
@@ -129,6 +129,8 @@ pub(crate) struct Post {
     people: Population,
     lives: Vec<Life>,
     traffic: Traffic,
+    /// Links that an envelope had come over when a node took it on to be carried.
+    ways: BTreeMap<(Mark, usize), u64>,
     messages: Vec<Message>,
     by_letter: BTreeMap<LetterId, usize>,
     /// Who has kept which message, droppers left out.
@@ -172,6 +174,7 @@ impl Post {
             people,
             lives,
             traffic: Traffic::default(),
+            ways: BTreeMap::new(),
             messages: Vec::new(),
             by_letter: BTreeMap::new(),
             held: BTreeSet::new(),

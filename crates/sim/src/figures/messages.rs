@@ -1,8 +1,6 @@
 //! What becomes of messages: among nodes that stay, among nodes that go or drop what they take on, and
 //! how far it is among many.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use transport::clock::Clock;
 
@@ -47,15 +45,27 @@ fn quick(plan: Plan) -> Plan {
     }
 }
 
-fn run(bench: &Bench<'_>, name: &str, plan: &Plan) -> anyhow::Result<Report> {
+fn run(bench: &mut Bench<'_>, name: &str, plan: &Plan) -> anyhow::Result<Report> {
     let clock = Clock::start();
     let post = Post::run(plan, &mut bench.progress(name))?;
-    let span: Duration = clock.now().elapsed();
+    let wall = Wall::with(post.steps(), clock.now().elapsed());
     let report = Report::of(&post);
+    keep(bench, name, &report, &wall)?;
+    Ok(report)
+}
+
+/// Keeps the report of a run, and counts what must not happen in any.
+pub(super) fn keep(
+    bench: &mut Bench<'_>,
+    name: &str,
+    report: &Report,
+    wall: &Wall,
+) -> anyhow::Result<()> {
+    bench.honest_charged += report.conduct.charged;
     if let Some(directory) = bench.directory {
         let directory = directory.join(name);
-        let written = report.write(&directory, &Wall::with(post.steps(), span));
+        let written = report.write(&directory, wall);
         written.with_context(|| format!("cannot write to {}", directory.display()))?;
     }
-    Ok(report)
+    Ok(())
 }

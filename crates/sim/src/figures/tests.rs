@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::population::Camp;
+use crate::post;
 use crate::scenario::Scenario;
 use crate::world::World;
 use simnet::Record;
@@ -146,4 +147,18 @@ fn the_table_says_what_was_missed() {
     let table = table(&bench.figures);
     assert!(table.contains("≥ 0.95") && table.contains("| a | ≤ 1 | 1.5 | MISSED |"), "{table}");
     assert!(table.ends_with("| b | 0 | 0 | met |"), "{table}");
+}
+
+#[test]
+fn who_is_charged_for_messages_counts_with_those_of_all_runs() {
+    let mut bench = silent();
+    let plan = post::Plan { nodes: 2, messages: 0, warm: minutes(1), ..post::Plan::default() };
+    let post = post::Post::run(&plan, &mut Progress::silent()).unwrap();
+    let mut report = post::Report::of(&post);
+    for charged in [2, 3] {
+        report.conduct.charged = charged;
+        let wall = Wall::with(post.steps(), Duration::ZERO);
+        messages::keep(&mut bench, "messages", &report, &wall).unwrap();
+    }
+    assert_eq!(bench.honest_charged, 5);
 }

@@ -41,7 +41,7 @@ pub(super) struct Delivered {
     pub(super) at: Instant,
     pub(super) carriage: Carriage,
     /// Links that it went over, if it was not kept meanwhile.
-    pub(super) hops: Option<u8>,
+    pub(super) hops: Option<u64>,
 }
 
 impl Post {

@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use dht::{Command, Core, Done, Event, Fault, Job, Message};
 use machine::{Effect, Input, Instant, Machine};
 use serde::Serialize;
-use wire::Frame as _;
+use wire::frame;
 
 use crate::actor::{from_core, to_core};
 
@@ -33,7 +33,7 @@ pub(super) struct Traffic(Arc<Mutex<Tally>>);
 /// Messages by kind, and envelopes one by one.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
-    kinds: [Said; KINDS.len()],
+    kinds: BTreeMap<&'static str, Said>,
     flights: BTreeMap<Mark, Flight>,
     /// For messages whose size is not known beforehand.
     scratch: BytesMut,
@@ -55,15 +55,7 @@ pub(super) struct Flight {
     pub(super) is_receipt: bool,
     pub(super) carried: u32,
     pub(super) put: u32,
-    /// The hops that it set out with.
-    pub(super) hops: Option<u8>,
 }
-
-/// Kinds of messages, in the order in which they are counted.
-const KINDS: [&str; 12] = [
-    "carry", "put", "verdict", "returned", "find", "nodes", "list", "listed", "get", "got",
-    "taken", "dropped",
-];
 
 impl Traffic {
     fn tally(&self) -> MutexGuard<'_, Tally> {
@@ -72,7 +64,7 @@ impl Traffic {
 
     /// An envelope was made.
     pub(super) fn sealed(&self, envelope: &[u8], message: usize, is_receipt: bool) {
-        let flight = Flight { message, is_receipt, carried: 0, put: 0, hops: None };
+        let flight = Flight { message, is_receipt, carried: 0, put: 0 };
         self.tally().flights.insert(mark(envelope), flight);
     }
 
@@ -88,38 +80,21 @@ impl Traffic {
 
     /// What was said, by kind.
     pub(super) fn kinds(&self) -> BTreeMap<&'static str, Said> {
-        KINDS.into_iter().zip(self.tally().kinds).collect()
+        self.tally().kinds.clone()
     }
 }
 
 impl Tally {
     fn count(&mut self, message: &Message) {
-        let kind = match message {
-            Message::Carry { .. } => 0,
-            Message::Put { .. } => 1,
-            Message::Verdict { .. } => 2,
-            Message::Returned { .. } => 3,
-            Message::Find { .. } => 4,
-            Message::Nodes { .. } => 5,
-            Message::List { .. } => 6,
-            Message::Listed { .. } => 7,
-            Message::Get { .. } => 8,
-            Message::Got { .. } => 9,
-            Message::Taken { .. } => 10,
-            Message::Dropped { .. } => 11,
-        };
         self.scratch.clear();
-        message.encode(&mut self.scratch);
-        let len = u64::try_from(self.scratch.len()).unwrap_or(u64::MAX);
-        let said = &mut self.kinds[kind];
+        frame::put(message, &mut self.scratch).expect("what a core says fits a frame");
+        let said = self.kinds.entry(message.name()).or_default();
         said.messages += 1;
-        said.bytes += len + if len < 128 { 1 } else { 2 };
+        said.bytes += u64::try_from(self.scratch.len()).unwrap_or(u64::MAX);
         match message {
-            Message::Carry { hops, envelope, .. } => {
+            Message::Carry { envelope, .. } => {
                 if let Some(flight) = self.flights.get_mut(&mark(envelope)) {
                     flight.carried += 1;
-                    // The sender speaks first.
-                    flight.hops.get_or_insert(*hops);
                 }
             }
             Message::Put { envelope, .. } => {

@@ -365,7 +365,7 @@ impl Speed {
         let direct = delivered().filter(|(it, how)| it.there && !fetched(how.carriage));
         let kept = delivered().filter(|(_, how)| fetched(how.carriage));
         Self {
-            hops: Spread::of(delivered().filter_map(|(_, how)| how.hops.map(u64::from))),
+            hops: Spread::of(delivered().filter_map(|(_, how)| how.hops)),
             shortest_hops: Spread::of(all.iter().map(|it| it.shortest.0.into())),
             direct: Spread::of(direct.map(|(it, how)| millis(how.at.since(it.at)))),
             safe: Spread::of(

@@ -31,6 +31,18 @@ fn where_all_stay_every_message_comes_once_and_by_few_hands() {
 }
 
 #[test]
+fn messages_come_over_no_fewer_links_than_the_shortest_ways_have() {
+    // Nodes that know few.
+    let mut plan = Plan { links: 4, ..small(3) };
+    plan.config.routing.bucket_max = 1;
+    // Of as many hops as may be, carriers take none away every other time.
+    plan.config.routing.hops_min = plan.config.routing.hops_max;
+    let Report { fate, speed, .. } = report(&plan);
+    assert!(speed.hops.count == fate.routed && fate.routed > 50, "{fate:?}");
+    assert!(speed.hops.mean >= speed.shortest_hops.mean, "{speed:?}");
+}
+
+#[test]
 fn where_nodes_go_and_droppers_drop_messages_come_nevertheless_and_words_are_true() {
     let plan = Plan {
         droppers: 200,

@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use dht::{
-    Addressed, Change, Command, DialError, Disposition, Done, InboundMessage, Job, Kind, LetterId,
-    Refusal, Stored, decide, pass, seal,
+    Addressed, Carriage, Change, Command, DialError, Disposition, Done, InboundMessage, Job, Kind,
+    LetterId, Refusal, Stored, decide, pass, seal,
 };
 use libp2p_core::Multiaddr;
 use libp2p_identity::PeerId;
@@ -14,6 +14,7 @@ use simnet::Ticket;
 use transport::records::BadRecord;
 use wire::signed::SignedRecord;
 
+use super::node::mark;
 use super::{Delivered, Errand, Post};
 
 /// After this a dial that nobody answers is given up.
@@ -51,7 +52,10 @@ impl Post {
 
     fn settle(&mut self, who: usize, message: InboundMessage) -> Result<Disposition, Refusal> {
         let moment = self.moment();
-        let (envelope, hops) = (message.envelope.clone(), message.hops);
+        let mark = mark(&message.envelope);
+        // Whoever never took it on has made it.
+        let before = self.who(&message.from).and_then(|from| self.ways.get(&(mark, from)));
+        let links = before.map_or(1, |before| before + 1);
         let Some(gate) = &self.lives[who].gate else { return Err(Refusal::Off) };
         match decide(pass(gate, message, moment)?) {
             ControlFlow::Break(Ok(Disposition::Carry(recorded))) if self.lives[who].drops => {
@@ -59,15 +63,17 @@ impl Post {
                 recorded.settle();
                 Ok(Disposition::Unreadable)
             }
-            ControlFlow::Break(outcome) => outcome,
+            ControlFlow::Break(outcome) => {
+                if let Ok(Disposition::Carry(_)) = outcome {
+                    self.ways.insert((mark, who), links);
+                }
+                outcome
+            }
             ControlFlow::Continue(delivery) => {
                 let given = delivery.message();
                 let carriage = given.carriage;
                 if let Some(number) = self.by_letter.get(&given.letter).copied() {
-                    let flight = self.traffic.flight(&envelope);
-                    let began = flight.and_then(|flight| flight.hops);
-                    let routed = began.filter(|_| carriage == dht::Carriage::Routed);
-                    let hops = routed.map(|began| began.saturating_sub(hops) + 1);
+                    let hops = (carriage == Carriage::Routed).then_some(links);
                     let at = moment.now;
                     let message = &mut self.messages[number];
                     message.given += 1;
