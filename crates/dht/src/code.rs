@@ -81,6 +81,19 @@ impl Code {
         }
     }
 
+    /// Its number on the wire. Never that of something else.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        // None is negative.
+        i32::from(self.to_proto()).unsigned_abs()
+    }
+
+    /// The one with this number on the wire.
+    #[must_use]
+    pub fn of_number(number: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.number() == number)
+    }
+
     pub(crate) const fn to_proto(self) -> proto::Code {
         match self {
             Self::Unspecified => proto::Code::Unspecified,

@@ -12,7 +12,7 @@ use crate::event::{DiscoverError, Event, LookUpError, Outcome};
 use crate::key::Key;
 use crate::letter::LetterId;
 
-/// News of one message that are kept. Some 20 for a day of tries are usual.
+/// News of one message that are kept, and its end. A day of tries, one in ten minutes, has some 150.
 const HISTORY_MAX: usize = 256;
 /// Events that a subscriber may be behind with. Those who are further behind miss some, and are told.
 const EVENTS_MAX: usize = 256;
@@ -129,6 +129,12 @@ impl Waiting {
         self.lock().sending.len()
     }
 
+    /// Keys and peers that somebody asked for.
+    pub(crate) fn asked(&self) -> usize {
+        let tables = self.lock();
+        tables.looking.0.len().saturating_add(tables.discovering.0.len())
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tables> {
         // No foreign code runs while it is locked.
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
@@ -137,7 +143,10 @@ impl Waiting {
 
 impl fmt::Debug for Waiting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waiting").field("sending", &self.sending()).finish_non_exhaustive()
+        f.debug_struct("Waiting")
+            .field("sending", &self.sending())
+            .field("asked", &self.asked())
+            .finish_non_exhaustive()
     }
 }
 

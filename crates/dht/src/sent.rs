@@ -31,8 +31,7 @@ pub struct Sent {
     pub expires: UnixTime,
     /// Bytes of its payload.
     pub len: usize,
-    /// What became of it so far, the oldest first, and when. At most
-    /// [`HISTORY_MAX`](Self::HISTORY_MAX): of more the oldest are forgotten, and who keeps it last.
+    /// What became of it so far, the oldest first, and when: as [`prolong`](Self::prolong) leaves it.
     pub history: Vec<(UnixTime, Outcome)>,
     /// Who has signed that it keeps it. At most [`KEEPERS_MAX`](Self::KEEPERS_MAX).
     pub keepers: Vec<PeerId>,
@@ -83,13 +82,19 @@ impl Sent {
         self.history.iter().map(|(_, outcome)| *outcome).collect()
     }
 
-    pub(crate) fn note(&mut self, at: UnixTime, outcome: Outcome) {
-        if self.history.len() >= Self::HISTORY_MAX {
+    /// Adds news to a history: of more than [`HISTORY_MAX`](Self::HISTORY_MAX) the oldest are
+    /// forgotten, and who keeps it last.
+    pub fn prolong(history: &mut Vec<(UnixTime, Outcome)>, at: UnixTime, outcome: Outcome) {
+        if history.len() >= Self::HISTORY_MAX {
             let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored { .. });
-            let oldest = self.history.iter().position(|(_, outcome)| !is_stored(outcome));
-            self.history.remove(oldest.unwrap_or_default());
+            let oldest = history.iter().position(|(_, outcome)| !is_stored(outcome));
+            history.remove(oldest.unwrap_or_default());
         }
-        self.history.push((at, outcome));
+        history.push((at, outcome));
+    }
+
+    pub(crate) fn note(&mut self, at: UnixTime, outcome: Outcome) {
+        Self::prolong(&mut self.history, at, outcome);
         if let Outcome::Stored { by, .. } = outcome
             && self.keepers.len() < Self::KEEPERS_MAX
             && !self.keepers.contains(&by)

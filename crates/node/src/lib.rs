@@ -8,7 +8,8 @@
 //! 4. `gossip` decides whom to be linked to, seeds tell it of peers while it knows too few, and the
 //!    node's loop carries what one protocol learns to the others;
 //! 5. whoever asks does so through a [`Handle`], about orders through [`orders::Orders`], about
-//!    payments through [`payments::Payments`], about messages through [`messaging::Messaging`]; from outside as a [`control::Client`];
+//!    payments through [`payments::Payments`], about messages through [`messaging::Messaging`]; from
+//!    outside as a [`control::Client`];
 //! 6. told to end, it lets the protocols finish, says goodbye to every peer, writes down what it has
 //!    learned, closes every connection and removes its socket.
 //!

@@ -26,12 +26,12 @@ use tokio_util::sync::CancellationToken;
 use transport::clock::Clock;
 
 use self::inbox::Inbox;
-pub use self::inbox::{INBOX_BYTES_MAX, INBOX_MESSAGES_MAX};
 pub use self::opening::MessagingError;
 pub(crate) use self::opening::{Desk, Inside, Outside, Start, open};
 use self::running::Followed;
 use self::sent::Log;
-pub use self::sent::{SENT_MAX, SentMessage};
+pub(crate) use self::sent::SENT_MAX;
+pub use self::sent::SentMessage;
 
 /// News that a watcher may be behind with. Who is further behind misses some, and is told.
 const NEWS_MAX: usize = 256;
@@ -219,7 +219,7 @@ impl Messaging {
         let (reply, answer) = oneshot::channel();
         live.asks.send(reply).await.map_err(|_| NoMessaging)?;
         let Inner { core, table, mail } = answer.await.map_err(|_| NoMessaging)?;
-        let (inbox, seen) = (live.inbox.gauges(), live.monitor.gate().seen().gauges());
+        let (inbox, seen) = (live.inbox.gauges(), live.monitor.seen());
         let gauges = [
             ("links", core.links),
             ("links_opened", core.opened),

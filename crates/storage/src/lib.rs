@@ -1,11 +1,11 @@
 //! Everything that must outlive a node, in one file: who is banned, which seeds were good, the
 //! address book and its anchors, the orders, the tickets, the packets that passed, the messages that
-//! are kept for others, and those for this node.
+//! are kept for others, those of this node, and those for it.
 //!
 //! The life of a change:
 //! 1. a store is asked for it ([`BanTable`], [`SeedTable`], [`BookTable`], [`OrderTable`],
-//!    [`TicketTable`], [`ReplayTable`], [`MessageTable`], [`InboxTable`]), which lays it out as rows and queues them,
-//!    or refuses: [`StoreError::Busy`];
+//!    [`TicketTable`], [`ReplayTable`], [`MessageTable`], [`InboxTable`]), which lays it out as rows
+//!    and queues them, or refuses: [`StoreError::Busy`];
 //! 2. the one thread that touches the file takes all changes that wait;
 //! 3. it writes them in one transaction and has the disk sync it, twice (`docs/decisions/011.md`);
 //! 4. only then does each of their futures end. If the disk fails they all fail, and so does

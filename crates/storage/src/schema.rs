@@ -44,10 +44,10 @@ impl Table {
     /// Those that schema 3 added, for payments.
     const PAYMENTS: [Self; 3] = [Self::ReplayTags, Self::Tickets, Self::Ledger];
 
-    /// Those that schema 4 added, for messages.
+    /// Those that schema 4 added, for messages of others.
     const MESSAGES: [Self; 3] = [Self::Messages, Self::Envelopes, Self::Seen];
 
-    /// Those that schema 5 added, for own messages.
+    /// Those that schema 5 added, for messages from this node and for it.
     const OWN_MESSAGES: [Self; 3] = [Self::Inbox, Self::Sent, Self::Letters];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -82,36 +82,16 @@ const SCHEMA_KEY: &[u8] = b"schema";
 type Step = fn(&WriteTransaction) -> Result<(), redb::Error>;
 
 /// The n-th step leads from schema n to the next one; the first, from an empty file to schema 1.
-const STEPS: &[Step] = &[lay_out_tables, add_orders, add_payments, add_messages, add_own_messages];
+const STEPS: &[Step] = &[
+    |tx| add(tx, &Table::FIRST),
+    |tx| add(tx, &[Table::Orders]),
+    |tx| add(tx, &Table::PAYMENTS),
+    |tx| add(tx, &Table::MESSAGES),
+    |tx| add(tx, &Table::OWN_MESSAGES),
+];
 
-fn lay_out_tables(tx: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in Table::FIRST {
-        drop(tx.open_table(table.definition())?);
-    }
-    Ok(())
-}
-
-fn add_orders(tx: &WriteTransaction) -> Result<(), redb::Error> {
-    drop(tx.open_table(Table::Orders.definition())?);
-    Ok(())
-}
-
-fn add_payments(tx: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in Table::PAYMENTS {
-        drop(tx.open_table(table.definition())?);
-    }
-    Ok(())
-}
-
-fn add_messages(tx: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in Table::MESSAGES {
-        drop(tx.open_table(table.definition())?);
-    }
-    Ok(())
-}
-
-fn add_own_messages(tx: &WriteTransaction) -> Result<(), redb::Error> {
-    for table in Table::OWN_MESSAGES {
+fn add(tx: &WriteTransaction, tables: &[Table]) -> Result<(), redb::Error> {
+    for table in tables {
         drop(tx.open_table(table.definition())?);
     }
     Ok(())

@@ -103,7 +103,8 @@ impl Storage {
         LedgerTable(self.clone())
     }
 
-    /// The messages that this node keeps for others, and what it remembers of those that came.
+    /// The messages that this node keeps for others, what it remembers of those that came, and its
+    /// own.
     pub fn messages(&self) -> MessageTable {
         MessageTable(self.clone())
     }

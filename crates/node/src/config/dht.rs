@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::section::section;
+use crate::messaging::SENT_MAX;
 
 section! {
     /// How messages go over other nodes to peers that this one never met, and what it keeps for those
@@ -54,11 +55,13 @@ section! {
         /// How long one that may be kept, as "1day". 5 min to 1 day.
         #[serde(with = "humantime_serde")]
         pub lifetime_mailbox: Duration = default().delivery.lifetime_mailbox,
-        /// Messages of this node on their way at a time. 1 to 65536.
+        /// Messages of this node on their way at a time. 1 to 65536; what became of them is told of at
+        /// most 1024.
         pub own_messages_max: usize = default().delivery.messages_max,
         /// Their bytes. 98304 to 4294967296.
         pub own_bytes_max: usize = default().delivery.bytes_max,
-        /// How long it is remembered what became of a message of this node, as "7days". 1 s to 30 days.
+        /// How long it is remembered what became of a message of this node, of at most 1024 of them, as
+        /// "7days". 1 s to 30 days.
         #[serde(with = "humantime_serde")]
         pub sent_lasts: Duration = default().delivery.sent_lasts,
         /// Whether those who write to this node are told that it has their messages.
@@ -129,6 +132,7 @@ impl Dht {
         config.delivery.messages_max = self.own_messages_max;
         config.delivery.bytes_max = self.own_bytes_max;
         config.delivery.sent_lasts = self.sent_lasts;
+        config.delivery.sent_max = SENT_MAX;
         config.delivery.receipts = self.receipts;
         config
     }
@@ -141,7 +145,10 @@ mod tests {
 
     #[test]
     fn the_defaults_are_those_of_the_dht_and_each_bound_is_told_under_its_key() {
-        assert_eq!(Dht::default().config(false, false), ::dht::Config::default());
+        let mut theirs = default();
+        // More than is told need not be written down.
+        theirs.delivery.sent_max = SENT_MAX;
+        assert_eq!(Dht::default().config(false, false), theirs);
         assert!(KEYS.iter().all(|(ours, _)| KeyPath::find(ours).is_some()));
         let numbers: [fn(&mut Dht); 13] = [
             |dht| dht.links_max = 0,

@@ -13,7 +13,7 @@ use crate::messaging::PAYLOAD_MAX;
 /// each has some 150 bytes, and all must fit 4 MiB.
 pub(crate) const INBOX_LIST_MAX: u32 = 1_000;
 
-/// Most sent messages in one reply: each may have 65 news of some 100 bytes, and all must fit 4 MiB.
+/// Most sent messages in one reply: each may have 64 news of some 100 bytes, and all must fit 4 MiB.
 pub(crate) const SENT_LIST_MAX: u32 = 100;
 
 /// Most bytes in a request: a message, and what stands around it.

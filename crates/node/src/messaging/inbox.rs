@@ -13,10 +13,10 @@ use super::Watched;
 
 /// Most messages that are kept. One more is not taken: it waits in its mailboxes, and its sender is
 /// not told that it was delivered.
-pub const INBOX_MESSAGES_MAX: usize = 10_000;
+const INBOX_MESSAGES_MAX: usize = 10_000;
 
 /// Most bytes of them.
-pub const INBOX_BYTES_MAX: usize = 64 << 20;
+const INBOX_BYTES_MAX: usize = 64 << 20;
 
 /// Why a message is not taken now. It may come again.
 #[derive(Debug, thiserror::Error)]
@@ -83,11 +83,12 @@ impl State {
         self.rows.insert(number, row);
     }
 
-    fn leave(&mut self, number: u64) {
-        if let Some(row) = self.rows.remove(&number) {
-            self.known.remove(&(row.sender, row.letter));
-            self.bytes = self.bytes.saturating_sub(row.len);
-        }
+    /// Whether it was there.
+    fn leave(&mut self, number: u64) -> bool {
+        let Some(row) = self.rows.remove(&number) else { return false };
+        self.known.remove(&(row.sender, row.letter));
+        self.bytes = self.bytes.saturating_sub(row.len);
+        true
     }
 }
 
@@ -105,11 +106,11 @@ impl Inbox {
         news: broadcast::Sender<Watched>,
         bounds: (usize, usize),
     ) -> Result<Self, StoreError> {
-        let InboxIndex { rows, forgotten, unreadable } = table.index().await?;
+        let InboxIndex { rows, last, unreadable } = table.index().await?;
         if unreadable > 0 {
             tracing::warn!(count = unreadable, "messages in the inbox cannot be read");
         }
-        let mut state = State { last: forgotten, ..State::default() };
+        let mut state = State { last, ..State::default() };
         for (Received { number, sender, letter, .. }, len) in rows {
             state.enter(number, Row { sender, letter, len });
         }
@@ -162,26 +163,25 @@ impl Inbox {
         self.0.table.read(after, max).await
     }
 
-    /// Forgets up to a number.
+    /// Forgets up to a number. Ends with how many messages those were.
     pub(super) async fn forget(&self, through: u64) -> Result<u64, StoreError> {
-        let (numbers, through) = {
+        let (numbers, forgotten) = {
             let state = self.lock();
             // What is being written stays, so that it is told.
             let untold = state.untold.keys().next().map(|first| first.saturating_sub(1));
             let through = through.min(untold.unwrap_or(state.last));
             let numbers: Vec<u64> =
                 state.rows.range(..=through).map(|(number, _)| *number).collect();
-            (numbers, through)
+            if numbers.is_empty() {
+                return Ok(0);
+            }
+            // Queued under the lock: what is remembered to have been given never falls.
+            (numbers, self.0.table.forget(through, state.last))
         };
-        if numbers.is_empty() {
-            return Ok(0);
-        }
-        self.0.table.forget(through).await?;
+        forgotten.await?;
         let mut state = self.lock();
-        for number in &numbers {
-            state.leave(*number);
-        }
-        Ok(super::number(numbers.len()))
+        let count = numbers.into_iter().filter(|number| state.leave(*number)).count();
+        Ok(super::number(count))
     }
 
     /// How much is kept.
@@ -300,6 +300,29 @@ mod tests {
         inbox.take(message(5, 60)).await.expect("there is room");
         assert_eq!(numbers(&inbox).await, [(2, 3), (3, 5)]);
         assert_eq!((inbox.gauges().messages, inbox.gauges().bytes), (2, 70));
+    }
+
+    #[tokio::test]
+    async fn no_number_comes_twice_whoever_forgets_at_the_same_time() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("store");
+        let storage = Storage::open(&path).expect("a new file");
+        let inbox = open(&storage, (10, 1_000)).await;
+        for number in 1..=3 {
+            inbox.take(message(number, 5)).await.expect("there is room");
+        }
+        let (mut all, mut first) = (Box::pin(inbox.forget(3)), Box::pin(inbox.forget(1)));
+        for forget in [&mut all, &mut first] {
+            assert!(futures::poll!(forget.as_mut()).is_pending());
+        }
+        assert_eq!(all.await.expect("the disk works"), 3);
+        assert_eq!(first.await.expect("the disk works"), 0, "each is counted once");
+        storage.close().await.expect("it is open");
+
+        let storage = Storage::open(&path).expect("our file");
+        let inbox = open(&storage, (10, 1_000)).await;
+        inbox.take(message(4, 5)).await.expect("there is room");
+        assert_eq!(numbers(&inbox).await, [(4, 4)]);
     }
 
     #[tokio::test]

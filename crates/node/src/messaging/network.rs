@@ -22,6 +22,9 @@ use crate::service::Service;
 /// Longest time for anything.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// What a node is told that carries no messages.
+const SILENT: &[(&str, &str)] = &[("MESHWORK_DHT__ENABLED", "false")];
+
 /// A node at work.
 struct Node {
     messaging: Messaging,
@@ -34,19 +37,23 @@ struct Node {
 
 impl Node {
     async fn start(dir: &TempDir, friend: Option<&Self>) -> Self {
-        Self::start_as(dir, friend, true).await
+        Self::start_with(dir, friend, &[]).await
     }
 
-    /// One that carries messages or not.
-    async fn start_as(dir: &TempDir, friend: Option<&Self>, carries: bool) -> Self {
+    /// One that is configured like this.
+    async fn start_with(
+        dir: &TempDir,
+        friend: Option<&Self>,
+        settings: &[(&'static str, &'static str)],
+    ) -> Self {
         let friend = friend.map(|friend| ("MESHWORK_NETWORK__PEERS", friend.address.as_str()));
         let always = [
             ("MESHWORK_NETWORK__LISTEN", "/ip4/127.0.0.1/tcp/0"),
             ("MESHWORK_NETWORK__ALLOW_PRIVATE", "true"),
             ("MESHWORK_DHT__MAILBOX_FETCH_PERIOD", "1s"),
-            ("MESHWORK_DHT__ENABLED", if carries { "true" } else { "false" }),
         ];
-        let environment: Environment = always.into_iter().chain(friend).collect();
+        let settings = settings.iter().copied();
+        let environment: Environment = always.into_iter().chain(settings).chain(friend).collect();
         let layers = Layers { file: None, environment: &environment, flags: Vec::new() };
         let params = layers.load().expect("a good configuration").params;
         let dir = DataDir::at(dir.path()).expect("an absolute path");
@@ -73,6 +80,12 @@ impl Node {
 
     async fn has_links(&self, count: usize) {
         while self.handle.peers().await.expect("it lives").len() < count {
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn has_no_links(&self) {
+        while !self.handle.peers().await.expect("it lives").is_empty() {
             sleep(Duration::from_millis(10)).await;
         }
     }
@@ -153,7 +166,7 @@ async fn a_message_comes_at_once_or_when_its_recipient_is_back_and_stays_until_i
 async fn a_neighbour_that_carries_no_messages_is_nobody_to_ask_for_any() {
     let dirs = [(); 3].map(|()| tempfile::tempdir().expect("a temporary directory"));
     let bob = Node::start(&dirs[0], None).await;
-    let silent = Node::start_as(&dirs[1], Some(&bob), false).await;
+    let silent = Node::start_with(&dirs[1], Some(&bob), SILENT).await;
     soon("the silent one is linked", bob.has_links(1)).await;
     let alice = Node::start(&dirs[2], Some(&bob)).await;
     let known = soon("the other one is known", async {
@@ -168,6 +181,31 @@ async fn a_neighbour_that_carries_no_messages_is_nobody_to_ask_for_any() {
     .await;
     assert_eq!((known["contacts"], known["contacts_waiting"]), (1, 0), "{known:?}");
     for node in [alice, silent, bob] {
+        node.end().await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_to_a_peer_that_carries_no_messages_is_given_back() {
+    // The overlay asks for no links, so that all are for messages.
+    const ALONE: &[(&str, &str)] = &[
+        ("MESHWORK_GOSSIP__MIN", "0"),
+        ("MESHWORK_GOSSIP__EXPECTED", "0"),
+        ("MESHWORK_GOSSIP__ANCHORS", "0"),
+        ("MESHWORK_GOSSIP__FEELER_PERIOD", "1day"),
+        ("MESHWORK_DHT__LINK_IDLE", "1s"),
+    ];
+    let dirs = [(); 2].map(|()| tempfile::tempdir().expect("a temporary directory"));
+    let silent = Node::start_with(&dirs[0], None, SILENT).await;
+    let alice = Node::start(&dirs[1], Some(&silent)).await;
+    soon("the silent one is linked", alice.has_links(1)).await;
+    alice.end().await;
+    // She knows it from before, and not that it carries no messages.
+    let alice = Node::start_with(&dirs[1], None, ALONE).await;
+    alice.send(silent.peer, "are you there?").await;
+    soon("it is dialled", alice.has_links(1)).await;
+    soon("the link is given back", alice.has_no_links()).await;
+    for node in [alice, silent] {
         node.end().await;
     }
 }

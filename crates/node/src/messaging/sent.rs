@@ -3,16 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dht::{LetterId, Outcome};
+use dht::{LetterId, Outcome, Sent};
 use libp2p::PeerId;
 use machine::UnixTime;
 
-/// Messages that are remembered. Those that have an end make room first.
-pub const SENT_MAX: usize = 1_024;
-
-/// News of one message that are remembered, besides its end. A day of tries has some 150: of more
-/// the oldest are forgotten, and who keeps it last.
-const HISTORY_MAX: usize = 64;
+/// Messages that are remembered, also over restarts. Those that have an end make room first.
+pub(crate) const SENT_MAX: usize = 1_024;
 
 /// A message of this node.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -25,7 +21,8 @@ pub struct SentMessage {
     pub at: UnixTime,
     /// How many bytes it says.
     pub bytes: usize,
-    /// What became of it, and when that was heard. The oldest first; at most 64, and the end.
+    /// What became of it, and when that was heard. The oldest first; at most 64: of more the oldest
+    /// are forgotten, and who keeps it last.
     pub history: Vec<(UnixTime, Outcome)>,
 }
 
@@ -53,13 +50,9 @@ impl Log {
     pub(super) fn note(&self, letter: LetterId, at: UnixTime, outcome: Outcome) {
         let mut all = self.lock();
         let message = all.iter_mut().rev().find(|message| message.letter == letter);
-        let Some(message) = message else { return };
-        if message.history.len() >= HISTORY_MAX && !outcome.is_end() {
-            let is_stored = |outcome: &Outcome| matches!(outcome, Outcome::Stored { .. });
-            let oldest = message.history.iter().position(|(_, outcome)| !is_stored(outcome));
-            message.history.remove(oldest.unwrap_or_default());
+        if let Some(message) = message {
+            Sent::prolong(&mut message.history, at, outcome);
         }
-        message.history.push((at, outcome));
     }
 
     pub(super) fn last(&self, max: usize) -> Vec<SentMessage> {
@@ -110,12 +103,12 @@ mod tests {
         let stored = Outcome::Stored { by: PeerId::random(), copies: 3, of: 5 };
         log.note(message(1).letter, at, Outcome::Sent { via: PeerId::random() });
         log.note(message(1).letter, at, stored);
-        for _ in 0..2 * HISTORY_MAX {
+        for _ in 0..2 * Sent::HISTORY_MAX {
             log.note(message(1).letter, at, Outcome::Sent { via: PeerId::random() });
         }
         log.note(message(1).letter, at, Outcome::Expired { copies: 3 });
         let [only] = log.last(9).try_into().expect("one");
-        assert_eq!(only.history.len(), HISTORY_MAX + 1);
+        assert_eq!(only.history.len(), Sent::HISTORY_MAX);
         assert_eq!(only.history[0].1, stored, "who keeps it is forgotten last");
         assert!(only.is_ended());
     }

@@ -12,7 +12,6 @@ use wire::signed::SignedRecord;
 
 use super::Node;
 use super::events::MALFORMED_PRICE;
-use super::relays::Relays;
 use super::wishes::answer;
 use crate::messaging::{Desk, Inner};
 
@@ -142,7 +141,7 @@ impl Node {
         let mut sessions = sessions.iter().filter(|info| info.peer == peer);
         let ours = sessions.all(|info| info.kind == SessionKind::Direct);
         // Those who relay close it when it is of no use for packets either.
-        let relayed = self.relays.as_ref().is_some_and(|relays: &Relays| relays.reaches(&peer));
+        let relayed = self.relays.as_ref().is_some_and(|relays| relays.reaches(&peer));
         // One that counts among those of the overlay is the overlay's to close.
         let counted = self.overlay().links().any(|link| link.peer == peer && !link.provisional);
         if ours && !relayed && !counted && !self.trusts(&peer) {

@@ -95,7 +95,7 @@ impl Testnet {
             ));
         }
         let place = self.rng.random_range(1..=count);
-        let Some(away) = self.members.get_mut(place) else { return Ok("nobody there".to_owned()) };
+        let away = self.members.get_mut(place).ok_or(crate::handle::Ending)?;
         away.kill().await;
         let (peer, name) = (away.peer, away.name.clone());
         let others: Vec<usize> = (1..=count).filter(|other| *other != place).collect();

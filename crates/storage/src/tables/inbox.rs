@@ -2,7 +2,6 @@
 
 use std::mem;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use dht::{LetterId, PAYLOAD_MAX};
@@ -11,17 +10,16 @@ use libp2p_identity::PeerId;
 use machine::UnixTime;
 use redb::ReadTransaction;
 
-use super::parts::load_in_parts;
+use super::parts::collect;
+use super::sent::PEER;
 use crate::error::StoreError;
 use crate::row::{self, BadRow, Change, Loaded, Row};
 use crate::schema::Table;
 use crate::storage::Storage;
 
-/// Longest id of a peer.
-const PEER_MAX: usize = 64;
-
-/// Where [`Table::Meta`] has the highest number that was forgotten: eight bytes, the highest first.
-const FORGOTTEN_KEY: &[u8] = b"inbox forgotten";
+/// Where [`Table::Meta`] has the highest number that had been given when something was forgotten:
+/// eight bytes, the highest first.
+const LAST_KEY: &[u8] = b"inbox last";
 
 /// Payloads that are read at once, in bytes, but at least one of them: what more are read in is the
 /// time for which others wait.
@@ -47,8 +45,9 @@ pub struct Received {
 pub struct InboxIndex {
     /// Messages without their payloads, and how many bytes those have. The first that came first.
     pub rows: Vec<(Received, usize)>,
-    /// The highest number up to which messages were forgotten: it never comes again.
-    pub forgotten: u64,
+    /// The highest number that had been given when something was forgotten: of what is no longer
+    /// there, none was higher.
+    pub last: u64,
     /// Messages that cannot be read.
     pub unreadable: usize,
 }
@@ -76,7 +75,7 @@ pub(crate) struct StoredReceived {
 impl Row for Received {
     const TABLE: Table = Table::Inbox;
     const WHAT: &'static str = "a message for this node";
-    const LEN_MAX: usize = 1 + (2 + PEER_MAX) + (2 + 16) + 11 + (4 + PAYLOAD_MAX);
+    const LEN_MAX: usize = 1 + PEER + (2 + 16) + 11 + (4 + PAYLOAD_MAX);
 
     type Message = StoredReceived;
 
@@ -114,24 +113,16 @@ impl InboxTable {
     /// # Errors
     /// [`StoreError`].
     pub fn index(&self) -> BoxFuture<'static, Result<InboxIndex, StoreError>> {
-        let rows = Arc::new(Mutex::new(Vec::new()));
-        let into = Arc::clone(&rows);
-        let each = move |part: Vec<Received>| {
-            let bare = part.into_iter().map(|mut row| {
-                let len = mem::take(&mut row.payload).len();
-                (row, len)
-            });
-            locked(&into).extend(bare);
-        };
-        let forgotten = self.0.queue().load(forgotten);
-        let loaded = load_in_parts(self.0.queue(), Box::new(each));
-        try_join(forgotten, loaded)
-            .map(move |loaded| {
-                let (forgotten, unreadable) = loaded?;
-                let rows = mem::take(&mut *locked(&rows));
-                Ok(InboxIndex { rows, forgotten: forgotten.all, unreadable })
-            })
-            .boxed()
+        let last = self.0.queue().load(last);
+        let rows = collect(self.0.queue(), |mut row: Received| {
+            let len = mem::take(&mut row.payload).len();
+            (row, len)
+        });
+        let index = try_join(last, rows).map(|loaded| {
+            let (last, Loaded { all: rows, skipped: unreadable }) = loaded?;
+            Ok(InboxIndex { rows, last: last.all, unreadable })
+        });
+        index.boxed()
     }
 
     /// Keeps a message in place of the one with its number. Queued by this call: of two calls, the
@@ -163,30 +154,27 @@ impl InboxTable {
         loaded.map(|loaded| Ok(loaded?.all)).boxed()
     }
 
-    /// Forgets the messages with numbers up to `through`, at most 16,384 of them.
+    /// Forgets the messages with numbers up to `through`, at most 16,384 of them, and remembers that
+    /// `last` is the highest number that was given. Queued by this call: of two calls, what the second
+    /// has told is remembered.
     ///
     /// # Errors
     /// [`StoreError`].
     ///
     /// # Cancel safety
     /// They are forgotten even when the future is dropped.
-    pub fn forget(&self, through: u64) -> BoxFuture<'static, Result<(), StoreError>> {
+    pub fn forget(&self, through: u64, last: u64) -> BoxFuture<'static, Result<(), StoreError>> {
         let key = through.saturating_add(1).to_be_bytes().to_vec();
         let below = Change::RemoveBelow { table: Table::Inbox, key };
-        let (key, value) = (FORGOTTEN_KEY.to_vec(), through.to_be_bytes().to_vec());
+        let (key, value) = (LAST_KEY.to_vec(), last.to_be_bytes().to_vec());
         self.0.queue().write(vec![below, Change::Put { table: Table::Meta, key, value }])
     }
 }
 
-fn forgotten(tx: &ReadTransaction) -> Result<Loaded<u64>, redb::Error> {
+fn last(tx: &ReadTransaction) -> Result<Loaded<u64>, redb::Error> {
     let meta = tx.open_table(Table::Meta.definition())?;
-    let number = meta.get(FORGOTTEN_KEY)?.and_then(|number| number.value().try_into().ok());
+    let number = meta.get(LAST_KEY)?.and_then(|number| number.value().try_into().ok());
     Ok(Loaded { all: number.map_or(0, u64::from_be_bytes), skipped: 0 })
-}
-
-fn locked<T>(rows: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nobody panics while it is held.
-    rows.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn read(
@@ -233,7 +221,7 @@ mod tests {
         let longest = message(5, PAYLOAD_MAX);
         let Ok(Change::Put { key, value, .. }) = Change::put(&longest) else { unreachable!() };
         assert_eq!(row::decode::<Received>(&key, &value).unwrap(), longest);
-        assert!(Change::put(&message(5, PAYLOAD_MAX + PEER_MAX)).is_err());
+        assert!(Change::put(&message(5, PAYLOAD_MAX + PEER)).is_err());
     }
 
     #[test]
@@ -254,9 +242,9 @@ mod tests {
         assert_eq!(rows, [1, 2, 3, 9].map(|number| (number, 40_000)));
         assert_eq!(block_on(inbox.read(2, 10)).unwrap(), [all[0].clone(), all[3].clone()]);
         assert_eq!(block_on(inbox.read(0, 2)).unwrap(), [all[1].clone(), all[2].clone()]);
-        block_on(inbox.forget(2)).unwrap();
+        block_on(inbox.forget(2, 9)).unwrap();
         assert_eq!(block_on(inbox.read(0, 1)).unwrap(), [all[0].clone()]);
-        assert_eq!((index.forgotten, block_on(inbox.index()).unwrap().forgotten), (0, 2));
+        assert_eq!((index.last, block_on(inbox.index()).unwrap().last), (0, 9));
         for number in 10..50 {
             block_on(inbox.put(&message(number, 40_000))).unwrap();
         }

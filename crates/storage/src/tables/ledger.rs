@@ -1,14 +1,12 @@
 //! The ledger that this node keeps for itself and others: accounts, channels and where it stands.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt, ready};
 use tickets::ledger;
 
-use super::parts::load_in_parts;
+use super::parts::collect;
 use crate::error::StoreError;
-use crate::row::{BadRow, Change, Row};
+use crate::row::{BadRow, Change, Loaded, Row};
 use crate::schema::Table;
 use crate::storage::Storage;
 
@@ -69,17 +67,14 @@ impl From<StoreError> for ledger::StoreError {
 
 impl ledger::Store for LedgerTable {
     fn load(&self) -> BoxFuture<'static, Result<Vec<ledger::Row>, ledger::StoreError>> {
-        let rows = Arc::new(Mutex::new(Vec::new()));
-        let all = Arc::clone(&rows);
-        let take = move |part| all.lock().unwrap_or_else(PoisonError::into_inner).extend(part);
-        let loaded = load_in_parts(self.0.queue(), Box::new(take));
-        let whole = move |unreadable| match unreadable {
-            0 => Ok(std::mem::take(&mut *rows.lock().unwrap_or_else(PoisonError::into_inner))),
+        let loaded = collect(self.0.queue(), |row| row);
+        let whole = |Loaded { all, skipped }| match skipped {
+            0 => Ok(all),
             rows => Err(ledger::StoreError::Failed {
                 message: format!("{rows} rows of the ledger cannot be read, must be none"),
             }),
         };
-        loaded.map(|loaded| loaded.map_err(Into::into).and_then(whole)).boxed()
+        loaded.map(move |loaded| loaded.map_err(Into::into).and_then(whole)).boxed()
     }
 
     fn commit(&self, rows: Vec<ledger::Row>) -> BoxFuture<'static, Result<(), ledger::StoreError>> {

@@ -3,9 +3,6 @@
 //! What is known of a message and the message itself are rows of two tables, so that a start reads
 //! the first and not the second.
 
-use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use bytes::Bytes;
 use dht::{
     Arrival, Change as MessageChange, Destination, Entry, MessageId, SeenRow, Sent, Snapshot,
@@ -14,13 +11,12 @@ use futures::future::{BoxFuture, FutureExt, ready, try_join4};
 use machine::UnixTime;
 use redb::ReadTransaction;
 
-use super::parts::load_in_parts;
+use super::parts::collect;
 use super::sent::{self, Letter};
 use crate::error::StoreError;
 use crate::row::{self, BadRow, Change, Loaded, Row};
 use crate::schema::Table;
 use crate::storage::Storage;
-use crate::writer::Queue;
 
 /// Keeps messages for others over restarts, what is remembered of those that came, and own messages.
 ///
@@ -165,40 +161,39 @@ impl Row for Seen {
 }
 
 fn rows_of(changes: Vec<MessageChange>) -> Result<Vec<Change>, StoreError> {
-    let (mut entries, mut envelopes, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-    let mut own = Vec::new();
+    let mut rows = Vec::new();
     for change in changes {
         match change {
             MessageChange::Keep { entry, envelope } => {
-                entries.push(Change::put(&entry)?);
-                let envelope = Envelope { arrival: entry.arrival, bytes: envelope };
-                envelopes.push(Change::put(&envelope)?);
+                rows.push(Change::put(&entry)?);
+                rows.push(Change::put(&Envelope { arrival: entry.arrival, bytes: envelope })?);
             }
             MessageChange::Drop(arrival) => {
-                entries.push(Change::Remove { table: Table::Messages, key: key_of(arrival) });
-                envelopes.push(Change::Remove { table: Table::Envelopes, key: key_of(arrival) });
+                rows.push(Change::Remove { table: Table::Messages, key: key_of(arrival) });
+                rows.push(Change::Remove { table: Table::Envelopes, key: key_of(arrival) });
             }
-            MessageChange::Seen(row) => seen.push(Change::put(&Seen(row))?),
+            MessageChange::Seen(row) => rows.push(Change::put(&Seen(row))?),
             MessageChange::Expired(wall) => {
                 let key = wall.as_millis().saturating_add(1).to_be_bytes().to_vec();
-                seen.push(Change::RemoveBelow { table: Table::Seen, key });
+                rows.push(Change::RemoveBelow { table: Table::Seen, key });
             }
             MessageChange::Send { sent, payload } => {
-                own.push(Change::put(&sent)?);
-                own.push(Change::put(&Letter { id: sent.letter, payload })?);
+                rows.push(Change::put(&sent)?);
+                rows.push(Change::put(&Letter { id: sent.letter, payload })?);
             }
             MessageChange::Sent(sent) => {
-                own.push(Change::put(&sent)?);
-                own.extend(sent.end().map(|_| sent::forget_letter(sent.letter)));
+                rows.push(Change::put(&sent)?);
+                rows.extend(sent.end().map(|_| sent::forget_letter(sent.letter)));
             }
             MessageChange::Unsent { at, letter } => {
-                own.push(Change::Remove { table: Table::Sent, key: sent::key_of(at, letter) });
-                own.push(sent::forget_letter(letter));
+                rows.push(Change::Remove { table: Table::Sent, key: sent::key_of(at, letter) });
+                rows.push(sent::forget_letter(letter));
             }
         }
     }
-    // Of each table those in their order; which tables come first makes no difference.
-    Ok(entries.into_iter().chain(envelopes).chain(seen).chain(own).collect())
+    // Each table is opened once; those of a table stay in their order.
+    rows.sort_by_key(Change::table);
+    Ok(rows)
 }
 
 fn read(
@@ -224,27 +219,6 @@ fn read(
     Ok(loaded)
 }
 
-/// All rows of a table, and how many could not be read.
-fn all<R: Row + Send + 'static>(
-    queue: &Queue,
-) -> BoxFuture<'static, Result<(Vec<R>, usize), StoreError>> {
-    let rows = Arc::new(Mutex::new(Vec::new()));
-    let into = Arc::clone(&rows);
-    let each = move |part: Vec<R>| locked(&into).extend(part);
-    let loaded = load_in_parts(queue, Box::new(each));
-    loaded
-        .map(move |unreadable| {
-            let rows = mem::take(&mut *locked(&rows));
-            unreadable.map(|unreadable| (rows, unreadable))
-        })
-        .boxed()
-}
-
-fn locked<T>(rows: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nobody panics while it is held.
-    rows.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl From<StoreError> for dht::StoreError {
     fn from(error: StoreError) -> Self {
         Self { message: error.to_string() }
@@ -253,17 +227,20 @@ impl From<StoreError> for dht::StoreError {
 
 impl dht::Store for MessageTable {
     fn load(&self) -> BoxFuture<'static, Result<Snapshot, dht::StoreError>> {
-        let (entries, seen) = (all::<Entry>(self.0.queue()), all::<Seen>(self.0.queue()));
-        let (sent, letters) = (all::<Sent>(self.0.queue()), all::<Letter>(self.0.queue()));
+        let queue = self.0.queue();
+        let entries = collect(queue, |entry: Entry| entry);
+        let seen = collect(queue, |Seen(row)| row);
+        let sent = collect(queue, |sent: Sent| sent);
+        let letters = collect(queue, |Letter { id, payload }| (id, payload));
         let loaded = try_join4(entries, seen, sent, letters).map(|loaded| {
             let (entries, seen, sent, letters) = loaded?;
-            let lost = [entries.1, seen.1, sent.1, letters.1];
+            let skipped = [entries.skipped, seen.skipped, sent.skipped, letters.skipped];
             Ok(Snapshot {
-                entries: entries.0,
-                seen: seen.0.into_iter().map(|Seen(row)| row).collect(),
-                sent: sent.0,
-                letters: letters.0.into_iter().map(|it| (it.id, it.payload)).collect(),
-                unreadable: lost.into_iter().fold(0, usize::saturating_add),
+                entries: entries.all,
+                seen: seen.all,
+                sent: sent.all,
+                letters: letters.all.into_iter().collect(),
+                unreadable: skipped.into_iter().fold(0, usize::saturating_add),
             })
         });
         loaded.boxed()

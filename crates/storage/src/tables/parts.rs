@@ -21,11 +21,28 @@ pub(super) fn load_in_parts<R: Row + Send + 'static>(
     hand_over(queue.clone(), first, each).boxed()
 }
 
+/// What `keep` makes of each row of a table. The load is queued, or refused, by this call and not by
+/// the first poll.
+pub(super) fn collect<R: Row + Send + 'static, T: Send + 'static>(
+    queue: &Queue,
+    mut keep: impl FnMut(R) -> T + Send + 'static,
+) -> BoxFuture<'static, Result<Loaded<Vec<T>>, StoreError>> {
+    let first = queue.load(|tx| row::load_part(tx, None));
+    let queue = queue.clone();
+    let loaded = async move {
+        let mut all = Vec::new();
+        let each = |part: Vec<R>| all.extend(part.into_iter().map(&mut keep));
+        let skipped = hand_over(queue, first, each).await?;
+        Ok(Loaded { all, skipped })
+    };
+    loaded.boxed()
+}
+
 /// Hands over `part` and all behind it.
 async fn hand_over<R: Row + Send + 'static>(
     queue: Queue,
     mut part: NextPart<R>,
-    mut each: Each<R>,
+    mut each: impl FnMut(Vec<R>),
 ) -> Result<usize, StoreError> {
     let mut unreadable = 0_usize;
     loop {

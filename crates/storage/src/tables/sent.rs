@@ -9,9 +9,8 @@ use crate::error::StoreError;
 use crate::row::{BadRow, Change, Row};
 use crate::schema::Table;
 
-/// Longest id of a peer, and what it takes in a row.
-const PEER_MAX: usize = 64;
-const PEER: usize = 2 + PEER_MAX;
+/// What the id of a peer takes, which has at most 64 bytes.
+pub(super) const PEER: usize = 2 + 64;
 /// What a number takes, of 64 and of 32 bits.
 const LONG: usize = 11;
 const SHORT: usize = 6;
@@ -70,7 +69,7 @@ pub(crate) struct StoredNews {
     first: u64,
     #[prost(uint64, tag = "5")]
     second: u64,
-    /// A [`Code`], by its place in all of them.
+    /// A [`Code`], by its number on the wire.
     #[prost(uint32, tag = "6")]
     code: u32,
 }
@@ -159,7 +158,7 @@ fn news_of(at: UnixTime, outcome: &Outcome) -> StoredNews {
         second,
         ..StoredNews::default()
     };
-    let about = |what, code: &Code| StoredNews { code: number_of(*code), ..news(what, 0, 0) };
+    let about = |what, code: &Code| StoredNews { code: code.number(), ..news(what, 0, 0) };
     match outcome {
         Outcome::Sent { via } => StoredNews { peer: bytes_of(via), ..news(1, 0, 0) },
         Outcome::Stored { by, copies, of } => {
@@ -216,14 +215,8 @@ fn outcome_of(news: &StoredNews) -> Result<(UnixTime, Outcome), BadRow> {
     Ok((UnixTime::from_millis(news.at), outcome))
 }
 
-fn number_of(code: Code) -> u32 {
-    let place = Code::ALL.iter().position(|other| *other == code);
-    place.and_then(|place| u32::try_from(place).ok()).unwrap_or_default()
-}
-
 fn code_of(number: u32) -> Result<Code, BadRow> {
-    let place = usize::try_from(number).map_err(|_| field("code"))?;
-    Code::ALL.get(place).copied().ok_or(field("code"))
+    Code::of_number(number).ok_or(field("code"))
 }
 
 /// What an own message says.
@@ -319,6 +312,17 @@ mod tests {
         for outcome in outcomes() {
             let history = vec![(UnixTime::from_millis(u64::MAX), outcome)];
             check_round_trip(&Sent { history, to: Some(PeerId::random()), ..sent() });
+        }
+    }
+
+    #[test]
+    fn a_code_is_kept_by_its_number_on_the_wire() {
+        let off = news_of(UnixTime::default(), &Outcome::Stopped(Code::Off));
+        assert_eq!((off.what, off.code), (3, 15));
+        // To take a message on is no reason against it, and 16 is none so far.
+        for code in [1, 16, u32::MAX] {
+            let refused = outcome_of(&StoredNews { code, ..off.clone() });
+            assert!(matches!(refused, Err(BadRow::Field { field: "code" })), "{refused:?}");
         }
     }
 

@@ -10,9 +10,6 @@ use crate::control::SENT_LIST_MAX;
 use crate::messaging::{Lifetime, PAYLOAD_MAX};
 use crate::payments::RELAYS_MAX;
 
-/// Most messages that are listed: as many as there may be.
-const INBOX_MAX: u32 = 10_000;
-
 /// What to send, and how. The exit code is 0 when the recipient has proven that it has it, or when
 /// others have that they keep it for it; 6 when nobody says anything in time; 7 when nobody takes it;
 /// and over relays 1 when one cannot pass it on.
@@ -69,7 +66,7 @@ pub(in crate::cli) struct Inbox {
     pub(super) after: u64,
     /// At most so many, the oldest first
     #[arg(long, value_name = "N", default_value_t = 100,
-          value_parser = clap::value_parser!(u32).range(1..=i64::from(INBOX_MAX)))]
+          value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) limit: u32,
     /// Give up those up to this number, and list none
     #[arg(long, value_name = "NUMBER", conflicts_with_all = ["after", "limit"])]

@@ -53,7 +53,7 @@ pub(super) const REFUSED: &str = "refused";
 pub(super) const EXPIRED: &str = "expired";
 
 /// The code of what nobody could be reached for.
-pub(super) const NOT_REACHABLE: &str = "not_reachable";
+pub(super) const NOT_REACHABLE: &str = dht::Code::NotReachable.name();
 
 impl News {
     /// Whether nothing follows.

@@ -1831,7 +1831,7 @@ pub struct SentMessage {
     /// Bytes of what it says.
     #[prost(uint64, tag = "4")]
     pub bytes: u64,
-    /// What became of it so far, the oldest first. At most 64, and the end.
+    /// What became of it so far, the oldest first. At most 64: of more the oldest are left out.
     #[prost(message, repeated, tag = "5")]
     pub history: ::prost::alloc::vec::Vec<MessageNews>,
 }
