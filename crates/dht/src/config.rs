@@ -39,8 +39,6 @@
 //! | `rates.bytes_burst` | bytes | 8 MiB | 96 KiB to 1 GiB |
 //! | `rates.lasting_max` | messages | 65,536 | 1 to 16,777,216 |
 //! | `rates.routed_weight` | messages | 1 | 1 to messages_burst |
-//! | `rates.put_weight` | messages | 4 | 1 to messages_burst |
-//! | `rates.fetched_weight` | messages | 0 | 0 to messages_burst |
 //! | `rates.links_max` | links | 4,096 | 16 to 1,000,000 |
 //! | `mailbox.serve` | switch | true | |
 //! | `mailbox.copies` | nodes | 5 | 1 to 20 |

@@ -3,7 +3,7 @@
 //! It does no cryptography. What arrives goes to the inbound pipeline and comes back as
 //! [`Command::Settled`]; own messages come out of the outbound pipeline as [`Command::Dispatch`].
 //!
-//! What the settings do not name:
+//! What the settings do not name, but for the mailbox:
 //!
 //! | quantity | unit | value |
 //! |---|---|---|
@@ -287,12 +287,15 @@ impl Core {
             Message::Returned { id, news } => self.on_returned(from, id, news, now),
             Message::Find { nonce, target, max } => self.on_find(from, (nonce, target, max), now),
             Message::Nodes { nonce, records } => self.on_nodes(from, nonce, records, now),
-            Message::List { .. }
-            | Message::Listed { .. }
-            | Message::Get { .. }
-            | Message::Got { .. }
-            | Message::Taken { .. }
-            | Message::Dropped { .. } => self.mail_received(from, message, now),
+            Message::List { nonce, cursor, max } => self.on_list(from, (nonce, cursor, max), now),
+            Message::Listed { nonce, ids, cursor, more } => {
+                self.on_listed(from, nonce, ids, (cursor, more), now);
+            }
+            Message::Get { nonce, ids } => self.on_get(from, nonce, &ids),
+            Message::Got { nonce, envelopes } => self.on_got(from, nonce, envelopes, now),
+            Message::Taken { nonce, ids } => self.on_taken(from, nonce, &ids, now),
+            // How many were there is nothing that anybody waits for.
+            Message::Dropped { .. } => {}
         }
     }
 
@@ -341,7 +344,7 @@ impl Core {
             Due::Parcel(serial) => self.parcel_due(serial, now),
             Due::Own(letter) => self.own_due(letter, now),
             Due::Rows => self.rows_due(now),
-            Due::Rested(peer) => self.link_rested(peer, now),
+            Due::Rested(peer) => self.offer_next(peer, now),
             Due::LookUp(number) => self.lookup_due(number, now),
             Due::Search(peer) => self.discovered(peer, &Err(DiscoverError::Unanswered)),
             Due::Ways => {

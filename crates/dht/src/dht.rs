@@ -19,12 +19,13 @@ use crate::core::Core;
 use crate::event::{Command, Event};
 use crate::feed::Waiting;
 use crate::front::Front;
-use crate::inbound::{Gate, InboundMessage};
+use crate::inbound::InboundMessage;
 use crate::layers::{InboundLayer, OutboundLayer, SettleLayer};
 use crate::metrics::{Counts, Metrics};
 use crate::outbound::{DhtOutboundRequest, Dispatch};
 use crate::pipeline::SinkMiddleware;
 use crate::requester::{DhtDiscoveryRequester, DhtRequester, OutboundMessageRequester, Restored};
+use crate::seen::{Seen, SeenGauges};
 use crate::work::Worker;
 
 /// The DHT of one node.
@@ -52,7 +53,7 @@ pub struct Dht {
     waiting: Waiting,
     metrics: Metrics,
     randomness: Randomness,
-    gate: Gate,
+    seen: Seen,
     clock: Clock,
     core: Core,
     worker: Worker,
@@ -123,15 +124,15 @@ impl Dht {
         DhtDiscoveryRequester { commands: self.commands.clone(), waiting: self.waiting.clone() }
     }
 
-    /// What the core tells, from now on, but for the arrivals. Who is more than 256 events behind
-    /// misses some, and is told how many.
+    /// What the core tells, from now on, but for the arrivals and the places that they
+    /// free. Who is more than 256 events behind misses some, and is told how many.
     pub fn subscribe(&self) -> broadcast::Receiver<Event> {
         self.waiting.subscribe()
     }
 
     /// What can be watched while the DHT runs.
     pub fn monitor(&self) -> Monitor {
-        Monitor { metrics: self.metrics.clone(), gate: self.gate.clone() }
+        Monitor { metrics: self.metrics.clone(), seen: self.seen.clone() }
     }
 
     /// For a swarm: the core, who does its slow work, and what the pipelines have for it and it for
@@ -209,7 +210,7 @@ impl Drop for Arrivals {
 #[derive(Clone, Debug)]
 pub struct Monitor {
     metrics: Metrics,
-    gate: Gate,
+    seen: Seen,
 }
 
 impl Monitor {
@@ -218,8 +219,8 @@ impl Monitor {
         self.metrics.counts()
     }
 
-    /// Which messages came before, and how much each link may still bring.
-    pub fn gate(&self) -> &Gate {
-        &self.gate
+    /// How much is remembered of messages that came.
+    pub fn seen(&self) -> SeenGauges {
+        self.seen.gauges()
     }
 }

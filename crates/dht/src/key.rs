@@ -66,12 +66,6 @@ fn places() -> impl Iterator<Item = u8> {
     (0..=u8::MAX).step_by(8).rev()
 }
 
-impl From<&PeerId> for Key {
-    fn from(peer: &PeerId) -> Self {
-        Self::of(peer)
-    }
-}
-
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({self})")
@@ -167,6 +161,5 @@ mod tests {
         let peer: PeerId = "12D3KooWGzxzKZYveHXtpG6AsrUJBcWxHBFS2HsEoGTxrMLvKXtf".parse().unwrap();
         let digest: [u8; LEN] = Sha256::digest(peer.to_bytes()).into();
         assert_eq!(Key::of(&peer).as_bytes(), &digest);
-        assert_eq!(Key::of(&peer), Key::from(&peer));
     }
 }

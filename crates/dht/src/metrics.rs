@@ -8,6 +8,9 @@ use crate::inbound::Disposition;
 use crate::refusal::Refusal;
 
 /// How often what happened since the start, by the names that the types have in the log.
+///
+/// A letter that the application has in hand for long is counted twice: as that, and when it is
+/// known what became of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Counts {
     /// Messages of others that passed the stages, by [`Disposition::name`].

@@ -17,6 +17,11 @@ use crate::refusal::Refusal;
 /// come at once. With more, a link would fill its share of the memory with what lives an hour.
 const LASTS: Duration = Duration::from_hours(1);
 
+/// What a message to be kept for somebody weighs, in messages: it is written to a disk.
+const PUT_WEIGHT: u32 = 4;
+/// What one weighs that this node asked its mailbox for. Its bytes count.
+const FETCHED_WEIGHT: u32 = 0;
+
 /// Allowances for each link, in bytes, in messages, and in what has to be remembered. Clones share
 /// them.
 ///
@@ -120,8 +125,6 @@ struct Limits {
     /// In seconds of life.
     lasting: Limit,
     routed_weight: u32,
-    put_weight: u32,
-    fetched_weight: u32,
     links_max: usize,
 }
 
@@ -132,8 +135,6 @@ impl Limits {
             bytes: Limit::new(config.bytes_per_second, config.bytes_burst),
             lasting: Limit { per_second: config.lasting_max.max(1).into(), burst: LASTS },
             routed_weight: config.routed_weight,
-            put_weight: config.put_weight,
-            fetched_weight: config.fetched_weight,
             links_max: config.links_max,
         }
     }
@@ -141,29 +142,34 @@ impl Limits {
     fn weight(&self, carriage: Carriage) -> u32 {
         match carriage {
             Carriage::Routed => self.routed_weight,
-            Carriage::Put => self.put_weight,
-            Carriage::Fetched => self.fetched_weight,
+            Carriage::Put => PUT_WEIGHT,
+            Carriage::Fetched => FETCHED_WEIGHT,
         }
     }
 }
 
 /// One kind of token: so many come back in a second, and no more than a burst of them are held.
 #[derive(Clone, Copy, Debug)]
-struct Limit {
+pub(crate) struct Limit {
     per_second: u64,
     /// Time in which a spent burst comes back.
     burst: Duration,
 }
 
 impl Limit {
-    fn new(per_second: u32, burst: u32) -> Self {
+    pub(crate) fn new(per_second: u32, burst: u32) -> Self {
         let per_second = u64::from(per_second.max(1));
         Self { per_second, burst: time(u64::from(burst), per_second) }
     }
 
     /// When a bucket is full again that is full at `full` and gives `tokens` at `now`, or how long
     /// it takes until it can.
-    fn take(&self, full: Instant, tokens: u64, now: Instant) -> Result<Instant, Duration> {
+    pub(crate) fn take(
+        &self,
+        full: Instant,
+        tokens: u64,
+        now: Instant,
+    ) -> Result<Instant, Duration> {
         let after = full.max(now).after(time(tokens, self.per_second));
         match after.since(now).checked_sub(self.burst) {
             None | Some(Duration::ZERO) => Ok(after),

@@ -172,9 +172,14 @@ impl DhtRequester {
     ///
     /// # Errors
     /// [`DhtActorError::LookUp`], [`DhtActorError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, nobody waits for the answer.
     pub async fn look_up(&self, target: Key) -> Result<Vec<PeerId>, DhtActorError> {
+        // Nobody is to wait for what is not asked.
+        let place = self.commands.reserve().await.map_err(|_| DhtActorError::Stopped)?;
         let answer = self.waiting.look_up(target);
-        self.command(Command::LookUp { target }).await?;
+        place.send(Command::LookUp { target });
         let found = answer.await.map_err(|_| DhtActorError::Stopped)?;
         found.map_err(DhtActorError::LookUp)
     }
@@ -221,11 +226,35 @@ impl DhtDiscoveryRequester {
     ///
     /// # Errors
     /// [`DhtActorError::Discover`], [`DhtActorError::Stopped`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped, nobody waits for the answer.
     pub async fn discover_peer(&self, peer: PeerId) -> Result<Arc<SignedRecord>, DhtActorError> {
+        let place = self.commands.reserve().await.map_err(|_| DhtActorError::Stopped)?;
         let answer = self.waiting.discover(peer);
-        let command = Command::Discover { peer };
-        self.commands.send(command).await.map_err(|_| DhtActorError::Stopped)?;
+        place.send(Command::Discover { peer });
         let found = answer.await.map_err(|_| DhtActorError::Stopped)?;
         found.map_err(DhtActorError::Discover)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_gives_up_before_asking_waits_for_nothing() {
+        let (commands, _core) = mpsc::channel(1);
+        let waiting = Waiting::new();
+        let keys = libp2p_identity::Keypair::ed25519_from_bytes([1; 32]).expect("32 bytes");
+        let peer = keys.public().to_peer_id();
+        commands.try_send(Command::Forget { peer }).expect("there is a place");
+        let dht = DhtRequester { commands: commands.clone(), waiting: waiting.clone() };
+        let discovery = DhtDiscoveryRequester { commands, waiting: waiting.clone() };
+        assert!(dht.look_up(Key::of(&peer)).now_or_never().is_none());
+        assert!(discovery.discover_peer(peer).now_or_never().is_none());
+        assert_eq!(waiting.asked(), 0);
     }
 }

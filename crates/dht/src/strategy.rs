@@ -113,7 +113,8 @@ impl<'a> View<'a> {
     }
 
     /// The `n` peers of table and links closest to `key` that are strictly closer than this node,
-    /// best first, of whom a quarter may be linked without being contacts; if `key` is its own, just the closest. None of `exclude`, and not this node.
+    /// best first, of whom a quarter may be linked without being contacts; if `key` is its own, just
+    /// the closest. None of `exclude`, and not this node.
     pub fn towards(&self, key: &Key, n: usize, exclude: &[PeerId]) -> Vec<PeerId> {
         let own = self.table.own();
         if key == own {

@@ -2,9 +2,10 @@
 //!
 //! A record that somebody sent makes a peer *wait*. Once this node has a link with it, it becomes a
 //! *contact*, if its bucket and its subnets have a place; messages go over contacts only, so that a
-//! record with false addresses attracts none. Whoever dialled in has shown that it has its key, and not
-//! where it is: until this node has dialled it, it is *unproven*, and only a few contacts are. A contact leaves only when it fails to give a sign of
-//! life: the one least recently seen is asked for one when somebody waits.
+//! record with false addresses attracts none. Whoever dialled in has shown that it has its key, and
+//! not where it is: until this node has dialled it, it is *unproven*, and only a few contacts are. A
+//! contact leaves only when it fails to give a sign of life: the one least recently seen is asked for
+//! one when somebody waits.
 //!
 //! | quantity | unit | default | bound |
 //! |---|---|---|---|

@@ -293,8 +293,8 @@ fn is_local(name: &str) -> bool {
     })
 }
 
-/// IPv4 inside IPv6 as IPv4: mapped, 6to4 and NAT64.
-fn plain(ip: IpAddr) -> IpAddr {
+/// `ip` without a disguise: IPv4 inside IPv6 (mapped, 6to4, NAT64) as IPv4, all else as it is.
+pub fn plain(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = ip.to_canonical() else { return ip.to_canonical() };
     let inner = |high: u16, low: u16| {
         let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());

@@ -15,7 +15,8 @@ pub struct MailboxConfig {
     pub serve: bool,
     /// Nodes that a message is put to: k.
     pub copies: usize,
-    /// Nodes that have to keep it until it is tried every ten minutes only, and not sooner: r.
+    /// Nodes that have to keep it until it is tried once in
+    /// `delivery.stored_retry` only: r.
     pub redundancy: usize,
     /// A message is kept only by a node that is one of this many closest to its recipient.
     pub region: usize,

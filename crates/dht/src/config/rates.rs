@@ -25,10 +25,6 @@ pub struct RatesConfig {
     pub lasting_max: u32,
     /// What a message to be carried or delivered weighs, in messages.
     pub routed_weight: u32,
-    /// What a message to be kept for somebody weighs, in messages.
-    pub put_weight: u32,
-    /// What a message weighs that this node asked its mailbox for, in messages.
-    pub fetched_weight: u32,
     /// Links whose allowance is remembered, after they are gone as well.
     pub links_max: usize,
 }
@@ -42,8 +38,6 @@ impl Default for RatesConfig {
             bytes_burst: 8 << 20,
             lasting_max: 65_536,
             routed_weight: 1,
-            put_weight: 4,
-            fetched_weight: 0,
             links_max: 4_096,
         }
     }
@@ -60,8 +54,6 @@ impl RatesConfig {
             ("rates.bytes_burst", self.bytes_burst.into(), 96 << 10, 1 << 30),
             ("rates.lasting_max", self.lasting_max.into(), 1, 16_777_216),
             ("rates.routed_weight", self.routed_weight.into(), 1, burst),
-            ("rates.put_weight", self.put_weight.into(), 1, burst),
-            ("rates.fetched_weight", self.fetched_weight.into(), 0, burst),
             ("rates.links_max", count(self.links_max), 16, 1_000_000),
         ])
     }

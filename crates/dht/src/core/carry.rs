@@ -1,7 +1,8 @@
 //! Carrying: parcels on their way to the next neighbour.
 //!
 //! A parcel for a known destination goes to a peer that is strictly closer to it than this node, or
-//! to nobody: whatever the others do, it never comes back.
+//! to nobody, but for steps away at the beginning, which cost hops (DHT-35): whatever the others do,
+//! it comes to an end.
 
 use std::time::Duration;
 
@@ -37,18 +38,11 @@ impl Core {
         let envelope = recorded.envelope();
         let peer = envelope.destination().ok_or(Refusal::NotForUs)?.peer();
         let keep = envelope.flags().contains(Flags::MAILBOX);
-        let parcel = Parcel {
-            id: recorded.id(),
-            envelope: envelope.bytes().clone(),
-            goal: Goal::Towards { peer, key: Key::of(&peer), keep },
-            origin: Origin::Link(recorded.from()),
-            hops: self.fewer_hops(recorded.hops()).ok_or(Refusal::HopsSpent)?,
-            exclude: vec![recorded.from()],
-            tried: 0,
-            stage: Stage::Idle,
-            refused: None,
-        };
-        self.send_parcel(parcel, now)?;
+        let goal = Goal::Towards { peer, key: Key::of(&peer), keep };
+        let (id, origin) = (recorded.id(), Origin::Link(recorded.from()));
+        let hops = self.fewer_hops(recorded.hops()).ok_or(Refusal::HopsSpent)?;
+        let parcel = Parcel::new(id, envelope.bytes().clone(), goal, origin, hops);
+        self.send_parcel(Parcel { exclude: vec![recorded.from()], ..parcel }, now)?;
         recorded.settle();
         Ok(())
     }
@@ -61,18 +55,9 @@ impl Core {
         hops: u8,
         now: Instant,
     ) {
-        let parcel = Parcel {
-            id,
-            envelope: envelope.bytes().clone(),
-            goal: Goal::Around { peer: author, key: Key::of(&author) },
-            origin: Origin::Link(from),
-            hops,
-            exclude: vec![from, author],
-            tried: 0,
-            stage: Stage::Idle,
-            refused: None,
-        };
-        self.send_aside(parcel, now);
+        let goal = Goal::Around { peer: author, key: Key::of(&author) };
+        let parcel = Parcel::new(id, envelope.bytes().clone(), goal, Origin::Link(from), hops);
+        self.send_aside(Parcel { exclude: vec![from, author], ..parcel }, now);
     }
 
     /// How many carriers an own envelope may pass: the same for each of one letter, so that several

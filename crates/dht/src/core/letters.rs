@@ -14,7 +14,7 @@ use wire::signed::SignedRecord;
 use super::agenda::Due;
 use super::desk::{Errand, Joining};
 use super::lookup::Aim;
-use super::parcels::{Goal, Origin, Parcel, Stage};
+use super::parcels::{Goal, Origin, Parcel};
 use super::{Core, Event, Fault, Job};
 use crate::envelope::{Destination, Flags, Lifetime, Terms};
 use crate::event::{DiscoverError, Done};
@@ -221,11 +221,7 @@ impl Core {
         let keep = dispatch.envelope.flags().contains(Flags::MAILBOX);
         let goal = Goal::Towards { peer, key: Key::of(&peer), keep };
         let hops = self.hops_of(&dispatch.addressed.letter.id);
-        let origin = Origin::Aside;
-        let (exclude, stage) = (Vec::new(), Stage::Idle);
-        let parcel =
-            Parcel { id, envelope, goal, origin, hops, exclude, tried: 0, stage, refused: None };
-        self.send_aside(parcel, now);
+        self.send_aside(Parcel::new(id, envelope, goal, Origin::Aside, hops), now);
     }
 
     /// Announces this node to those near it, now and then.
@@ -245,17 +241,8 @@ impl Core {
         let near = view.closest(self.table.own(), JOIN_TO, &[]);
         let hops = self.hops_of(&dispatch.addressed.letter.id);
         for peer in near {
-            let parcel = Parcel {
-                id: dispatch.identified.id,
-                envelope: dispatch.envelope.bytes().clone(),
-                goal: Goal::To(peer),
-                origin: Origin::Aside,
-                hops,
-                exclude: Vec::new(),
-                tried: 0,
-                stage: Stage::Idle,
-                refused: None,
-            };
+            let (id, envelope) = (dispatch.identified.id, dispatch.envelope.bytes().clone());
+            let parcel = Parcel::new(id, envelope, Goal::To(peer), Origin::Aside, hops);
             self.send_aside(parcel, now);
         }
     }

@@ -13,6 +13,7 @@ use super::{Core, Event, Fault, Message};
 use crate::envelope::MessageId;
 use crate::inbound::{Carriage, Disposition, InboundMessage, Ticket};
 use crate::messages::News;
+use crate::rates::Limit;
 use crate::refusal::Refusal;
 use crate::table::Alive;
 
@@ -42,8 +43,8 @@ pub(super) struct Link {
     rests: Option<Instant>,
     /// What it may answer though nobody waits for that.
     pub(super) past: Past,
-    /// Questions that it may ask still, and when that was counted.
-    finds: (u32, Instant),
+    /// When it may ask as many questions at once as any.
+    finds: Instant,
 }
 
 /// An envelope in the pipeline.
@@ -69,7 +70,7 @@ impl Link {
             waiting: Queue::default(),
             rests: None,
             past: Past::default(),
-            finds: (FINDS_BURST, now),
+            finds: now,
         }
     }
 
@@ -97,16 +98,9 @@ impl Link {
 
     /// Whether it may ask for contacts now.
     pub(super) fn may_ask(&mut self, now: Instant) -> bool {
-        let (left, since) = self.finds;
-        let seconds = u32::try_from(now.since(since).as_secs()).unwrap_or(u32::MAX);
-        let (left, since) = if seconds == 0 {
-            (left, since)
-        } else {
-            let more = seconds.saturating_mul(FINDS_PER_SECOND);
-            (left.saturating_add(more).min(FINDS_BURST), now)
-        };
-        self.finds = (left.saturating_sub(1), since);
-        left > 0
+        let taken = Limit::new(FINDS_PER_SECOND, FINDS_BURST).take(self.finds, 1, now);
+        self.finds = taken.unwrap_or(self.finds);
+        taken.is_ok()
     }
 }
 
@@ -285,11 +279,6 @@ impl Core {
             Disposition::Keep(_) => Ok(()),
             Disposition::Unwanted | Disposition::InHand | Disposition::Unreadable => Ok(()),
         }
-    }
-
-    /// A link may be offered parcels again.
-    pub(super) fn link_rested(&mut self, peer: PeerId, now: Instant) {
-        self.offer_next(peer, now);
     }
 
     /// A link that was opened for the core: is it used?

@@ -24,7 +24,7 @@ use crate::config::Params;
 use crate::envelope::MessageId;
 use crate::event::Done;
 use crate::mailbox::{Admission, Arrival, MailGauges, Mailboxes};
-use crate::messages::{Message, News};
+use crate::messages::News;
 use crate::network::Network;
 use crate::store::Snapshot;
 
@@ -105,28 +105,6 @@ impl Mail {
 }
 
 impl Core {
-    /// List, Listed, Get, Got, Taken, Dropped.
-    pub(super) fn mail_received(&mut self, from: PeerId, message: Message, now: Instant) {
-        match message {
-            Message::List { nonce, cursor, max } => self.on_list(from, (nonce, cursor, max), now),
-            Message::Get { nonce, ids } => self.on_get(from, nonce, &ids),
-            Message::Taken { nonce, ids } => self.on_taken(from, nonce, &ids, now),
-            Message::Listed { nonce, ids, cursor, more } => {
-                self.on_listed(from, nonce, ids, (cursor, more), now);
-            }
-            Message::Got { nonce, envelopes } => self.on_got(from, nonce, envelopes, now),
-            // How many were there is nothing that anybody waits for.
-            Message::Dropped { .. } => {}
-            Message::Carry { .. }
-            | Message::Put { .. }
-            | Message::Verdict { .. }
-            | Message::Returned { .. }
-            | Message::Find { .. }
-            | Message::Nodes { .. } => {}
-        }
-        self.mail_plan(now);
-    }
-
     /// News of an envelope that was put to `from`. False if it was not.
     pub(super) fn mail_returned(
         &mut self,

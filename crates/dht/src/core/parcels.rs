@@ -31,6 +31,18 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
+    /// One that nobody had yet.
+    pub(super) fn new(
+        id: MessageId,
+        envelope: Bytes,
+        goal: Goal,
+        origin: Origin,
+        hops: u8,
+    ) -> Self {
+        let (exclude, stage) = (Vec::new(), Stage::Idle);
+        Self { id, envelope, goal, origin, hops, exclude, tried: 0, stage, refused: None }
+    }
+
     /// Whether it is an own message.
     pub(super) const fn is_own(&self) -> bool {
         matches!(self.origin, Origin::Own(_))

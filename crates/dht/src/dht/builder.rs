@@ -224,7 +224,7 @@ impl DhtBuilder {
             waiting,
             metrics,
             randomness,
-            gate,
+            seen: gate.seen().clone(),
             clock,
             core,
             worker,

@@ -156,15 +156,20 @@ impl Standalone {
     }
 
     fn feed(&mut self, input: Input<Core>) {
+        self.tell_wall();
+        self.apply(VecDeque::from([input]));
+    }
+
+    fn tell_wall(&mut self) {
         let now = self.clock.read();
         if self.walled.is_none_or(|last| now.now.since(last) >= WALL_STALE) {
             self.walled = Some(now.now);
             self.apply(VecDeque::from([Input::Wall(now.wall)]));
         }
-        self.apply(VecDeque::from([input]));
     }
 
     fn tick(&mut self) {
+        self.tell_wall();
         self.core.tick(self.clock.now());
         let bounced = self.carry_out();
         self.apply(bounced);

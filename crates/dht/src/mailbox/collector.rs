@@ -1,5 +1,5 @@
 //! Fetching own mail from several servers at once: each message from one of them, and none is said
-//! to be taken that the application has not accepted.
+//! to be taken before the application has it, or it is of no use as that server gives it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;

@@ -1,10 +1,10 @@
 //! Which subnets a peer claims to be in.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 use libp2p_core::Multiaddr;
-use transport::address::{Scope, admissible, ip_of, scope};
+use transport::address::{Scope, admissible, ip_of, plain, scope};
 use wire::signed::SignedRecord;
 
 use crate::config::RoutingConfig;
@@ -81,19 +81,15 @@ impl Subnet {
     /// An IPv4 address inside IPv6 (6to4, NAT64) counts as what is inside: the outer subnet would
     /// be one for each address.
     fn of_ip(ip: IpAddr) -> Self {
-        let inner = |high: u16, low: u16| {
-            let ([a, b], [c, _]) = (high.to_be_bytes(), low.to_be_bytes());
-            Self::V4([a, b, c])
-        };
-        match ip {
+        match plain(ip) {
             IpAddr::V4(ip) => {
-                let [a, b, c, _] = Ipv4Addr::octets(&ip);
+                let [a, b, c, _] = ip.octets();
                 Self::V4([a, b, c])
             }
-            IpAddr::V6(ip) => match Ipv6Addr::segments(&ip) {
-                [0x2002, high, low, ..] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => inner(high, low),
-                [a, b, c, ..] => Self::V6([a, b, c]),
-            },
+            IpAddr::V6(ip) => {
+                let [a, b, c, ..] = ip.segments();
+                Self::V6([a, b, c])
+            }
         }
     }
 }
@@ -113,7 +109,8 @@ mod tests {
     #[test]
     fn every_spelling_of_an_address_is_in_one_subnet() {
         let v4 = Some(vec![Subnet::V4([9, 8, 7])]);
-        for address in ["/ip4/9.8.7.6", "/ip6/::ffff:9.8.7.1", "/ip6/2002:908:701::1"] {
+        let mapped = ["/ip6/::ffff:9.8.7.1", "/ip6/2002:908:701::1", "/ip6/64:ff9b::908:701"];
+        for address in ["/ip4/9.8.7.6"].into_iter().chain(mapped) {
             assert_eq!(subnets(&[&format!("{address}/tcp/1")], false), v4, "{address}");
         }
         assert_eq!(subnets(&["/ip4/9.8.7.6/tcp/1", "/ip4/9.8.7.9/udp/1/quic-v1"], false), v4);

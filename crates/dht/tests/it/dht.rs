@@ -3,6 +3,7 @@
 
 mod town;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,10 @@ use meshwork_dht::{
     Event, InboundMessage, Key, Outcome, Refusal, SendOptions, Ticket,
 };
 
+use wire::signed::SignedRecord;
+
 use self::town::{Town, in_a_row};
+use crate::core::world::{keys, peer};
 
 const SOON: Duration = Duration::from_mins(1);
 
@@ -57,7 +61,7 @@ async fn a_message_for_a_peer_that_is_away_waits_where_nobody_can_read_it() {
     let a = town.node(first).await;
     let b = town.node(middle).await;
     town.link(a.peer, b.peer).await;
-    let mut sending = a.requester.send_direct(town::peer(last), "later").await.unwrap();
+    let mut sending = a.requester.send_direct(peer(last), "later").await.unwrap();
     while let Some(outcome) = sending.next().await {
         if let Outcome::Stored { by, .. } = outcome {
             assert_eq!(by, b.peer);
@@ -88,6 +92,30 @@ async fn a_peer_is_found_by_its_id_alone() {
     assert_eq!(record.peer(), c.peer);
     let oneself = a.discovery.discover_peer(a.peer).await;
     assert_eq!(oneself.err(), Some(DhtActorError::Discover(DiscoverError::Oneself)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_core_is_told_of_records_and_of_bans() {
+    let mut town = Town::new();
+    let a = town.node(1).await;
+    let mut events = a.events.resubscribe();
+    let sealed = |of: u8, seq| {
+        let address = format!("/ip4/10.0.0.{of}/tcp/4001").parse().unwrap();
+        Arc::new(SignedRecord::seal(&keys(of), seq, vec![address]).unwrap())
+    };
+    a.dht.meet(sealed(2, 1)).await.unwrap();
+    a.dht.announce(sealed(1, 2)).await.unwrap();
+    a.dht.forget(peer(2)).await.unwrap();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        match events.recv().await.unwrap() {
+            Event::Met { peer: met, .. } => told.push(("met", met)),
+            Event::Announced { .. } => told.push(("announced", a.peer)),
+            Event::Forgotten { peer: forgotten, .. } => told.push(("forgotten", forgotten)),
+            _ => {}
+        }
+    }
+    assert_eq!(told, [("met", peer(2)), ("announced", a.peer), ("forgotten", peer(2))]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +156,7 @@ async fn a_message_that_nobody_can_take_has_an_end_that_says_so() {
     let mut town = Town::new();
     let a = town.node(1).await;
     let options = SendOptions { keep: false, ..SendOptions::default() };
-    let strategy = BroadcastStrategy::Direct(town::peer(2));
+    let strategy = BroadcastStrategy::Direct(peer(2));
     let sending = a.requester.send_message(strategy, "hello", options).await.unwrap();
     let waited = tokio::time::timeout(Duration::from_hours(3), sending.end()).await;
     let outcome = waited.expect("no end within its lifetime").unwrap();
@@ -211,14 +239,14 @@ async fn beside_letters_that_an_application_holds_others_pass_over_the_same_link
 async fn who_waits_is_told_when_the_dht_stops() {
     let mut town = Town::new();
     let a = town.node(1).await;
-    let sending = a.requester.send_direct(town::peer(2), "hello").await.unwrap();
+    let sending = a.requester.send_direct(peer(2), "hello").await.unwrap();
     let (requester, dht) = (a.requester.clone(), a.dht.clone());
     town.stop(a).await;
     let end = tokio::time::timeout(SOON, sending.end()).await;
     assert_eq!(end, Ok(Err(DhtActorError::Stopped)));
-    let late = requester.send_direct(town::peer(2), "late").await;
+    let late = requester.send_direct(peer(2), "late").await;
     assert_eq!(late.err(), Some(DhtOutboundError::Stopped));
-    assert_eq!(dht.look_up(Key::of(&town::peer(2))).await, Err(DhtActorError::Stopped));
+    assert_eq!(dht.look_up(Key::of(&peer(2))).await, Err(DhtActorError::Stopped));
 }
 
 #[tokio::test(start_paused = true)]
@@ -235,11 +263,11 @@ async fn bytes_that_are_no_frame_close_their_link_and_nothing_else() {
 
 #[tokio::test]
 async fn what_nobody_takes_in_is_refused_and_gives_back_its_place() {
-    let mut dht = Dht::builder(town::keys(1)).build([1; 32]).await.unwrap();
+    let mut dht = Dht::builder(keys(1)).build([1; 32]).await.unwrap();
     let arrivals = dht.take_inbound_receiver().unwrap();
     let (_core, _worker, mut front) = dht.into_parts();
     let arrived = |number| {
-        let (from, ticket) = (town::peer(2), Ticket::new(number));
+        let (from, ticket) = (peer(2), Ticket::new(number));
         let (carriage, envelope) = (Carriage::Routed, Bytes::new());
         Event::Arrived(InboundMessage { from, ticket, hops: 1, carriage, envelope })
     };

@@ -156,7 +156,7 @@ impl Core {
         }
     }
 
-    pub(super) fn on_listed(
+    pub(in super::super) fn on_listed(
         &mut self,
         from: PeerId,
         nonce: u64,
@@ -168,7 +168,13 @@ impl Core {
         self.answered(from, listed, "listed", now);
     }
 
-    pub(super) fn on_got(&mut self, from: PeerId, nonce: u64, envelopes: Vec<Bytes>, now: Instant) {
+    pub(in super::super) fn on_got(
+        &mut self,
+        from: PeerId,
+        nonce: u64,
+        envelopes: Vec<Bytes>,
+        now: Instant,
+    ) {
         let Mail { network, collecting, .. } = &mut self.mail;
         let identify = |bytes: &Bytes| {
             Envelope::parse(bytes.clone()).ok().map(|envelope| envelope.identify(network).id)
@@ -187,15 +193,18 @@ impl Core {
         let fault = match answer {
             Ok(()) => {
                 self.saw(from, now);
-                return self.collect(now);
+                None
             }
             Err(Wrong::Unasked) => return self.desk.report(from, Fault::Unsolicited(what)),
-            Err(Wrong::TooMany(count, wish)) => Fault::TooMany { count, wish },
-            Err(Wrong::Another) => Fault::AnotherMessage,
+            Err(Wrong::TooMany(count, wish)) => Some(Fault::TooMany { count, wish }),
+            Err(Wrong::Another) => Some(Fault::AnotherMessage),
         };
-        self.mail.collecting.visits.end(&from);
-        self.desk.report(from, fault);
+        if let Some(fault) = fault {
+            self.mail.collecting.visits.end(&from);
+            self.desk.report(from, fault);
+        }
         self.collect(now);
+        self.mail_plan(now);
     }
 
     /// A question did not leave.

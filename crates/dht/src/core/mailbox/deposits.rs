@@ -7,7 +7,7 @@ use libp2p_identity::PeerId;
 use machine::Instant;
 
 use super::super::Core;
-use super::super::parcels::{Goal, Origin, Parcel, Stage};
+use super::super::parcels::{Goal, Origin, Parcel};
 use super::super::room::Room;
 use crate::code::Code;
 use crate::envelope::{Envelope, MessageId};
@@ -199,17 +199,7 @@ impl Core {
 
     /// Asks a node to keep an envelope.
     pub(super) fn put(&mut self, id: MessageId, envelope: Bytes, to: PeerId, now: Instant) {
-        let parcel = Parcel {
-            id,
-            envelope,
-            goal: Goal::To(to),
-            origin: Origin::Mail,
-            hops: 0,
-            exclude: Vec::new(),
-            tried: 0,
-            stage: Stage::Idle,
-            refused: None,
-        };
+        let parcel = Parcel::new(id, envelope, Goal::To(to), Origin::Mail, 0);
         if let Err(refusal) = self.send_parcel(parcel, now) {
             self.mail_put(id, to, Err(Some(refusal.code())), now);
         }

@@ -13,6 +13,7 @@ use crate::envelope::{Destination, MessageId};
 use crate::event::Done;
 use crate::mailbox::{Arrival, Page};
 use crate::messages::{IDS_MAX, fits};
+use crate::rates::Limit;
 
 /// Pages that a link may ask for at once, and how many more each second.
 const LISTS_BURST: u32 = 32;
@@ -26,8 +27,8 @@ const READING_MAX: usize = 8;
 pub(super) struct Serving {
     /// Links for which the store is being read, and for which request: one answer at a time.
     reading: BTreeMap<PeerId, u64>,
-    /// Pages that each link may ask for still, and when that was counted.
-    lists: BTreeMap<PeerId, (u32, Instant)>,
+    /// When each link may ask for as many pages at once as any.
+    lists: BTreeMap<PeerId, Instant>,
 }
 
 /// Messages that are being read for somebody.
@@ -46,15 +47,10 @@ impl Serving {
     }
 
     fn may_list(&mut self, peer: PeerId, now: Instant) -> bool {
-        let (left, since) = self.lists.entry(peer).or_insert((LISTS_BURST, now));
-        let seconds = u32::try_from(now.since(*since).as_secs()).unwrap_or(u32::MAX);
-        if seconds > 0 {
-            let more = seconds.saturating_mul(LISTS_PER_SECOND);
-            (*left, *since) = (left.saturating_add(more).min(LISTS_BURST), now);
-        }
-        let may = *left > 0;
-        *left = left.saturating_sub(1);
-        may
+        let full = self.lists.entry(peer).or_insert(now);
+        let taken = Limit::new(LISTS_PER_SECOND, LISTS_BURST).take(*full, 1, now);
+        *full = taken.unwrap_or(*full);
+        taken.is_ok()
     }
 
     pub(super) fn passing(&self) -> usize {
@@ -64,7 +60,7 @@ impl Serving {
 
 impl Core {
     /// The recipient asks what is here.
-    pub(super) fn on_list(
+    pub(in super::super) fn on_list(
         &mut self,
         from: PeerId,
         (nonce, cursor, max): (u64, Bytes, u32),
@@ -82,7 +78,7 @@ impl Core {
     }
 
     /// The recipient asks for messages. While others are read for it, it is not answered.
-    pub(super) fn on_get(&mut self, from: PeerId, nonce: u64, ids: &[MessageId]) {
+    pub(in super::super) fn on_get(&mut self, from: PeerId, nonce: u64, ids: &[MessageId]) {
         if !self.links.contains_key(&from) || self.mail.serving.reading.contains_key(&from) {
             return;
         }
@@ -145,12 +141,19 @@ impl Core {
     }
 
     /// The recipient has messages.
-    pub(super) fn on_taken(&mut self, from: PeerId, nonce: u64, ids: &[MessageId], now: Instant) {
+    pub(in super::super) fn on_taken(
+        &mut self,
+        from: PeerId,
+        nonce: u64,
+        ids: &[MessageId],
+        now: Instant,
+    ) {
         let Ok(recipient) = Destination::of(&from) else { return };
         let taken = self.mail.boxes.take(&recipient, ids);
         let count = u32::try_from(taken.len()).unwrap_or(u32::MAX);
         self.mail.keeping.forget(taken);
         self.flush(now);
         self.desk.send(from, Message::Dropped { nonce, count });
+        self.mail_plan(now);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::super::agenda::Due;
 use super::super::desk::Errand;
-use super::super::parcels::{Goal, Origin, Parcel, Stage};
+use super::super::parcels::{Goal, Origin, Parcel};
 use super::super::{Core, Job};
 use super::{Own, Taker};
 use crate::code::Code;
@@ -119,26 +119,16 @@ impl Core {
         self.owns.note(letter, id);
         let n = if self.links.contains_key(&peer) { 1 } else { n };
         let mut exclude = self.first_hops(letter, goal);
-        let hops = self.hops_of(&letter);
+        let (origin, hops) = (Origin::Own(letter), self.hops_of(&letter));
         self.own_wait(letter, now);
         for sent in 0..n {
             // One that finds nobody says so; further ones are as many as there are neighbours.
             if sent > 0 && !self.has_closer(&peer, &exclude) {
                 return;
             }
-            let parcel = Parcel {
-                id,
-                envelope: envelope.bytes().clone(),
-                goal,
-                origin: Origin::Own(letter),
-                hops,
-                exclude: exclude.clone(),
-                tried: 0,
-                stage: Stage::Idle,
-                refused: None,
-            };
+            let parcel = Parcel::new(id, envelope.bytes().clone(), goal, origin, hops);
             self.own_out(letter);
-            match self.launch(parcel, now) {
+            match self.launch(Parcel { exclude: exclude.clone(), ..parcel }, now) {
                 Ok(Some(to)) => exclude.push(to),
                 Ok(None) => return,
                 Err(_) => return self.own_back(letter),
@@ -206,19 +196,9 @@ impl Core {
             let refused = SendError::Stopped(Code::NotReachable);
             return self.own_end(letter, Outcome::Refused(refused), now);
         }
-        let hops = self.hops_of(&letter);
+        let (origin, hops) = (Origin::Own(letter), self.hops_of(&letter));
         for peer in peers {
-            let parcel = Parcel {
-                id,
-                envelope: envelope.clone(),
-                goal: Goal::To(peer),
-                origin: Origin::Own(letter),
-                hops,
-                exclude: Vec::new(),
-                tried: 0,
-                stage: Stage::Idle,
-                refused: None,
-            };
+            let parcel = Parcel::new(id, envelope.clone(), Goal::To(peer), origin, hops);
             if self.send_parcel(parcel, now).is_err() {
                 self.spread_answered(letter, None, now);
             }

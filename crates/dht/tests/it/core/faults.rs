@@ -8,17 +8,14 @@ use bytes::Bytes;
 use libp2p_identity::PeerId;
 use machine::{Effect, Input, Instant, JobId, Machine as _};
 use meshwork_dht::{
-    BadEnvelope, Carriage, Code, Command, Config, Core, Destination, DialError, Disposition, Done,
-    Envelope, Event, Fault, Flags, Gate, InboundMessage, Job, Key, Kind, Letter, LetterId,
-    Lifetime, Message, Moment, News, Opener, Refusal, Sealer, Seen, Setup, Terms, Ticket, decide,
-    pass,
+    BadEnvelope, Carriage, Code, Command, Config, Core, DialError, Disposition, Done, Envelope,
+    Event, Fault, Gate, InboundMessage, Job, Key, Kind, Message, Moment, News, Opener, Refusal,
+    Seen, Setup, Ticket, decide, pass,
 };
-use rand::SeedableRng as _;
-use rand_chacha::ChaCha20Rng;
 use transport::records::BadRecord;
 use wire::signed::SignedRecord;
 
-use super::world::{START, keys, network, record};
+use super::world::{START, envelope, keys, network, peer, record};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// More than any settings of these tests make anything wait for.
@@ -79,10 +76,6 @@ impl Bare {
         self.now = end;
         effects
     }
-}
-
-pub(super) fn peer(number: u8) -> PeerId {
-    keys(number).public().to_peer_id()
 }
 
 pub(super) fn faults(effects: &[Effect<Core>]) -> Vec<(PeerId, Fault)> {
@@ -260,18 +253,6 @@ fn dials_are_few_and_failures_rest_longer_each_time() {
     assert_eq!(bare.core.passing_entries(), 0);
 }
 
-/// What `sender` puts into an envelope for `to`, in clear if it is a join.
-pub(super) fn envelope(sender: u8, to: u8, kind: Kind, payload: Bytes) -> Envelope {
-    let sealer = Sealer::new(network(), &keys(sender)).unwrap();
-    let terms = Terms { flags: Flags::NONE, created: START, lifetime: Lifetime::HOUR };
-    let letter = Letter { id: LetterId([sender; 16]), kind, payload };
-    let to = Destination::of(&peer(to)).unwrap();
-    if kind == Kind::Join {
-        return sealer.clear(Some(to), &letter, terms).unwrap();
-    }
-    sealer.seal(&to, &letter, terms, &mut ChaCha20Rng::seed_from_u64(sender.into())).unwrap()
-}
-
 impl Bare {
     /// Hears an envelope over the link with `from`, and passes it through the stages.
     pub(super) fn bring(&mut self, from: PeerId, envelope: &Envelope) -> Vec<Effect<Core>> {
@@ -312,7 +293,7 @@ fn an_announcement_of_somebody_else_costs_and_goes_no_further() {
         // Of three links, some are closer to the author than this node.
         (1..=3).for_each(|n| bare.join(peer(n)));
         let payload = record(&keys(owner), owner).encoded().clone();
-        let effects = bare.bring(peer(1), &envelope(5, 5, Kind::Join, payload.clone()));
+        let effects = bare.bring(peer(1), &envelope(5, 5, Kind::Join, &payload));
         let (id, _) = jobs(effects).pop().expect("its record is checked");
         let record = SignedRecord::open(&payload).unwrap();
         let effects = bare.feed(Input::Done { id, outcome: Ok(Done::Verified(vec![Ok(record)])) });
@@ -329,7 +310,7 @@ fn letters_that_hold_nonsense_are_heard_and_forgotten() {
     for kind in [Kind::Receipt, Kind::Discover, Kind::DiscoverResponse] {
         let mut bare = Bare::new(|_| ());
         bare.join(peer(1));
-        let payload = Bytes::from_static(b"nonsense that is no introduction");
+        let payload = b"nonsense that is no introduction";
         let effects = bare.bring(peer(1), &envelope(5, 0, kind, payload));
         assert!(faults(&effects).is_empty(), "a carrier cannot know");
         assert!(jobs(effects).is_empty(), "{kind:?}");
@@ -340,7 +321,7 @@ fn letters_that_hold_nonsense_are_heard_and_forgotten() {
 fn news_go_back_where_the_envelope_is_from_and_come_from_where_it_went() {
     let mut bare = Bare::new(|_| ());
     (1..=3).for_each(|n| bare.join(peer(n)));
-    let message = envelope(5, 2, Kind::Domain, Bytes::from_static(b"hello"));
+    let message = envelope(5, 2, Kind::Domain, b"hello");
     let id = message.identify(&network()).id;
     let effects = bare.bring(peer(1), &message);
     let number = sent(&effects, peer(2)).into_iter().find_map(|message| match message {
@@ -376,7 +357,7 @@ fn a_neighbour_that_asks_for_a_rest_is_left_alone() {
         };
         sent(effects, peer(2)).iter().find_map(number)
     };
-    let message = |n: u8| envelope(5, 2, Kind::Domain, Bytes::from(vec![n]));
+    let message = |n: u8| envelope(5, 2, Kind::Domain, &[n]);
     let effects = bare.bring(peer(1), &message(1));
     let number = carried(&effects).expect("the recipient is linked");
     let (outcome, retry_after) = (Err(Code::TooOften), Duration::from_hours(24));

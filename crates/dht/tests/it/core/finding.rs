@@ -7,7 +7,7 @@ use libp2p_identity::PeerId;
 use meshwork_dht::{Command, Config, DiscoverError, Event, Key, LookUpError, Outcome};
 use wire::signed::SignedRecord;
 
-use super::world::{World, keys};
+use super::world::{World, keys, peer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -144,7 +144,6 @@ fn a_peer_that_nobody_has_a_record_of_is_asked_by_letter() {
     world.run(10 * SECOND);
     assert_eq!(discovered(&world, nodes[0]), [Ok(to), Ok(to)]);
     assert!(knows(&world, nodes[0], to) && knows(&world, to, nodes[0]));
-    world.net.command(nodes[0], Command::Discover { peer: to });
     assert_eq!(world.inbox(to).len(), 0, "the application hears nothing of it");
 }
 
@@ -152,7 +151,7 @@ fn a_peer_that_nobody_has_a_record_of_is_asked_by_letter() {
 fn a_search_that_finds_nobody_ends_in_time() {
     let mut world = World::new(7, quiet());
     let nodes = row(&mut world, 3);
-    let nobody = keys(99).public().to_peer_id();
+    let nobody = peer(99);
     world.net.command(nodes[0], Command::Discover { peer: nobody });
     world.net.command(nodes[0], Command::Discover { peer: nodes[0] });
     world.run(20 * SECOND);

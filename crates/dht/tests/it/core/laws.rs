@@ -20,7 +20,7 @@ use testkit::{About, Misstep, Step, Subject};
 use transport::records::BadRecord;
 use wire::signed::SignedRecord;
 
-use super::world::{START, keys, network, open, record};
+use super::world::{START, keys, network, open, peer, record};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -90,9 +90,8 @@ fn stock() -> &'static Stock {
             let sealer = Sealer::new(network(), &keys).unwrap();
             seal(&sealer, addressed.unwrap(), &mut rng).unwrap()
         };
-        let to = |number: u8| keys(number).public().to_peer_id();
         let routed = |number| BroadcastStrategy::DirectOrClosest {
-            peer: to(number),
+            peer: peer(number),
             n: 1,
             exclude: Vec::new(),
         };
@@ -100,7 +99,7 @@ fn stock() -> &'static Stock {
         let dispatches = vec![
             own(20, routed(1), 1, true),
             own(20, routed(2), 2, false),
-            own(20, BroadcastStrategy::Direct(to(3)), 3, false),
+            own(20, BroadcastStrategy::Direct(peer(3)), 3, false),
             own(20, flood, 4, false),
         ];
         let others = [own(21, routed(1), 5, true), own(21, routed(4), 6, false)];

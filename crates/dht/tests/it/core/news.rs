@@ -12,8 +12,8 @@ use meshwork_dht::{
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
-use super::faults::{Bare, envelope, faults, jobs, peer, sent};
-use super::world::{START, keys, network};
+use super::faults::{Bare, faults, jobs, sent};
+use super::world::{START, envelope, keys, network, peer};
 
 fn outcomes(effects: &[Effect<Core>]) -> Vec<Outcome> {
     let of = |effect: &Effect<Core>| match effect {
@@ -49,10 +49,7 @@ fn only_the_recipient_can_say_that_it_is_delivered() {
     let mut bare = Bare::new(|_| ());
     bare.join(peer(1));
     let (letter, ..) = sent_to_five(&mut bare);
-    let receipt = |from| {
-        let payload = Bytes::copy_from_slice(&letter.0);
-        envelope(from, 0, Kind::Receipt, payload)
-    };
+    let receipt = |from| envelope(from, 0, Kind::Receipt, &letter.0);
     assert_eq!(outcomes(&bare.bring(peer(1), &receipt(6))), []);
     assert_eq!(outcomes(&bare.bring(peer(1), &receipt(5))), [Outcome::Delivered]);
     assert_eq!(outcomes(&bare.bring(peer(1), &receipt(5))), [], "once");

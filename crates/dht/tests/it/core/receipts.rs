@@ -14,8 +14,8 @@ use meshwork_dht::{
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
-use super::faults::{Bare, jobs, peer};
-use super::world::{START, World, keys, network, record};
+use super::faults::{Bare, jobs};
+use super::world::{START, World, keys, network, peer, record};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -248,7 +248,7 @@ fn waiting(serve: bool) -> (World, PeerId, PeerId, LetterId) {
     let mut world = World::new(3, config);
     let [from, between] = [1, 2].map(|number| world.start(number));
     world.link(from, between);
-    let away = keys(4).public().to_peer_id();
+    let away = peer(4);
     let letter = world.send(from, away, "hello", true);
     world.run(30 * SECOND);
     (world, from, away, letter)

@@ -12,13 +12,13 @@ use meshwork_dht::{
 };
 use wire::signed::SignedRecord;
 
-use super::faults::{Bare, asked, envelope, jobs, peer, sent};
-use super::world::{keys, record};
+use super::faults::{Bare, asked, jobs, sent};
+use super::world::{envelope, keys, peer, record};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn letter(to: u8) -> Envelope {
-    envelope(90, to, Kind::Domain, Bytes::from_static(b"hello"))
+    envelope(90, to, Kind::Domain, b"hello")
 }
 
 /// The numbers and hops of what `to` is offered.
@@ -253,7 +253,7 @@ fn announcements_have_the_share_of_the_link_that_brings_them() {
     let far = |from: u8, to: u8| Key::of(&peer(from)).distance(&Key::of(&peer(to)));
     let author = (50..90).find(|author| far(2, *author) < far(0, *author)).unwrap();
     let payload = record(&keys(author), author).encoded().clone();
-    let join = envelope(author, author, Kind::Join, payload.clone());
+    let join = envelope(author, author, Kind::Join, &payload);
     for _ in 0..5 {
         let effects = bare.bring(peer(1), &join);
         for (id, _) in jobs(effects) {

@@ -9,10 +9,11 @@ use bytes::Bytes;
 use libp2p_identity::{Keypair, PeerId};
 use machine::{JobError, UnixTime};
 use meshwork_dht::{
-    BroadcastStrategy, Change, Command, Config, Core, DhtInboundMessage, DhtOutboundRequest,
-    DialError, Disposition, Done, Event, Gate, Job, LetterId, MemoryStore, Moment, Network, Opener,
-    Outcome, Params, Refusal, Sealer, Seen, SendOptions, Sent, Setup, StoreError, Stored,
-    broadcast, decide, pass, seal,
+    BroadcastStrategy, Change, Command, Config, Core, Destination, DhtInboundMessage,
+    DhtOutboundRequest, DialError, Disposition, Done, Envelope, Event, Flags, Gate, Job, Kind,
+    Letter, LetterId, Lifetime, MemoryStore, Moment, Network, Opener, Outcome, Params, Refusal,
+    Sealer, Seen, SendOptions, Sent, Setup, StoreError, Stored, Terms, broadcast, decide, pass,
+    seal,
 };
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha20Rng;
@@ -72,8 +73,26 @@ pub(crate) fn keys(number: u8) -> Keypair {
     Keypair::ed25519_from_bytes([number; 32]).unwrap()
 }
 
+/// Who `number` is.
+pub(crate) fn peer(number: u8) -> PeerId {
+    keys(number).public().to_peer_id()
+}
+
 pub(crate) fn network() -> Network {
     Network::new("test").unwrap()
+}
+
+/// A letter from one to another, sealed unless it is a join.
+pub(crate) fn envelope(from: u8, to: u8, kind: Kind, payload: &[u8]) -> Envelope {
+    let sealer = Sealer::new(network(), &keys(from)).unwrap();
+    let terms = Terms { flags: Flags::NONE, created: START, lifetime: Lifetime::HOUR };
+    let payload = Bytes::copy_from_slice(payload);
+    let letter = Letter { id: LetterId([from; 16]), kind, payload };
+    let to = Destination::of(&peer(to)).unwrap();
+    if kind == Kind::Join {
+        return sealer.clear(Some(to), &letter, terms).unwrap();
+    }
+    sealer.seal(&to, &letter, terms, &mut ChaCha20Rng::seed_from_u64(from.into())).unwrap()
 }
 
 /// The record of the owner of `keys`, at a private address of its own.

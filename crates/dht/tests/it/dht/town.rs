@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use libp2p_identity::{Keypair, PeerId};
+use libp2p_identity::PeerId;
 use machine::{Instant, UnixTime};
 use meshwork_dht::{
     Clock, Config, Dht, DhtDiscoveryRequester, DhtInboundMessage, DhtRequester, Event, FromWire,
@@ -16,16 +16,10 @@ use tokio_util::sync::PollSender;
 use tower::{ServiceBuilder, service_fn};
 use wire::signed::SignedRecord;
 
+use crate::core::world::{keys, peer};
+
 /// Some time in 2026.
 const BEGIN: u64 = 1_790_000_000_000;
-
-pub(super) fn keys(number: u8) -> Keypair {
-    Keypair::ed25519_from_bytes([number; 32]).unwrap()
-}
-
-pub(super) fn peer(number: u8) -> PeerId {
-    keys(number).public().to_peer_id()
-}
 
 /// Three numbers of which the second is closer to either of the others than they are to each
 /// other: so the way between them leads over it.

@@ -6,8 +6,8 @@ use libp2p_identity::PeerId;
 use machine::JobError;
 use meshwork_dht::{Code, Flags, Key, Message, News, Stored};
 
-use super::links::{Node, config, envelope, peer};
-use crate::core::world::keys;
+use super::links::{Node, config, envelope};
+use crate::core::world::{keys, peer};
 
 type Said = Vec<(PeerId, Message)>;
 
@@ -165,4 +165,25 @@ fn what_gave_way_is_not_taken_again() {
     let again = [&a, &b].map(|envelope| verdict(&node.put(second, envelope)));
     assert_eq!(again, [Some(Err(Code::Duplicate)); 2]);
     assert_eq!(node.core.mail().messages, 2);
+}
+
+/// A message may come to be kept by a node that also carries it: news of it pass all the same.
+#[test]
+fn whoever_keeps_a_message_still_passes_on_what_is_heard_of_it() {
+    let mut node = Node::new(config());
+    let (from, other) = (node.join(2), node.join(4));
+    let (sealed, id) = envelope(3, "hello", Flags::MAILBOX);
+    node.put(from, &sealed);
+    let to = node.join(3);
+    let carry = Message::Carry { number: 5, hops: 9, envelope: sealed.bytes().clone() };
+    let said = node.hear(other, carry);
+    let number = said.iter().find_map(|(peer, message)| match message {
+        Message::Carry { number, .. } if *peer == to => Some(*number),
+        _ => None,
+    });
+    let number = number.expect("the recipient is linked");
+    let (outcome, retry_after) = (Ok(()), Duration::ZERO);
+    node.hear(to, Message::Verdict { number, outcome, retry_after });
+    let news = || Message::Returned { id, news: News::Stopped(Code::NotReachable) };
+    assert_eq!(node.hear(to, news()), [(other, news())]);
 }

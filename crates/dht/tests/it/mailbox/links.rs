@@ -14,7 +14,7 @@ use meshwork_dht::{
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
-use crate::core::world::{START, keys, network};
+use crate::core::world::{START, keys, network, peer};
 
 /// A node, its store and its pipeline.
 pub(super) struct Node {
@@ -30,10 +30,6 @@ pub(super) struct Node {
     pub(super) failing: Option<JobError>,
     /// What is written when nobody waits for it any more.
     pub(super) late: Vec<Change>,
-}
-
-pub(super) fn peer(number: u8) -> PeerId {
-    keys(number).public().to_peer_id()
 }
 
 impl Node {
@@ -137,6 +133,18 @@ impl Node {
             _ => None,
         });
         (peer, list.expect("whoever may have mail for us is asked"))
+    }
+
+    /// A visit to a server that names these, and the nonce of the question for them.
+    fn named(&mut self, number: u8, ids: &[MessageId]) -> (PeerId, Option<u64>) {
+        let (server, nonce) = self.visited(number);
+        let cursor = Bytes::from_static(b"opaque");
+        let listed = Message::Listed { nonce, ids: ids.to_vec(), cursor, more: false };
+        let nonce = self.hear(server, listed).into_iter().find_map(|(_, message)| match message {
+            Message::Get { nonce, ids: asked } if asked == ids => Some(nonce),
+            _ => None,
+        });
+        (server, nonce)
     }
 }
 
@@ -274,15 +282,10 @@ fn nobody_is_asked_to_keep_what_is_clear() {
 #[test]
 fn own_mail_is_fetched_and_said_to_be_taken() {
     let mut node = Node::new(config());
-    let (server, nonce) = node.visited(2);
     let (sealed, id) = envelope(1, "hello", Flags::MAILBOX);
-    let cursor = Bytes::from_static(b"opaque");
-    let listed = Message::Listed { nonce, ids: vec![id], cursor, more: false };
-    let said = node.hear(server, listed);
-    let [(_, Message::Get { nonce, ids })] = &said[..] else { panic!("{said:?}") };
-    assert_eq!(*ids, [id]);
+    let (server, nonce) = node.named(2, &[id]);
     let envelopes = vec![sealed.bytes().clone()];
-    let said = node.hear(server, Message::Got { nonce: *nonce, envelopes });
+    let said = node.hear(server, Message::Got { nonce: nonce.unwrap(), envelopes });
     let [(_, Message::Taken { ids, .. })] = &said[..] else { panic!("{said:?}") };
     assert_eq!(*ids, [id]);
     assert_eq!(node.faults, []);
@@ -292,17 +295,31 @@ fn own_mail_is_fetched_and_said_to_be_taken() {
 #[test]
 fn what_is_expired_by_our_clock_is_left_where_it_is() {
     let mut node = Node::new(config());
-    let (server, nonce) = node.visited(2);
     let (sealed, id) = envelope(1, "hello", Flags::MAILBOX);
-    let two_hours = Duration::from_hours(2);
-    node.wall = START.after(two_hours);
-    let cursor = Bytes::from_static(b"opaque");
-    let said = node.hear(server, Message::Listed { nonce, ids: vec![id], cursor, more: false });
-    let [(_, Message::Get { nonce, .. })] = &said[..] else { panic!("{said:?}") };
+    node.wall = START.after(Duration::from_hours(2));
+    let (server, nonce) = node.named(2, &[id]);
     let envelopes = vec![sealed.bytes().clone()];
-    let said = node.hear(server, Message::Got { nonce: *nonce, envelopes });
+    let said = node.hear(server, Message::Got { nonce: nonce.unwrap(), envelopes });
     assert_eq!(said, []);
     assert_eq!(node.faults, []);
+}
+
+#[test]
+fn what_finds_the_pipeline_full_is_handed_over_a_moment_later() {
+    let mut node = Node::new(config());
+    let (sealed, id) = envelope(1, "hello", Flags::MAILBOX);
+    let (peer, nonce) = node.named(2, &[id]);
+    let (other, _) = envelope(1, "other", Flags::NONE);
+    for number in 0..4 {
+        let message = Message::Carry { number, hops: 9, envelope: other.bytes().clone() };
+        node.core.handle(Input::Received { peer, message }, node.now);
+    }
+    let envelopes = vec![sealed.bytes().clone()];
+    node.hear(peer, Message::Got { nonce: nonce.unwrap(), envelopes });
+    node.now = node.now.after(Duration::from_millis(200));
+    node.core.tick(node.now);
+    node.answer();
+    assert_eq!(names(&node.said).last(), Some(&"taken"));
 }
 
 /// That a server is too busy to begin a write says nothing about its disk.
@@ -343,40 +360,34 @@ fn a_write_that_finds_no_place_is_tried_again_and_nothing_is_lost() {
 fn a_server_that_gives_something_else_is_blamed() {
     let (sealed, id) = envelope(1, "hello", Flags::MAILBOX);
     let (_, another) = envelope(3, "other", Flags::MAILBOX);
-    let asked = |ids: Vec<MessageId>| {
+    let asked = |ids: &[MessageId]| {
         let mut node = Node::new(config());
-        let (server, nonce) = node.visited(2);
-        let listed = Message::Listed { nonce, ids, cursor: Bytes::new(), more: false };
-        let said = node.hear(server, listed);
-        let nonce = said.iter().find_map(|(_, message)| match message {
-            Message::Get { nonce, .. } => Some(*nonce),
-            _ => None,
-        });
+        let (server, nonce) = node.named(2, ids);
         (node, server, nonce)
     };
-    let (mut node, server, nonce) = asked(vec![another]);
+    let (mut node, server, nonce) = asked(&[another]);
     let envelopes = vec![sealed.bytes().clone()];
     node.hear(server, Message::Got { nonce: nonce.unwrap(), envelopes });
     assert_eq!(node.faults, [(server, Fault::AnotherMessage)]);
 
-    let (mut node, server, nonce) = asked(vec![id]);
+    let (mut node, server, nonce) = asked(&[id]);
     let envelopes = vec![Bytes::from_static(b"no envelope")];
     node.hear(server, Message::Got { nonce: nonce.unwrap(), envelopes });
     assert_eq!(node.faults, [(server, Fault::AnotherMessage)]);
 
-    let (mut node, server, nonce) = asked(vec![id]);
+    let (mut node, server, nonce) = asked(&[id]);
     let envelopes = vec![sealed.bytes().clone(); 2];
     node.hear(server, Message::Got { nonce: nonce.unwrap(), envelopes });
     assert_eq!(node.faults, [(server, Fault::TooMany { count: 2, wish: 1 })]);
 
     // A changed signature leaves the id as it is: the server had to look at it.
-    let (mut node, server, nonce) = asked(vec![id]);
+    let (mut node, server, nonce) = asked(&[id]);
     let mut changed = sealed.bytes().to_vec();
     *changed.last_mut().unwrap() ^= 1;
     node.hear(server, Message::Got { nonce: nonce.unwrap(), envelopes: vec![changed.into()] });
     assert!(matches!(node.faults[..], [(_, Fault::Envelope(_))]), "{:?}", node.faults);
 
-    let (mut node, server, nonce) = asked(vec![]);
+    let (mut node, server, nonce) = asked(&[]);
     assert_eq!(nonce, None);
     let message = Message::Got { nonce: 1, envelopes: vec![] };
     node.hear(server, message);
@@ -437,8 +448,10 @@ fn pages_are_asked_for_so_often_and_no_more() {
     let ask = |node: &mut Node| {
         node.hear(to, Message::List { nonce: 1, cursor: Bytes::new(), max: 64 }).len()
     };
-    let answered: usize = (0..100).map(|_| ask(&mut node)).sum();
-    assert_eq!(answered, 32);
+    let answered = |node: &mut Node| (0..100).map(|_| ask(node)).sum::<usize>();
+    assert_eq!(answered(&mut node), 32);
+    node.now = node.now.after(Duration::from_secs(1));
+    assert_eq!(answered(&mut node), 4);
 }
 
 #[test]
@@ -458,27 +471,6 @@ fn a_memory_store_keeps_what_it_is_told() {
         store.save(vec![Change::Drop(arrival)]).await.unwrap();
         assert_eq!(store.load().await.unwrap(), meshwork_dht::Snapshot::default());
     });
-}
-
-/// A message may come to be kept by a node that also carries it: news of it pass all the same.
-#[test]
-fn whoever_keeps_a_message_still_passes_on_what_is_heard_of_it() {
-    let mut node = Node::new(config());
-    let (from, other) = (node.join(2), node.join(4));
-    let (sealed, id) = envelope(3, "hello", Flags::MAILBOX);
-    node.put(from, &sealed);
-    let to = node.join(3);
-    let carry = Message::Carry { number: 5, hops: 9, envelope: sealed.bytes().clone() };
-    let said = node.hear(other, carry);
-    let number = said.iter().find_map(|(peer, message)| match message {
-        Message::Carry { number, .. } if *peer == to => Some(*number),
-        _ => None,
-    });
-    let number = number.expect("the recipient is linked");
-    let (outcome, retry_after) = (Ok(()), Duration::ZERO);
-    node.hear(to, Message::Verdict { number, outcome, retry_after });
-    let news = || Message::Returned { id, news: News::Stopped(Code::NotReachable) };
-    assert_eq!(node.hear(to, news()), [(other, news())]);
 }
 
 #[test]

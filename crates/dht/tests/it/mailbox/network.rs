@@ -5,7 +5,7 @@ use std::time::Duration;
 use libp2p_identity::PeerId;
 use meshwork_dht::{Config, Key, Outcome};
 
-use crate::core::world::World;
+use crate::core::world::{World, peer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -195,11 +195,9 @@ fn whoever_comes_close_gets_copies_and_nobody_else() {
     let key = Key::of(&to);
     let distance = |peer: &PeerId| Key::of(peer).distance(&key);
     let best = before.iter().map(|(peer, _)| distance(peer)).min().unwrap();
-    let number = (20..=u8::MAX)
-        .find(|number| distance(&crate::core::world::keys(*number).public().to_peer_id()) < best)
-        .unwrap();
+    let number = (20..=u8::MAX).find(|number| distance(&peer(*number)) < best).unwrap();
     come_back(&mut world, number, &nodes);
-    nodes.push(crate::core::world::keys(number).public().to_peer_id());
+    nodes.push(peer(number));
     world.run(20 * SECOND);
     let after = keepers(&world, &nodes);
     assert_eq!(after.len(), copies + 1);

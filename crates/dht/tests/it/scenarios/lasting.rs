@@ -9,8 +9,8 @@ use meshwork_dht::{
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
-use super::solo::{Solo, envelope, peer};
-use crate::core::world::{START, keys, network};
+use super::solo::Solo;
+use crate::core::world::{START, envelope, keys, network, peer};
 
 const HOUR: Duration = Duration::from_hours(1);
 

@@ -10,8 +10,7 @@ use meshwork_dht::{
     Seen, Ticket, pass,
 };
 
-use super::solo::{envelope, peer};
-use crate::core::world::{START, keys, network};
+use crate::core::world::{START, envelope, keys, network, peer};
 
 fn gate(number: u8) -> Gate {
     let params = Config::default().check().unwrap();

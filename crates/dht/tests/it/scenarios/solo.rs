@@ -7,32 +7,14 @@ use std::time::Duration;
 use libp2p_identity::PeerId;
 use machine::{Effect, Input, Instant, JobError, JobId, Machine as _};
 use meshwork_dht::{
-    Change, Command, Config, Core, DhtInboundMessage, Done, Envelope, Event, Fault, Flags, Gate,
-    InboundMessage, Job, Kind, Letter, LetterId, Lifetime, MemoryStore, Message, Moment, Opener,
-    Sealer, Seen, Setup, Stored, Terms, decide, pass, seal,
+    Change, Command, Config, Core, DhtInboundMessage, Done, Envelope, Event, Fault, Gate,
+    InboundMessage, Job, MemoryStore, Message, Moment, Opener, Sealer, Seen, Setup, Stored, decide,
+    pass, seal,
 };
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha20Rng;
 
-use crate::core::world::{START, keys, network, open, record};
-
-/// Who `number` is.
-pub(super) fn peer(number: u8) -> PeerId {
-    keys(number).public().to_peer_id()
-}
-
-/// A letter from one to another, sealed unless it is a join.
-pub(super) fn envelope(from: u8, to: u8, kind: Kind, payload: &[u8]) -> Envelope {
-    let sealer = Sealer::new(network(), &keys(from)).unwrap();
-    let terms = Terms { flags: Flags::NONE, created: START, lifetime: Lifetime::HOUR };
-    let payload = bytes::Bytes::copy_from_slice(payload);
-    let letter = Letter { id: LetterId([from; 16]), kind, payload };
-    let to = meshwork_dht::Destination::of(&peer(to)).unwrap();
-    if kind == Kind::Join {
-        return sealer.clear(Some(to), &letter, terms).unwrap();
-    }
-    sealer.seal(&to, &letter, terms, &mut ChaCha20Rng::seed_from_u64(from.into())).unwrap()
-}
+use crate::core::world::{START, keys, network, open, peer, record};
 
 /// A node with its pipeline and its disk.
 pub(super) struct Solo {

@@ -13,8 +13,8 @@ use wire::Frame as _;
 use wire::proto::dht::v1 as proto;
 
 use super::matrix::let_in;
-use super::solo::{Solo, envelope, peer};
-use crate::core::world::{keys, network, record};
+use super::solo::Solo;
+use crate::core::world::{envelope, keys, network, peer, record};
 
 fn config() -> Config {
     let mut config = Config::fast();

@@ -9,7 +9,7 @@ use meshwork_dht::{BroadcastStrategy, Command, Config, DiscoverError, Event, Key
 use proptest::prelude::*;
 use wire::signed::SignedRecord;
 
-use crate::core::world::{World, keys};
+use crate::core::world::{World, keys, peer};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -212,7 +212,7 @@ proptest! {
             }
         }
         // Two that may be sought are nowhere.
-        let to = keys(to + 1).public().to_peer_id();
+        let to = peer(to + 1);
         for from in nodes[..4].iter().filter(|from| **from != to) {
             world.send(*from, to, "hello", false);
         }
