@@ -5,7 +5,8 @@
 //! make up 30 % of it bring messages at nine tenths of their default allowance, once alone and once
 //! beside the flood: messages that all are genuine and for this node. `goodput`: what the application
 //! gets of the others' messages. `memory`: by what factor the process grows beside the flood, from
-//! a quarter of the time to its end, to that by which it grows alone; 1 where the flood adds nothing.
+//! a quarter of the time to its end, to that by which it grows alone; about 1 where the flood adds
+//! nothing, rather more, as the smaller process is that of the flood, which comes first.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -82,7 +83,7 @@ pub(crate) fn run(quick: bool) -> Result<(), Failure> {
         format!("from {:.1} to {:.1} MiB", early / f64::from(1 << 20), late / f64::from(1 << 20))
     };
     let details = format!(
-        "beside the flood {} in three quarters of {span:?}, alone {}; aim: flat",
+        "beside the flood {} in three quarters of {span:?}, alone {}; aim 1",
         mib(beside),
         mib(alone),
     );

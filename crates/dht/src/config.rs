@@ -34,7 +34,7 @@
 //! | `seen.letters_max` | letters | 1,048,576 | 16 to 16,777,216 |
 //! | `seen.unwritten_max` | rows | 65,536 | 16 to 16,777,216 |
 //! | `rates.messages_per_second` | messages | 100 | 1 to 1,000,000 |
-//! | `rates.messages_burst` | messages | 500 | 1 to 1,000,000 |
+//! | `rates.messages_burst` | messages | 500 | 4 to 1,000,000 |
 //! | `rates.bytes_per_second` | bytes | 2 MiB | 1 KiB to 1 GiB |
 //! | `rates.bytes_burst` | bytes | 8 MiB | 96 KiB to 1 GiB |
 //! | `rates.lasting_max` | messages | 65,536 | 1 to 16,777,216 |
@@ -95,6 +95,7 @@ use serde::{Deserialize, Serialize};
 pub use self::delivery::DeliveryConfig;
 pub use self::discovery::NetworkDiscoveryConfig;
 pub use self::mailbox::MailboxConfig;
+pub(crate) use self::rates::PUT_WEIGHT;
 pub use self::rates::RatesConfig;
 pub use self::routing::RoutingConfig;
 pub use self::seen::SeenConfig;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use libp2p_identity::PeerId;
 use machine::Instant;
 
-use crate::config::{Params, RatesConfig};
+use crate::config::{PUT_WEIGHT, Params, RatesConfig};
 use crate::envelope::Lifetime;
 use crate::inbound::Carriage;
 use crate::refusal::Refusal;
@@ -17,8 +17,6 @@ use crate::refusal::Refusal;
 /// come at once. With more, a link would fill its share of the memory with what lives an hour.
 const LASTS: Duration = Duration::from_hours(1);
 
-/// What a message to be kept for somebody weighs, in messages: it is written to a disk.
-const PUT_WEIGHT: u32 = 4;
 /// What one weighs that this node asked its mailbox for. Its bytes count.
 const FETCHED_WEIGHT: u32 = 0;
 

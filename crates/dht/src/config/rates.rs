@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::bounds::{count, numbers};
 use crate::error::ConfigError;
 
+/// What a message to be kept for somebody weighs, in messages: it is written to a disk.
+pub(crate) const PUT_WEIGHT: u32 = 4;
+
 /// How much each link may bring: token buckets, in messages, in bytes, and in what has to be
 /// remembered. What is dearer to this node weighs more in the first.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -12,7 +15,7 @@ use crate::error::ConfigError;
 pub struct RatesConfig {
     /// Messages per second in the long run.
     pub messages_per_second: u32,
-    /// Messages at once after a rest.
+    /// Messages at once after a rest. One that is to be kept weighs as much as four.
     pub messages_burst: u32,
     /// Bytes per second in the long run.
     pub bytes_per_second: u32,
@@ -48,7 +51,7 @@ impl RatesConfig {
         let burst = u64::from(self.messages_burst);
         numbers([
             ("rates.messages_per_second", self.messages_per_second.into(), 1, 1_000_000),
-            ("rates.messages_burst", burst, 1, 1_000_000),
+            ("rates.messages_burst", burst, PUT_WEIGHT.into(), 1_000_000),
             ("rates.bytes_per_second", self.bytes_per_second.into(), 1 << 10, 1 << 30),
             // The largest envelope has to fit.
             ("rates.bytes_burst", self.bytes_burst.into(), 96 << 10, 1 << 30),

@@ -31,7 +31,7 @@ pub(super) struct Parcel {
 }
 
 impl Parcel {
-    /// One that nobody had yet.
+    /// One that was not offered to anybody yet, and that anybody may get.
     pub(super) fn new(
         id: MessageId,
         envelope: Bytes,

@@ -191,7 +191,8 @@ pub fn decrypt(opener: &Opener, verified: Verified) -> Decrypted {
 /// is remembered by [`Recorded::settle`].
 ///
 /// # Errors
-/// [`Refusal::Duplicate`], [`Refusal::UnderWay`], [`Refusal::Full`].
+/// [`Refusal::Duplicate`], [`Refusal::UnderWay`], [`Refusal::Full`]; [`Refusal::Expired`] for what
+/// waited so long that a copy of it may be forgotten by now.
 pub fn record(seen: &Seen, decrypted: Decrypted) -> Result<Recorded, Refusal> {
     let Decrypted { known, contents } = decrypted;
     let Known { carried, came_at, identified } = &*known;

@@ -37,6 +37,8 @@ pub(super) struct Memory {
     unwritten: Unwritten,
     /// Of which links' quotas are counted.
     links: RandomState,
+    /// The last moment at which anything came.
+    latest: Moment,
 }
 
 /// What somebody wants to reserve.
@@ -88,6 +90,7 @@ impl Memory {
             letters: room(config.letters_max),
             unwritten: Unwritten::new(config.unwritten_max),
             links: RandomState::new(),
+            latest: Moment::default(),
         }
     }
 
@@ -123,15 +126,16 @@ impl Memory {
         wanted: &Wanted,
         moment: Moment,
     ) -> Result<Held, Refusal> {
+        let moment = self.latest(moment);
         self.sweep(moment);
-        // Of the digest alone: the rest of a peer's id is always the same.
+        if wanted.expires <= moment.wall {
+            return Err(Refusal::Expired);
+        }
+        // The digest is enough: no two peers have the same.
         let link = Link(self.links.hash_one(link.as_ref().digest()).max(1));
         let letter = self.find_letter(wanted.letter);
-        let is_room = |room: &Room| room.is_there(link) && !self.unwritten.is_full();
-        let is_room_for_letter = match letter {
-            Ok(Letter::New(_)) => is_room(&self.letters),
-            Ok(Letter::None | Letter::Known(..)) | Err(_) => !self.unwritten.is_full(),
-        };
+        let takes_letter = matches!(letter, Ok(Letter::New(_)));
+        let is_full = self.unwritten.is_full() || takes_letter && !self.letters.is_there(link);
         let expires = Expiry::of(wanted.expires);
         let &Wanted { mark, short, .. } = wanted;
         let entry = Entry { mark, expires, link, reserved: true, short };
@@ -139,7 +143,7 @@ impl Memory {
             Occupied(mut known) => {
                 admit(known.get(), short)?;
                 let letter = letter?;
-                if !is_room_for_letter {
+                if is_full {
                     return Err(Refusal::Full);
                 }
                 let Entry { expires, link, .. } = *known.get();
@@ -147,7 +151,7 @@ impl Memory {
             }
             Vacant(place) => {
                 let letter = letter?;
-                if !is_room(&self.messages) || !is_room_for_letter {
+                if is_full || !self.messages.is_there(link) {
                     return Err(Refusal::Full);
                 }
                 place.insert(entry);
@@ -189,6 +193,7 @@ impl Memory {
 
     /// Enters an own message.
     pub(super) fn enter(&mut self, key: Key, mark: Mark, expires: UnixTime, moment: Moment) {
+        let moment = self.latest(moment);
         self.sweep(moment);
         let expires = Expiry::of(expires);
         let entry = Entry { mark, expires, link: Link::NONE, reserved: false, short: false };
@@ -264,6 +269,15 @@ impl Memory {
             let is_there = |key: &Key, at| entries.get(key).is_some_and(|it| it.expires == at);
             self.wheel.retain(is_there);
         }
+    }
+
+    /// The later of both. What waited on the pool came earlier than others that were faster, at
+    /// whose moments what it is a copy of may have been forgotten.
+    fn latest(&mut self, moment: Moment) -> Moment {
+        if moment.now >= self.latest.now {
+            self.latest = moment;
+        }
+        self.latest
     }
 
     fn sweep(&mut self, moment: Moment) {

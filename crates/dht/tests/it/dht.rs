@@ -223,7 +223,12 @@ async fn beside_letters_that_an_application_holds_others_pass_over_the_same_link
     for number in 0..8_u8 {
         held.push(a.requester.send_direct(b.peer, vec![number]).await.unwrap());
     }
-    tokio::time::sleep(Duration::from_secs(5)).await;
+    let in_hand = async {
+        while b.monitor.counts().passed.get("in_hand") != Some(&8) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(SOON, in_hand).await.expect("the links have their places back");
     let sending = a.requester.send_direct(c.peer, "through").await.unwrap();
     assert_eq!(end(sending).await, Outcome::Delivered);
     assert_eq!((b.take().len(), c.take().len()), (0, 1));

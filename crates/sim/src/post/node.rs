@@ -33,6 +33,7 @@ pub(super) struct Traffic(Arc<Mutex<Tally>>);
 /// Messages by kind, and envelopes one by one.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// Those that were said.
     kinds: BTreeMap<&'static str, Said>,
     flights: BTreeMap<Mark, Flight>,
     /// For messages whose size is not known beforehand.

@@ -366,7 +366,11 @@ impl Speed {
         let kept = delivered().filter(|(_, how)| fetched(how.carriage));
         Self {
             hops: Spread::of(delivered().filter_map(|(_, how)| how.hops)),
-            shortest_hops: Spread::of(all.iter().map(|it| it.shortest.0.into())),
+            shortest_hops: Spread::of(
+                delivered()
+                    .filter(|(_, how)| how.hops.is_some())
+                    .map(|(it, _)| it.shortest.0.into()),
+            ),
             direct: Spread::of(direct.map(|(it, how)| millis(how.at.since(it.at)))),
             safe: Spread::of(
                 all.iter()

@@ -200,6 +200,19 @@ fn a_clock_that_was_far_behind_blocks_nothing() {
 }
 
 #[test]
+fn a_copy_that_waited_until_the_first_was_forgotten_is_refused() {
+    let (expires, peers) = (START.after(QUANTUM), peers());
+    let mut memory = Memory::new(&CONFIG);
+    let came = Moment { now: Instant::START, wall: START };
+    let held = memory.claim(&peers[0], &wanted(1, expires), came).unwrap();
+    memory.settle(&held, Reception::Taken);
+    let later = Moment { now: Instant::at(QUANTUM * 2), wall: START.after(QUANTUM * 2) };
+    memory.claim(&peers[0], &wanted(2, START.after(QUANTUM * 9)), later).unwrap();
+    let copy = memory.claim(&peers[1], &wanted(1, expires), came);
+    assert_eq!(copy.err(), Some(Refusal::Expired));
+}
+
+#[test]
 fn rows_that_have_expired_keep_nobody_out() {
     let peers = peers();
     let rows = (0..200).map(|number| {

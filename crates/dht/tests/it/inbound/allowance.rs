@@ -37,6 +37,15 @@ fn burst(node: &Node, from: u8, carriage: Carriage, elapsed: Duration) -> (usize
 const T: Duration = Duration::from_mins(1);
 
 #[test]
+fn no_settings_keep_out_for_ever_what_is_to_be_kept() {
+    let mut config = slow();
+    config.rates.messages_burst = 3;
+    assert!(config.clone().check().is_err(), "one that is to be kept weighs four");
+    config.rates.messages_burst = 4;
+    assert_eq!(burst(&Node::with(2, &config), 9, Carriage::Put, T).0, 1);
+}
+
+#[test]
 fn a_burst_is_let_in_and_then_as_many_as_come_back() {
     let node = Node::with(2, &slow());
     let tenth = Duration::from_millis(100);

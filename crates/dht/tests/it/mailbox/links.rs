@@ -140,10 +140,11 @@ impl Node {
         let (server, nonce) = self.visited(number);
         let cursor = Bytes::from_static(b"opaque");
         let listed = Message::Listed { nonce, ids: ids.to_vec(), cursor, more: false };
-        let nonce = self.hear(server, listed).into_iter().find_map(|(_, message)| match message {
-            Message::Get { nonce, ids: asked } if asked == ids => Some(nonce),
+        // That, and nothing beside it.
+        let nonce = match &self.hear(server, listed)[..] {
+            [(_, Message::Get { nonce, ids: asked })] if asked == ids => Some(*nonce),
             _ => None,
-        });
+        };
         (server, nonce)
     }
 }
